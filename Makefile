@@ -1,0 +1,59 @@
+# Every target makes what it needs. VENV and PYTHON can be set: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: setup.cfg | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Compress a photo and watch it sharpen (demo-output/).
+	$(BIN)/python examples/watch_it_sharpen.py examples/photos/chelsea.png demo-output
+
+.PHONY: test
+test: $(VENV)/.installed-test ## Run all tests.
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.installed-test ## Check format, style and types.
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+.PHONY: format
+format: $(VENV)/.installed-test ## Format the code.
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+.PHONY: thumbnails
+thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG on thumbnails.
+	$(BIN)/python benchmarks/thumbnails.py $(DATA)/thumbnails/val
+
+.PHONY: preset
+preset: $(VENV)/.installed ## Train the default preset again (hours) into runs/.
+	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 \
+	  --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
+	  --validation $(DATA)/thumbnails/val --reduce 2 \
+	  --epochs 24 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3 --seed 1 \
+	  --output runs/conv_lstm_small
+
+.PHONY: clean
+clean: ## Remove what was built, the virtual environment too (not runs/).
+	rm -rf $(VENV) build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,68 @@
+"""tfrnnc: a progressive, variable-rate image codec made of recurrent networks.
+
+>>> import numpy as np
+>>> import tfrnnc
+>>> codec = tfrnnc.load()
+>>> data = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=64)
+>>> codec.decode(data).shape
+(32, 32, 3)
+
+Importing the package imports neither TensorFlow nor Keras; loading a codec does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+
+from tfrnnc.errors import (
+    ConfigError,
+    CorruptStreamError,
+    DataError,
+    ForeignStreamError,
+    ImageError,
+    ModelError,
+    StreamError,
+    TfrnncError,
+    TooLargeError,
+    TrainingError,
+    TruncatedStreamError,
+    WrongModelError,
+)
+
+__version__ = _version("tfrnnc")
+
+_LAZY = {
+    "Codec": "tfrnnc.codec",
+    "list_presets": "tfrnnc.presets",
+    "load": "tfrnnc.codec",
+}
+
+__all__ = [
+    "Codec",
+    "ConfigError",
+    "CorruptStreamError",
+    "DataError",
+    "ForeignStreamError",
+    "ImageError",
+    "ModelError",
+    "StreamError",
+    "TfrnncError",
+    "TooLargeError",
+    "TrainingError",
+    "TruncatedStreamError",
+    "WrongModelError",
+    "__version__",
+    "list_presets",
+    "load",
+]
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'tfrnnc' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

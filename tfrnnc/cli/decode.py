@@ -1,0 +1,93 @@
+"""`tfrnnc-decode`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import click
+from PIL import Image
+
+from tfrnnc.bitstream.container import MAX_PIXELS
+from tfrnnc.cli.common import (
+    STANDARD,
+    command,
+    display,
+    pair_paths,
+    read_input,
+    run_all,
+    write_output,
+)
+from tfrnnc.codec.select import CodecSelector
+from tfrnnc.presets import model_folder
+
+
+@command()
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]")
+@click.option(
+    "-d",
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Decompress every path given into this folder, as PNG.",
+)
+@click.option(
+    "--model",
+    help="A preset, or a folder that tfrnnc-train wrote; else the preset that the file names.",
+)
+@click.option("--steps", type=click.IntRange(1), help="Decode this many steps only.")
+@click.option("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger images.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
+def main(paths, output_dir, model, steps, partial, max_pixels, as_json, quiet):
+    """Decompress .rnnc files to pictures.
+
+    INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format (.png,
+    .jpg, .webp and others); - writes a PNG to standard output; left out, it is a PNG named
+    after the input.
+
+    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    """
+    Image.init()
+    formats = {name for name, kind in Image.EXTENSION.items() if kind in Image.SAVE}
+    pairs = pair_paths(
+        paths,
+        output_dir,
+        ".png",
+        lambda path: path == STANDARD or Path(path).suffix.lower() in formats,
+    )
+    if model:
+        model_folder(model)  # Fails now rather than once for each input.
+    select = CodecSelector(model)
+
+    def work(source: str, output: str) -> dict:
+        data = read_input(source)
+        codec = select(data)
+        picture = codec.decode(data, steps, allow_truncated=partial, max_pixels=max_pixels)
+        encoded = io.BytesIO()
+        suffix = ".png" if output == STANDARD else Path(output).suffix.lower()
+        Image.fromarray(picture).save(encoded, Image.EXTENSION[suffix])
+        write_output(output, encoded.getvalue())
+        height, width, _ = picture.shape
+        return {
+            "input": source,
+            "output": output,
+            "width": width,
+            "height": height,
+            "bytes": len(data),
+            "bpp": round(8 * len(data) / (height * width), 4),
+        }
+
+    def describe(fact: dict) -> str:
+        return (
+            f"{display(fact['input'])} ({fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp) "
+            f"-> {display(fact['output'], 'standard output')}: {fact['width']}x{fact['height']}"
+        )
+
+    run_all(pairs, work, describe, as_json, quiet)

@@ -1,0 +1,104 @@
+"""`tfrnnc-encode`."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import time
+from pathlib import Path
+
+import click
+
+from tfrnnc.cli.common import (
+    STANDARD,
+    command,
+    display,
+    pair_paths,
+    read_input,
+    run_all,
+    write_output,
+)
+from tfrnnc.codec import load
+from tfrnnc.images import read_image
+from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.presets import DEFAULT_PRESET, model_folder
+
+SUFFIX = ".rnnc"
+
+
+@command()
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]")
+@click.option(
+    "-d",
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Compress every path given into this folder.",
+)
+@click.option(
+    "--model",
+    default=DEFAULT_PRESET,
+    show_default=True,
+    help="A preset, or a folder that tfrnnc-train wrote.",
+)
+@click.option("--steps", type=click.IntRange(1), help="Encode this many steps.")
+@click.option("--bpp", type=float, help="At most so many bits per pixel, header included.")
+@click.option("--max-bytes", type=click.IntRange(1), help="At most so many bytes, header included.")
+@click.option("--psnr", type=float, help="Stop at the first step that reaches this PSNR in dB.")
+@click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
+def main(paths, output_dir, model, as_json, quiet, background, **limits):
+    """Compress images.
+
+    INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
+    output; left out, it is named after the input. Without limits every step of the model is
+    encoded. Limits can be combined; the tightest counts.
+
+    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    """
+    for name in ("bpp", "psnr"):
+        value = limits[name]
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
+    pairs = pair_paths(
+        paths, output_dir, SUFFIX, lambda path: path == STANDARD or path.endswith(SUFFIX)
+    )
+    model_folder(model)  # Fails now rather than once for each input.
+    codec = functools.cache(lambda: load(model))
+
+    def work(source: str, output: str) -> dict:
+        content = read_input(source)
+        pixels = read_image(io.BytesIO(content), background)
+        coder = codec()
+        start = time.perf_counter()
+        data, picture = coder.encode_with_picture(pixels, **limits)
+        seconds = time.perf_counter() - start
+        write_output(output, data)
+        height, width, _ = pixels.shape
+        quality = psnr(pixels, picture)
+        return {
+            "input": source,
+            "output": output,
+            "width": width,
+            "height": height,
+            "input_bytes": len(content),
+            "bytes": len(data),
+            "bpp": round(8 * len(data) / (height * width), 4),
+            "psnr": round(quality, 2) if math.isfinite(quality) else None,
+            "ssim": round(block_ssim(pixels, picture), 4),
+            "psnr_reached": limits["psnr"] is None or quality >= limits["psnr"],
+            "seconds": round(seconds, 3),
+        }
+
+    def describe(fact: dict) -> str:
+        quality = "lossless" if fact["psnr"] is None else f"{fact['psnr']:.2f} dB"
+        line = (
+            f"{display(fact['input'])} ({fact['width']}x{fact['height']}, "
+            f"{fact['input_bytes']:,} bytes) -> {display(fact['output'], 'standard output')}: "
+            f"{fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp, PSNR {quality}, "
+            f"SSIM {fact['ssim']:.3f}"
+        )
+        return line if fact["psnr_reached"] else f"{line} (the PSNR asked for is not reached)"
+
+    run_all(pairs, work, describe, as_json, quiet)

@@ -1,0 +1,196 @@
+"""`tfrnnc-train`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import shlex
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from tfrnnc.cli.common import command
+from tfrnnc.environment import prepare_environment
+from tfrnnc.errors import ConfigError, TrainingError
+
+ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
+
+
+@command()
+@click.option("--arch", type=click.Choice(ARCHS), default="conv_lstm", show_default=True)
+@click.option(
+    "--layout",
+    default="small",
+    show_default=True,
+    help="The architecture's named sizes: small, paper, or cvpr2017 (conv_lstm).",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A JSON file with the model's settings, as config.json of a trained model; instead of "
+    "--arch and --layout.",
+)
+@click.option("--data", multiple=True, help="A folder of images, or tfds:NAME; may be repeated.")
+@click.option("--tfds-dir", help="Where TFDS keeps its data sets.")
+@click.option("--tfds-split", default="train", show_default=True)
+@click.option(
+    "--validation",
+    help="A folder of images, or tfds:NAME, to measure on; else every 20th image is held out.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The run's folder.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Go on with the run in this folder, with its own settings.",
+)
+@click.option("--steps", type=int, default=8, show_default=True, help="Residual steps a patch.")
+@click.option("--bits", type=int, help="Bits a location of the code and step; else the layout's.")
+@click.option(
+    "--stage-weights",
+    type=click.Choice(["shared", "distinct"]),
+    help="For fc and conv: the same weights at each step, or its own (the default).",
+)
+@click.option("--epochs", type=int, default=20, show_default=True)
+@click.option(
+    "--steps-per-epoch",
+    type=int,
+    default=500,
+    show_default=True,
+    help="Batches from one validation and checkpoint to the next.",
+)
+@click.option("--batch-size", type=int, default=32, show_default=True)
+@click.option("--patch-size", type=int, default=32, show_default=True, help="In pixels.")
+@click.option(
+    "--reduce",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Average blocks of at least this many pixels in each direction, which sheds the "
+    "artefacts of JPEG files.",
+)
+@click.option("--max-reduce", type=int, default=8, show_default=True, help="And at most so many.")
+@click.option("--learning-rate", type=float, default=2e-3, show_default=True)
+@click.option("--warmup-steps", type=int, default=100, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def main(resume, quiet, output, learning_rate, **options):
+    """Train a codec on images.
+
+    The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
+    to resume from, and the logs.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    prepare_environment()
+    # Imported late: Keras takes seconds, and --help needs none of it.
+    from tfrnnc.models.model_files import model_config, model_from_config
+    from tfrnnc.training.trainer import Recipe, read_settings, train, write_settings
+
+    if resume:
+        if output:
+            raise click.UsageError("--resume goes on in its own folder; leave --output out")
+        folder, settings = resume, read_settings(resume)
+        explicit = click.get_current_context().get_parameter_source("learning_rate")
+        if explicit == click.core.ParameterSource.COMMANDLINE:
+            settings["recipe"]["learning_rate"] = learning_rate
+    else:
+        if not output or not options["data"]:
+            raise click.UsageError("give --data and --output (or --resume FOLDER)")
+        if (output / "training.json").exists():
+            raise click.UsageError(
+                f"{output} holds a run already; go on with --resume {output}, "
+                "or give another --output"
+            )
+        folder, settings = output, _new_settings(options, learning_rate)
+    recipe = Recipe(**settings["recipe"])
+
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    model = model_from_config(settings["model"], seed=recipe.seed)
+    settings["model"] = model_config(model)
+    images, validation_images = _open_data(**settings["data"])
+    write_settings(folder, settings)
+    click.echo(
+        f"{model.arch}: {model.count_params():,} parameters, "
+        f"{model.bits / model.stride**2:.3f} bpp a step, {model.steps} steps; "
+        f"{len(images):,} images to train on, {len(validation_images):,} to measure on",
+        err=True,
+    )
+    try:
+        train(model, images, validation_images, recipe, folder, bool(resume), quiet)
+    except KeyboardInterrupt:
+        raise TrainingError(
+            f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
+        ) from None
+
+
+def _new_settings(options: dict, learning_rate: float) -> dict:
+    from tfrnnc.training.trainer import Recipe
+
+    recipe = Recipe(
+        learning_rate=learning_rate,
+        **{
+            name: options[name]
+            for name in (
+                "epochs",
+                "steps_per_epoch",
+                "batch_size",
+                "patch_size",
+                "reduce",
+                "max_reduce",
+                "warmup_steps",
+                "seed",
+            )
+        },
+    )
+    return {
+        "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tfrnnc", "keras", "numpy")},
+        },
+        "model": _model_settings(options),
+        "data": {name: options[name] for name in ("data", "validation", "tfds_dir", "tfds_split")},
+        "recipe": asdict(recipe),
+    }
+
+
+def _model_settings(options: dict) -> dict:
+    from tfrnnc.models import ARCHITECTURES
+
+    if options["config_file"]:
+        try:
+            config = json.loads(options["config_file"].read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{options['config_file']}: {error}") from error
+    else:
+        layouts = ARCHITECTURES[options["arch"]].layouts
+        if options["layout"] not in layouts:
+            raise click.UsageError(
+                f"{options['arch']} has no layout {options['layout']!r}; it has "
+                f"{', '.join(layouts)}"
+            )
+        config = {"arch": options["arch"], **layouts[options["layout"]]._asdict()}
+        config["steps"] = options["steps"]
+    for name in ("bits", "stage_weights"):
+        if options[name] is not None:
+            config[name] = options[name]
+    return config
+
+
+def _open_data(data, validation, tfds_dir, tfds_split):
+    from tfrnnc.data import JoinedImages, hold_out, open_images
+
+    sources = [open_images(place, tfds_split, tfds_dir) for place in data]
+    if validation:
+        return JoinedImages(sources), open_images(validation, tfds_split, tfds_dir)
+    return hold_out(sources)

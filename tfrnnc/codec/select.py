@@ -1,0 +1,39 @@
+"""Finds the codec that a stream was made with."""
+
+from __future__ import annotations
+
+from tfrnnc.bitstream import read_header
+from tfrnnc.codec.codec import Codec, load
+from tfrnnc.errors import WrongModelError
+from tfrnnc.presets import preset_of
+
+
+class CodecSelector:
+    """Gives each stream the codec of the preset that it names, loading each once.
+
+    Args:
+        model: use this preset or model folder for all streams instead.
+    """
+
+    def __init__(self, model: str | None = None):
+        self.model = model
+        self._codecs: dict[str, Codec] = {}
+
+    def __call__(self, data: bytes) -> Codec:
+        """The codec for a stream.
+
+        Raises:
+            StreamError: if the stream's header cannot be read, or it was made by a model that
+                is none of the presets.
+            ModelError: if the model cannot be loaded.
+        """
+        header, _ = read_header(data)
+        name = self.model or preset_of(header.model_id)
+        if name is None:
+            raise WrongModelError(
+                f"the stream was made by model {header.model_id.hex()}, which is none of the "
+                "presets; give the folder of that model (--model)"
+            )
+        if name not in self._codecs:
+            self._codecs[name] = load(name)
+        return self._codecs[name]

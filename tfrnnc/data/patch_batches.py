@@ -1,0 +1,122 @@
+"""Random patches for training and fixed ones for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from tfrnnc.errors import DataError
+from tfrnnc.images import to_float
+
+
+class PatchBatches(keras.utils.PyDataset):
+    """An endless stream of batches of random patches, each a pure function of its number.
+
+    For each patch an image is drawn, with a chance that grows with the square root of its
+    area (between equal chances for images and equal chances for pixels). A window is cut out
+    at random, reduced by a whole factor by averaging, and mirrored half of the time. The
+    factor is drawn from `reduce` up to as much as the image allows, at most `max_reduce`:
+    reducing sheds the artefacts of JPEG files, and large images then serve as thumbnails too.
+
+    Batch i depends on (images, seed, first_batch + i) alone, so that an interrupted training
+    goes on with exactly the data that it would have seen.
+
+    Args:
+        images: uint8 arrays (H, W, 3).
+        batch_size: patches B in a batch.
+        patch_size: side P of a patch in pixels.
+        reduce: least factor of the reduction.
+        max_reduce: greatest factor of the reduction.
+        seed: of the stream.
+        **kwargs: as for every `keras.utils.PyDataset`.
+
+    Attributes:
+        first_batch: the number of the batch that the stream starts with.
+
+    Raises:
+        DataError: if no image is large enough for a patch at the least reduction.
+
+    Example:
+    >>> batches = PatchBatches([np.zeros((64, 80, 3), np.uint8)], batch_size=2, patch_size=32)
+    >>> batches[0][0].shape
+    (2, 32, 32, 3)
+    """
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        batch_size: int = 32,
+        patch_size: int = 32,
+        reduce: int = 1,
+        max_reduce: int = 8,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.images = images
+        self.batch_size = batch_size
+        self.patch_size = patch_size
+        self.reduce = reduce
+        self.max_reduce = max(reduce, max_reduce)
+        self.seed = seed
+        self.first_batch = 0
+        sizes = getattr(images, "sizes", None)
+        if sizes is None:
+            sizes = np.array([image.shape[:2] for image in images])
+        usable = sizes.min(axis=1) >= patch_size * reduce
+        if not usable.any():
+            raise DataError(
+                f"none of the {len(images)} images is at least {patch_size * reduce} pixels high "
+                f"and wide, as patches of {patch_size} reduced by {reduce} need"
+            )
+        weights = np.sqrt(sizes.prod(axis=1, dtype=np.float64)) * usable
+        self._chances = np.cumsum(weights / weights.sum())
+
+    @property
+    def num_batches(self):
+        return None
+
+    def __getitem__(self, index):
+        rng = np.random.default_rng([self.seed, self.first_batch + index])
+        return (to_float(np.stack([self._patch(rng) for _ in range(self.batch_size)])),)
+
+    def _patch(self, rng: np.random.Generator) -> np.ndarray:
+        drawn = np.searchsorted(self._chances, rng.random(), side="right")
+        image = self.images[min(int(drawn), len(self.images) - 1)]
+        height, width, _ = image.shape
+        most = min(min(height, width) // self.patch_size, self.max_reduce)
+        factor = int(rng.integers(self.reduce, most + 1))
+        side = self.patch_size * factor
+        top = rng.integers(0, height - side + 1)
+        left = rng.integers(0, width - side + 1)
+        window = image[top : top + side, left : left + side]
+        patch = window.reshape(self.patch_size, factor, self.patch_size, factor, 3).mean((1, 3))
+        return np.rint(patch[:, ::-1] if rng.random() < 0.5 else patch).astype(np.uint8)
+
+
+def centre_patches(images: Sequence[np.ndarray], patch_size: int, limit: int = 500) -> np.ndarray:
+    """Cuts the middle out of each image, for validation.
+
+    Args:
+        images: uint8 arrays (H, W, 3); those smaller than a patch are left out.
+        patch_size: side P of a patch in pixels.
+        limit: most patches to take, evenly spread over the images.
+
+    Returns:
+        uint8 (number, P, P, 3).
+
+    Raises:
+        DataError: if no image is large enough.
+    """
+    stride = max(1, -(-len(images) // limit))
+    patches = []
+    for index in range(0, len(images), stride):
+        height, width, _ = images[index].shape
+        if min(height, width) >= patch_size:
+            top, left = (height - patch_size) // 2, (width - patch_size) // 2
+            patches.append(images[index][top : top + patch_size, left : left + patch_size])
+    if not patches:
+        raise DataError(f"no validation image is at least {patch_size} pixels high and wide")
+    return np.stack(patches)

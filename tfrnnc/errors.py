@@ -1,0 +1,63 @@
+"""What tfrnnc raises. Every message says what was wrong, in which file, and what to do."""
+
+from __future__ import annotations
+
+
+class TfrnncError(Exception):
+    """Base class of every error that tfrnnc raises on purpose."""
+
+
+class ConfigError(TfrnncError, ValueError):
+    """A model's configuration, or an argument, is not usable."""
+
+
+class DataError(TfrnncError):
+    """A data set has nothing to train or measure on."""
+
+
+class ImageError(TfrnncError):
+    """An image cannot be read, or is of a kind that the codec does not take."""
+
+
+class ModelError(TfrnncError):
+    """A preset or a trained model is missing, or its files do not fit together."""
+
+
+class TrainingError(TfrnncError):
+    """Training cannot start or go on."""
+
+
+class StreamError(TfrnncError):
+    """A compressed stream cannot be decoded."""
+
+
+class ForeignStreamError(StreamError):
+    """The bytes are not a tfrnnc stream, or of a version that this release does not know."""
+
+
+class TruncatedStreamError(StreamError):
+    """The stream ends before the steps that its header promises, or that were asked for.
+
+    Args:
+        message: what to tell the user.
+        whole_steps: how many steps can be decoded.
+
+    Attributes:
+        whole_steps: how many steps can be decoded; 0 where not even the header is whole.
+    """
+
+    def __init__(self, message: str, whole_steps: int = 0):
+        super().__init__(message)
+        self.whole_steps = whole_steps
+
+
+class CorruptStreamError(StreamError):
+    """The stream contradicts itself."""
+
+
+class TooLargeError(StreamError):
+    """The stream is of an image with more pixels than the caller allows."""
+
+
+class WrongModelError(StreamError):
+    """The stream was made by another model than the one that decodes it."""

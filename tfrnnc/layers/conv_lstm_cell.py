@@ -1,0 +1,122 @@
+"""The convolutional LSTM cell of section 3.6."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("tfrnnc")
+class ConvLSTMCell(keras.layers.Layer):
+    """One step of a convolutional LSTM (section 3.6, eq. 13 in eq. 8-10).
+
+    The transform of eq. 8 is `W1 (*)_k x + W2 (*)_1 h + b`: a convolution with stride k
+    over the input and one with stride 1 over the hidden state, "same" padding both.
+    Its output is split into the gates i, f, o and the candidate g, in this order:
+
+        c = sigmoid(f) * c' + sigmoid(i) * tanh(g)        (eq. 9)
+        h = sigmoid(o) * tanh(c)                          (eq. 10)
+
+    The state is an explicit argument and result, never a variable, so that the same cell
+    serves the training loop, a single exported step and any batch or image size.
+
+    Args:
+        filters: channels F of the hidden state and of the output.
+        kernel_size: side of the square input kernel W1.
+        strides: stride k of the input convolution.
+        recurrent_kernel_size: side of the square hidden kernel W2 (the paper's is 1).
+        forget_bias: initial bias of the forget gate.
+        kernel_initializer: for W1.
+        recurrent_initializer: for W2.
+        **kwargs: as for every `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: floats (B, H, W, C).
+        states: the pair [h', c'], each (B, ceil(H / k), ceil(W / k), F).
+
+    Returns:
+        the pair (h, [h, c]), each of the shape of the states.
+
+    Example:
+    >>> from keras import ops
+    >>> cell = ConvLSTMCell(filters=4, kernel_size=3, strides=2)
+    >>> output, state = cell(ops.ones((1, 7, 8, 3)), [ops.zeros((1, 4, 4, 4))] * 2)
+    >>> tuple(output.shape)
+    (1, 4, 4, 4)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        recurrent_kernel_size: int = 1,
+        forget_bias: float = 1.0,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.recurrent_kernel_size = recurrent_kernel_size
+        self.forget_bias = forget_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
+
+    def build(self, inputs_shape, states_shape=None):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=self._kernel_shape(inputs_shape[-1]),
+            initializer=self.kernel_initializer,
+        )
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(*[self.recurrent_kernel_size] * 2, self.filters, 4 * self.filters),
+            initializer=self.recurrent_initializer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(4 * self.filters,), initializer=self._initial_bias
+        )
+
+    def call(self, inputs, states):
+        previous_output, previous_memory = states
+        transform = (
+            self._transform_input(inputs)
+            + ops.conv(previous_output, self.recurrent_kernel, padding="same")
+            + self.bias
+        )
+        i, f, o, g = ops.split(transform, 4, axis=-1)
+        memory = ops.sigmoid(f) * previous_memory + ops.sigmoid(i) * ops.tanh(g)
+        output = ops.sigmoid(o) * ops.tanh(memory)
+        return output, [output, memory]
+
+    def compute_output_shape(self, inputs_shape, states_shape=None):
+        batch, height, width, _ = inputs_shape
+        return batch, self._output_size(height), self._output_size(width), self.filters
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "recurrent_kernel_size": self.recurrent_kernel_size,
+            "forget_bias": self.forget_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
+        }
+
+    def _kernel_shape(self, channels):
+        return (self.kernel_size, self.kernel_size, channels, 4 * self.filters)
+
+    def _transform_input(self, inputs):
+        return ops.conv(inputs, self.kernel, strides=self.strides, padding="same")
+
+    def _output_size(self, size):
+        return None if size is None else -(-size // self.strides)
+
+    def _initial_bias(self, shape, dtype=None):
+        i, f, o, g = ops.split(ops.zeros(shape, dtype), 4)
+        return ops.concatenate([i, f + self.forget_bias, o, g])

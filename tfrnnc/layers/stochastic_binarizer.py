@@ -1,0 +1,60 @@
+"""The binarizer b(x) of section 3.2."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("tfrnnc")
+class StochasticBinarizer(keras.layers.Layer):
+    """Rounds activations in [-1, 1] to bits in {-1, +1} (section 3.2, eq. 3-5).
+
+    In training the rounding is random: b(x) is +1 with probability (1 + x) / 2 and
+    -1 otherwise, so that E[b(x)] = x. In use it is the most likely value: -1 where
+    x < 0, else +1; zero gives +1, on every platform.
+
+    The gradient of b is overridden: it passes through to x unchanged.
+
+    Args:
+        seed: integer seed of the random rounding; None draws one.
+        **kwargs: as for every `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: floats in [-1, 1], any shape.
+        training: whether to round at random.
+
+    Returns:
+        exactly -1 or +1 for each input, in the shape and dtype of the input.
+
+    Example:
+    >>> from keras import ops
+    >>> bits = StochasticBinarizer()(ops.array([-0.3, 0.0, 0.8]))
+    >>> ops.convert_to_numpy(bits).tolist()
+    [-1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        if training:
+            noise = keras.random.uniform(
+                ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
+            )
+            positive = noise < (1.0 + inputs) / 2.0
+        else:
+            positive = inputs >= 0.0
+        bits = ops.where(positive, ops.ones_like(inputs), -ops.ones_like(inputs))
+        # The bracket is exactly zero, so the value is exactly the bit, and its gradient is one.
+        # (x + stop_gradient(bits - x) would have the same gradient but round the bits.)
+        return ops.stop_gradient(bits) + (inputs - ops.stop_gradient(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}

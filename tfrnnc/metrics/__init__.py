@@ -1,0 +1,6 @@
+"""Measures of quality (NumPy; neither TensorFlow nor Keras)."""
+
+from tfrnnc.metrics.psnr import psnr
+from tfrnnc.metrics.ssim import block_ssim
+
+__all__ = ["block_ssim", "psnr"]

@@ -1,0 +1,224 @@
+"""The residual loop and its loss (section 3.1), which all four architectures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+import keras
+from keras import ops
+
+from tfrnnc.errors import ConfigError
+from tfrnnc.layers import StochasticBinarizer
+from tfrnnc.models.stage import Stage
+
+MAX_STEPS = 255
+
+
+class Layout(NamedTuple):
+    """The layers of an architecture; see `tfrnnc.models.stage.parse_layer`.
+
+    Attributes:
+        encoder: from the residual (B, H, W, 3) to the features that are binarized.
+        bits: bits at each location of the code, for each step.
+        decoder: from the bits to the prediction (B, H, W, 3).
+    """
+
+    encoder: tuple[str, ...]
+    bits: int
+    decoder: tuple[str, ...]
+
+
+class ResidualCodec(keras.Model):
+    """A progressive image codec: one residual autoencoder step after the other (section 3.1).
+
+    Step t encodes what the steps before it left over, r_{t-1}, into bits, and decodes them:
+
+        F_t(r_{t-1}) = D_t(B(E_t(r_{t-1}))),    r_0 = the image              (eq. 1)
+
+    With *additive* reconstruction F_t predicts the residual, and the picture is the sum of
+    the predictions so far: r_t = r_{t-1} - F_t(r_{t-1}). (Eq. 2 is printed with the other
+    sign; the loss is the same.) With *one-shot* reconstruction, for models with memory, every
+    step predicts the whole image: r_t = r_0 - F_t(r_{t-1}) (eq. 6).
+
+    The subclasses `FC`, `FCLSTM`, `Conv` and `ConvLSTM` are the paper's architectures and name
+    the layers. Train with `fit` (the loss is built in), or by the command `tfrnnc-train`;
+    compress with `tfrnnc.load`.
+
+    Args:
+        encoder, decoder: the layers, one line each, as `parse_layer` takes them; the 1x1
+            convolution to the bits is added to the encoder. None takes those of the paper.
+        bits: bits at each location of the code, for each step; None takes the paper's.
+        steps: how many steps N the model is trained for, and the most it can encode.
+        stage_weights: "shared" if all steps use the same weights, "distinct" if each step has
+            its own (models without memory only). None takes the better one.
+        seed: seeds the random rounding in training.
+        **kwargs: as for every `keras.Model`.
+
+    Call arguments:
+        images: floats (B, H, W, 3) in [-0.9, 0.9]; H and W multiples of `stride`.
+        training: whether bits are rounded at random.
+
+    Returns:
+        the reconstruction after each step, (B, N, H, W, 3).
+
+    Raises:
+        ConfigError: if an argument is not usable, or the decoder's output is not of the size
+            of the image.
+
+    References:
+        Toderici et al., Variable Rate Image Compression with Recurrent Neural Networks,
+        ICLR 2016, https://arxiv.org/abs/1511.06085
+    """
+
+    arch: ClassVar[str]
+    reconstruction: ClassVar[Literal["additive", "one_shot"]]
+    layouts: ClassVar[dict[str, Layout]]
+
+    def __init__(
+        self,
+        encoder: Sequence[str] | None = None,
+        bits: int | None = None,
+        decoder: Sequence[str] | None = None,
+        steps: int = 16,
+        stage_weights: str | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        paper = self.layouts["paper"]
+        has_memory = self.reconstruction == "one_shot"
+        self.encoder_layout = list(paper.encoder if encoder is None else encoder)
+        self.decoder_layout = list(paper.decoder if decoder is None else decoder)
+        self.bits = paper.bits if bits is None else bits
+        self.steps = steps
+        self.stage_weights = stage_weights or ("shared" if has_memory else "distinct")
+        self.seed = seed
+        if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
+            raise ConfigError(f"steps must be a whole number from 1 to {MAX_STEPS}, not {steps!r}")
+        if not isinstance(self.bits, int) or self.bits < 1:
+            raise ConfigError(f"bits must be a whole number above 0, not {self.bits!r}")
+        if self.stage_weights not in ("shared", "distinct"):
+            raise ConfigError(
+                f"stage_weights must be 'shared' or 'distinct', not {self.stage_weights!r}"
+            )
+        if has_memory and self.stage_weights == "distinct":
+            raise ConfigError(
+                f"{self.arch} shares its weights through recurrence; "
+                "stage_weights='distinct' is for fc and conv"
+            )
+
+        stages = steps if self.stage_weights == "distinct" else 1
+        code_layer = f"conv 1x1/{self.bits} linear"
+        self.encoders = [
+            Stage([*self.encoder_layout, code_layer], name=f"encoder_{i}") for i in range(stages)
+        ]
+        self.binarizer = StochasticBinarizer(seed, name="binarizer")
+        self.decoders = [Stage(self.decoder_layout, name=f"decoder_{i}") for i in range(stages)]
+        self.stride = self._stride()
+        for stage in self.encoders:
+            stage.build((None, None, None, 3))
+        for stage in self.decoders:
+            stage.build((None, None, None, self.bits))
+        self.built = True
+
+    # The steps, one at a time. Every user of the model (the loop below, the codec, the
+    # exported files) goes through these.
+
+    def encode_step(self, residual, states, step: int):
+        """E_t: the residual (B, H, W, 3) to logits (B, H/stride, W/stride, bits).
+
+        The bit is -1 where the logit is below zero, else +1.
+
+        Args:
+            residual: r_{t-1}.
+            states: of the encoder, from `initial_encoder_states` or the step before.
+            step: t - 1, counted from zero.
+
+        Returns:
+            the pair (logits, new states).
+        """
+        return self._stage(self.encoders, step)(residual, states)
+
+    def decode_step(self, bits, states, step: int):
+        """D_t: bits in {-1, +1} (B, H/stride, W/stride, bits) to the prediction (B, H, W, 3).
+
+        Args:
+            bits: of this step.
+            states: of the decoder, from `initial_decoder_states` or the step before.
+            step: t - 1, counted from zero.
+
+        Returns:
+            the pair (prediction, new states).
+        """
+        return self._stage(self.decoders, step)(bits, states)
+
+    def initial_encoder_states(self, batch, height, width) -> list:
+        """The encoder's states before the first step, for images of (height, width) pixels."""
+        return self.encoders[0].initial_states(batch, height, width)
+
+    def initial_decoder_states(self, batch, height, width) -> list:
+        """The decoder's states before the first step, for images of (height, width) pixels."""
+        return self.decoders[0].initial_states(batch, height // self.stride, width // self.stride)
+
+    def call(self, images, training=False):
+        batch, height, width, _ = ops.shape(images)
+        encoder_states = self.initial_encoder_states(batch, height, width)
+        decoder_states = self.initial_decoder_states(batch, height, width)
+        residual, reconstruction = images, ops.zeros_like(images)
+        reconstructions = []
+        for step in range(self.steps):
+            logits, encoder_states = self.encode_step(residual, encoder_states, step)
+            bits = self.binarizer(ops.tanh(logits), training=training)
+            prediction, decoder_states = self.decode_step(bits, decoder_states, step)
+            reconstruction = self.reconstruct(reconstruction, prediction)
+            residual = images - reconstruction
+            reconstructions.append(reconstruction)
+        return ops.stack(reconstructions, axis=1)
+
+    def reconstruct(self, reconstruction, prediction):
+        """The picture after a step, from the picture before it and the step's prediction."""
+        return prediction if self.reconstruction == "one_shot" else reconstruction + prediction
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean of r_t ** 2 over all steps, pixels and channels (eq. 7).
+
+        The paper divides by pixels and steps only, which is three times as much.
+        """
+        images = ops.cast(ops.expand_dims(x, 1), "float32")
+        return ops.mean(ops.square(images - ops.cast(y_pred, "float32")))
+
+    def compute_output_shape(self, images_shape):
+        batch, height, width, channels = images_shape
+        return batch, self.steps, height, width, channels
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": self.encoder_layout,
+            "bits": self.bits,
+            "decoder": self.decoder_layout,
+            "steps": self.steps,
+            "stage_weights": self.stage_weights,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    @staticmethod
+    def _stage(stages: list[Stage], step: int) -> Stage:
+        return stages[step if len(stages) > 1 else 0]
+
+    def _stride(self) -> int:
+        probe = 1 << 12
+        code_shape = self.encoders[0].compute_output_shape((None, probe, probe, 3))
+        picture_shape = self.decoders[0].compute_output_shape(code_shape)
+        if picture_shape[1:] != (probe, probe, 3):
+            raise ConfigError(
+                f"the decoder turns a {probe}x{probe} RGB image into "
+                f"{'x'.join(map(str, picture_shape[1:]))}; its strides and depth_to_space "
+                "factors must undo the encoder's and its last layer must have 3 channels"
+            )
+        return probe // code_shape[1]

@@ -1,0 +1,161 @@
+"""A stack of layers written in the paper's notation, with its state made explicit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from tfrnnc.errors import ConfigError
+from tfrnnc.layers import ConvLSTMCell, DeconvLSTMCell, DepthToSpace, PatchLSTMCell, SpaceToDepth
+
+_NOTATION = re.compile(
+    r"(?P<kind>conv|deconv|conv_lstm|deconv_lstm) (?P<kernel>\d+)x(?P=kernel)/(?P<filters>\d+)"
+    r"( s(?P<strides>\d+))?( h(?P<recurrent>\d+))?( (?P<activation>tanh|linear))?"
+    r"|(?P<dense>dense|lstm) (?P<units>\d+)( (?P<dense_activation>tanh|linear))?"
+    r"|(?P<rearrange>space_to_depth|depth_to_space) (?P<block>\d+)"
+)
+_RECURRENT = (ConvLSTMCell, PatchLSTMCell)
+
+
+def parse_layer(notation: str) -> keras.layers.Layer:
+    """Makes the layer that a line of a layout names.
+
+    Args:
+        notation: one of
+
+            - `conv 3x3/64 s2`, `deconv 2x2/512 s2`: kernel, filters, stride (1 if left out);
+            - `conv_lstm 3x3/256 s2`, `deconv_lstm 2x2/512 s2`: the same, recurrent; ` h3`
+              makes the hidden kernel 3x3 instead of 1x1;
+            - `dense 512`, `lstm 512`: a fully-connected layer over each location's channels;
+            - `space_to_depth 8`, `depth_to_space 8`: patches to channels and back.
+
+            `conv`, `deconv` and `dense` end in tanh unless ` linear` follows.
+
+    Returns:
+        a new, unbuilt layer.
+
+    Raises:
+        ConfigError: if the line is none of these.
+
+    Example:
+    >>> parse_layer("conv_lstm 3x3/256 s2").strides
+    2
+    """
+    match = _NOTATION.fullmatch(notation) if isinstance(notation, str) else None
+    if match is None:
+        raise ConfigError(
+            f"layer {notation!r} is not understood; write it like 'conv 3x3/64 s2', "
+            "'conv_lstm 3x3/256 s1', 'dense 512', 'lstm 512' or 'depth_to_space 2'"
+        )
+    part = match.groupdict()
+    kind = part["kind"] or part["dense"] or part["rearrange"]
+    kernel, filters = int(part["kernel"] or 0), int(part["filters"] or part["units"] or 0)
+    strides = int(part["strides"] or 1)
+    activation = part["activation"] or part["dense_activation"]
+    recurrent = kind.endswith("lstm")
+    if (recurrent and activation) or (part["recurrent"] and not recurrent):
+        raise ConfigError(f"layer {notation!r}: {kind} takes no such option")
+    if min(int(part["block"] or 1), filters or 1, kernel or 1, strides) < 1:
+        raise ConfigError(f"layer {notation!r}: sizes must be at least 1")
+    activation = activation or "tanh"
+    match kind:
+        case "conv":
+            return keras.layers.Conv2D(
+                filters, kernel, strides, padding="same", activation=activation
+            )
+        case "deconv":
+            return keras.layers.Conv2DTranspose(
+                filters, kernel, strides, padding="same", activation=activation
+            )
+        case "conv_lstm":
+            return ConvLSTMCell(filters, kernel, strides, int(part["recurrent"] or 1))
+        case "deconv_lstm":
+            return DeconvLSTMCell(filters, kernel, strides, int(part["recurrent"] or 1))
+        case "dense":
+            return keras.layers.Dense(filters, activation=activation)
+        case "lstm":
+            return PatchLSTMCell(filters)
+        case "space_to_depth":
+            return SpaceToDepth(int(part["block"]))
+        case _:
+            return DepthToSpace(int(part["block"]))
+
+
+@keras.saving.register_keras_serializable("tfrnnc")
+class Stage(keras.layers.Layer):
+    """An encoder E or a decoder D: layers in sequence, the recurrent ones with state.
+
+    Args:
+        layout: one line for each layer, as `parse_layer` takes them.
+        **kwargs: as for every `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: floats (B, H, W, C).
+        states: the flat list [h, c, h, c, ...] of the recurrent layers in order, as made by
+            `initial_states` or returned by the last call; empty where nothing is recurrent.
+
+    Returns:
+        the pair (outputs, new states).
+
+    Raises:
+        ConfigError: if a line of the layout is not understood.
+
+    Example:
+    >>> from keras import ops
+    >>> stage = Stage(["conv 3x3/8 s2", "conv_lstm 3x3/16 s2"])
+    >>> outputs, states = stage(ops.ones((1, 32, 32, 3)), stage.initial_states(1, 32, 32))
+    >>> tuple(outputs.shape), len(states)
+    ((1, 8, 8, 16), 2)
+    """
+
+    def __init__(self, layout: Sequence[str], **kwargs):
+        super().__init__(**kwargs)
+        self.layout = list(layout)
+        self.stack = [parse_layer(notation) for notation in self.layout]
+
+    def build(self, inputs_shape, states_shape=None):
+        shape = tuple(inputs_shape)
+        for layer in self.stack:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs, states):
+        states = list(states)
+        new_states = []
+        outputs = inputs
+        for layer in self.stack:
+            if isinstance(layer, _RECURRENT):
+                outputs, state = layer(outputs, [states.pop(0), states.pop(0)])
+                new_states += state
+            else:
+                outputs = layer(outputs)
+        return outputs, new_states
+
+    def compute_output_shape(self, inputs_shape, states_shape=None):
+        shape = tuple(inputs_shape)
+        for layer in self.stack:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    def state_shapes(self, height, width) -> list[tuple]:
+        """Shapes (h, w, filters) of the states for inputs of (height, width) locations."""
+        shape = (None, height, width, None)
+        shapes = []
+        for layer in self.stack:
+            shape = layer.compute_output_shape(shape)
+            if isinstance(layer, _RECURRENT):
+                shapes += [shape[1:], shape[1:]]
+        return shapes
+
+    def initial_states(self, batch, height, width) -> list:
+        """The states before the first step: zeros, for a batch of that size."""
+        return [
+            ops.zeros((batch, *shape), self.compute_dtype)
+            for shape in self.state_shapes(height, width)
+        ]
+
+    def get_config(self):
+        return {**super().get_config(), "layout": self.layout}

@@ -1,0 +1,50 @@
+"""Named, trained configurations that come with the package.
+
+Each is a folder as `tfrnnc-train` writes it, with its model card and training log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from tfrnnc.errors import ModelError
+
+DEFAULT_PRESET = "conv_lstm_small"
+
+_FOLDER = Path(__file__).parent
+
+
+def list_presets() -> list[str]:
+    """The names of the presets, sorted."""
+    return sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
+
+
+def model_folder(name_or_path: str | os.PathLike) -> Path:
+    """The folder of a preset or of a trained model.
+
+    Args:
+        name_or_path: a preset's name, or the path of a folder that `tfrnnc-train` wrote.
+
+    Raises:
+        ModelError: if there is neither such a preset nor such a folder.
+    """
+    if str(name_or_path) in list_presets():
+        return _FOLDER / name_or_path
+    folder = Path(name_or_path)
+    if not folder.is_dir():
+        raise ModelError(
+            f"{name_or_path}: neither a preset ({', '.join(list_presets())}) nor the folder of a "
+            "trained model"
+        )
+    return folder
+
+
+def preset_of(model_id: bytes) -> str | None:
+    """The name of the preset with this identity, as streams carry it; None if there is none."""
+    for name in list_presets():
+        config = json.loads((_FOLDER / name / "config.json").read_text())
+        if config.get("model_id") == model_id.hex():
+            return name
+    return None

@@ -1,0 +1,136 @@
+"""Turns a finished training run into a preset, its model card written from measurements.
+
+python -m tfrnnc.presets.make_preset runs/conv_lstm_small conv_lstm_small \
+        --images ../shared/data/thumbnails/val
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+
+from tfrnnc.cli.common import command
+from tfrnnc.environment import prepare_environment
+from tfrnnc.errors import ConfigError
+
+
+@command()
+@click.argument("run", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("name")
+@click.option("--images", required=True, help="A folder of images to measure on.")
+@click.option(
+    "--presets",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(__file__).parent,
+    help="Where presets are kept.",
+)
+@click.option("--notes", default="", help="A paragraph for the model card.")
+def main(run, name, images, presets, notes):
+    """Make the preset NAME from the best model of the training in the folder RUN."""
+    prepare_environment()
+    from tfrnnc.data import FolderImages
+    from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.training.trainer import LOG_FILE, read_settings
+
+    if not name.isidentifier():
+        raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
+    model = load_model(run)
+    settings = read_settings(run)
+    rows = measure(model, FolderImages(images))
+    with (run / LOG_FILE).open(newline="") as file:
+        log = list(csv.DictReader(file))
+    save_model(model, presets / name)
+    shutil.copyfile(run / LOG_FILE, presets / name / LOG_FILE)
+    (presets / name / "MODEL_CARD.md").write_text(
+        model_card(name, model, settings, log, rows, images, notes)
+    )
+    click.echo(f"{presets / name}")
+
+
+def measure(model, images) -> list[dict[str, float]]:
+    """Means of bytes (header apart), bpp, PSNR and SSIM over images, for each step."""
+    from tfrnnc.codec import Codec
+    from tfrnnc.codec.keras_runtime import KerasRuntime
+    from tfrnnc.metrics import block_ssim, psnr
+
+    codec = Codec(KerasRuntime(model))
+    values = []
+    for image in images:
+        pictures = [picture for _, picture in codec.encode_steps(image)]
+        height, width, _ = image.shape
+        plane_bytes = math.ceil(
+            math.ceil(height / model.stride) * math.ceil(width / model.stride) * model.bits / 8
+        )
+        values.append(
+            [
+                (
+                    plane_bytes * step,
+                    plane_bytes * step * 8 / (height * width),
+                    psnr(image, picture),
+                    block_ssim(image, picture),
+                )
+                for step, picture in enumerate(pictures, start=1)
+            ]
+        )
+    return [
+        dict(zip(("bytes", "bpp", "psnr", "ssim"), map(float, row), strict=True))
+        for row in np.mean(values, axis=0)
+    ]
+
+
+def model_card(name, model, settings, log, rows, images, notes) -> str:
+    """The text of a model card."""
+    from tfrnnc.models.model_files import model_id
+
+    table = "\n".join(
+        f"| {step} | {row['bytes']:.0f} | {row['bpp']:.3f} | {row['psnr']:.2f} "
+        f"| {row['ssim']:.3f} |"
+        for step, row in enumerate(rows, start=1)
+    )
+    layers = "\n".join(
+        f"- {part}: {', '.join(f'`{layer}`' for layer in layout)}"
+        for part, layout in (("encoder", model.encoder_layout), ("decoder", model.decoder_layout))
+    )
+    recipe = settings["recipe"]
+    best = min(log, key=lambda row: float(row["val_loss"]))
+    speed = np.median([float(row["steps_per_second"]) for row in log]) * recipe["batch_size"]
+    patches = int(best["step"]) * recipe["batch_size"]
+    versions = ", ".join(f"{package} {number}" for package, number in settings["versions"].items())
+    return f"""# {name}
+
+A `{model.arch}` model of {model.count_params():,} parameters, identity `{model_id(model).hex()}`.
+{model.bits} bits at each location, stride {model.stride}, {model.steps} steps.
+
+{layers}
+
+{notes}
+
+## Training
+
+```
+{settings["command"]}
+```
+
+Seed {recipe["seed"]}; {versions}; {speed:.0f} patches a second (median). The weights are those
+after {best["step"]} steps of {recipe["batch_size"]} patches ({patches:,} patches), the best
+validation loss ({float(best["val_loss"]):.5f}). The curve is in `log.csv`.
+
+## Quality
+
+Means over the images of `{Path(images).parent.name}/{Path(images).name}`. Bytes and bpp are of the
+bit planes; the header is not counted. SSIM is the paper's: 8x8 blocks, each channel, no smoothing.
+The best weights were chosen by their loss on the validation images named in the command.
+
+| step | bytes | bpp | PSNR (dB) | SSIM |
+|---|---|---|---|---|
+{table}
+"""
+
+
+if __name__ == "__main__":
+    main()
