@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from tfrnnc.errors import ImageError
 
@@ -43,19 +43,19 @@ def read_image(file: str | os.PathLike | BinaryIO, background: str | None = None
         ImageError: if the file is missing, is no image that Pillow knows, or is broken; and as
             for `as_rgb`.
     """
-    name = getattr(file, "name", "the input") if hasattr(file, "read") else os.fspath(file)
+    prefix = "" if hasattr(file, "read") else f"{os.fspath(file)}: "
     try:
         with Image.open(file) as image:
             return as_rgb(image, background)
+    except (ImageError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{prefix}{error}") from error
     except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file") from error
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: {error}") from error
+        raise ImageError(f"{prefix}no such file") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{prefix}not an image of a known format") from error
     except (OSError, SyntaxError, ValueError) as error:
-        # Pillow's readers raise each of these for files that are broken or not images.
-        raise ImageError(f"{name}: not an image that can be read ({error})") from error
+        # Pillow's readers raise each of these for broken files.
+        raise ImageError(f"{prefix}not an image that can be read ({error})") from error
 
 
 def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np.ndarray:

@@ -42,7 +42,7 @@ class DepthToSpace(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
         b = self.block_size
-        return batch, height and height * b, width and width * b, channels // (b * b)
+        return batch, height and height * b, width and width * b, channels and channels // (b * b)
 
     def get_config(self):
         return {**super().get_config(), "block_size": self.block_size}
@@ -87,7 +87,7 @@ class SpaceToDepth(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
         b = self.block_size
-        return batch, height and height // b, width and width // b, channels * b * b
+        return batch, height and height // b, width and width // b, channels and channels * b * b
 
     def get_config(self):
         return {**super().get_config(), "block_size": self.block_size}

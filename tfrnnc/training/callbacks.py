@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -74,12 +76,11 @@ class Progress(keras.callbacks.Callback):
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds `val_loss`, `val_psnr_T` and `val_ssim_T` for each step T to an epoch's logs.
+    """Adds what `validate` measures to an epoch's logs, and the training steps so far.
 
     Args:
         patches: uint8 (number, P, P, 3).
         batch_size: patches coded at a time.
-        patches_per_step: training patches in an epoch, for the logged speed.
     """
 
     def __init__(self, patches: np.ndarray, batch_size: int = 100):
@@ -126,6 +127,37 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves weights, optimiser and random state, replacing what was saved before."""
         with replacing(self.folder / CHECKPOINT_FILE) as temporary:
             self.model.save_weights(temporary)
+
+
+class DeferredInterrupt(keras.callbacks.Callback):
+    """Lets Ctrl-C take effect at the end of a batch, when the state is whole.
+
+    A context manager around `fit` as well as a callback of it. A second Ctrl-C takes effect at
+    once.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.requested = False
+
+    def __enter__(self):
+        self._in_main_thread = threading.current_thread() is threading.main_thread()
+        if self._in_main_thread:
+            self._previous = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(self, *exception):
+        if self._in_main_thread:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _request(self, number, frame):
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
 
 
 def validate(model: ResidualCodec, patches: np.ndarray, batch_size: int = 100) -> dict[str, float]:

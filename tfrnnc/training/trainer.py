@@ -19,7 +19,13 @@ from tfrnnc.errors import ConfigError, TrainingError
 from tfrnnc.files import replacing
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.model_files import load_weights
-from tfrnnc.training.callbacks import CHECKPOINT_FILE, Checkpoint, Progress, Validation
+from tfrnnc.training.callbacks import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    DeferredInterrupt,
+    Progress,
+    Validation,
+)
 
 LOG_FILE = "log.csv"
 
@@ -120,6 +126,9 @@ def train(
         load_weights(model, folder / CHECKPOINT_FILE)
         first = int(ops.convert_to_numpy(model.optimizer.iterations))
         best = _rewind_log(folder / LOG_FILE, first)
+        # Keras saves no random state. The binarizer's counts the calls: one for each step.
+        random_state = model.binarizer.seed_generator.state
+        random_state.assign([random_state[0], first * model.steps])
     batches = PatchBatches(
         images,
         recipe.batch_size,
@@ -132,47 +141,37 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(first, recipe.total_steps, recipe.batch_size, quiet)
     checkpoint = Checkpoint(folder, best)
+    interrupt = DeferredInterrupt()
     callbacks = [
         Validation(patches),
         progress,
         checkpoint,
         keras.callbacks.CSVLogger(folder / LOG_FILE, append=resume),
         *_tensorboard(folder),
+        interrupt,
     ]
     try:
         # A run that was stopped within an epoch first finishes that one.
         epoch, done = divmod(first, recipe.steps_per_epoch)
-        if done:
-            _fit(model, batches, first, epoch, 1, recipe.steps_per_epoch - done, callbacks)
-            epoch += 1
-        if epoch < recipe.epochs:
-            _fit(
-                model,
-                batches,
-                epoch * recipe.steps_per_epoch,
-                epoch,
-                recipe.epochs - epoch,
-                recipe.steps_per_epoch,
-                callbacks,
-            )
+        spans = [(epoch, epoch + 1, recipe.steps_per_epoch - done)] if done else []
+        spans.append((epoch + len(spans), recipe.epochs, recipe.steps_per_epoch))
+        with interrupt:
+            for start, end, steps_per_epoch in spans:
+                batches.first_batch = int(ops.convert_to_numpy(model.optimizer.iterations))
+                model.fit(
+                    batches,
+                    initial_epoch=start,
+                    epochs=end,
+                    steps_per_epoch=steps_per_epoch,
+                    callbacks=callbacks,
+                    shuffle=False,
+                    verbose=0,
+                )
     except KeyboardInterrupt:
         checkpoint.save()
         raise
     finally:
         progress.close()
-
-
-def _fit(model, batches, first_batch, epoch, epochs, steps_per_epoch, callbacks):
-    batches.first_batch = first_batch
-    model.fit(
-        batches,
-        initial_epoch=epoch,
-        epochs=epoch + epochs,
-        steps_per_epoch=steps_per_epoch,
-        callbacks=callbacks,
-        verbose=0,
-        shuffle=False,
-    )
 
 
 def _tensorboard(folder: Path) -> list:
@@ -187,9 +186,12 @@ def _rewind_log(path: Path, step: int) -> float:
         return math.inf
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
+        fields = reader.fieldnames
         rows = [row for row in reader if row["step"] and int(row["step"]) <= step]
+    if not fields:
+        return math.inf
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, reader.fieldnames or [])
+        writer = csv.DictWriter(file, fields)
         writer.writeheader()
         writer.writerows(rows)
     return min((float(row["val_loss"]) for row in rows), default=math.inf)

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import tfrnnc
+from tfrnnc.cli.decode import main as decode
+from tfrnnc.cli.encode import main as encode
+from tfrnnc.cli.info import main as info
+from tfrnnc.images import read_image
+
+
+@pytest.fixture
+def run(tiny_model_folder, tmp_path, monkeypatch):
+    """Runs a command in an empty folder with the tiny model; returns click's result."""
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(command, *words, code=0, **settings):
+        model = [] if command is info else ["--model", str(tiny_model_folder)]
+        result = CliRunner().invoke(command, [*map(str, words), *model], **settings)
+        assert result.exit_code == code, result.output
+        if code:
+            assert "Traceback" not in result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def image(image_folder):
+    return sorted(image_folder.glob("*.png"))[0]
+
+
+def test_there_and_back(run, image, tiny_model_folder):
+    run(encode, image, "photo.rnnc")
+    run(decode, "photo.rnnc", "out.png")
+    codec = tfrnnc.load(tiny_model_folder)
+    expected = codec.decode(codec.encode(read_image(image)))
+    np.testing.assert_array_equal(read_image("out.png"), expected)
+
+
+def test_report_says_what_people_ask_first(run, image):
+    result = run(encode, image, "photo.rnnc")
+    size = Path("photo.rnnc").stat().st_size
+    for part in ("48x40", f"{image.stat().st_size:,} bytes", f"{size} bytes", "bpp", "dB", "SSIM"):
+        assert part in result.stdout
+
+
+def test_json_report(run, image):
+    (fact,) = json.loads(run(encode, image, "photo.rnnc", "--json", "--steps", 2).stdout)
+    assert fact["bytes"] == Path("photo.rnnc").stat().st_size
+    assert fact["bpp"] == pytest.approx(fact["bytes"] * 8 / (40 * 48), abs=1e-4)
+    assert (fact["width"], fact["height"]) == (48, 40)
+    (fact,) = json.loads(run(info, "photo.rnnc", "--json").stdout)
+    assert fact["steps"] == fact["whole_steps"] == 2
+    assert fact["expected_bytes"] == fact["bytes"]
+    (fact,) = json.loads(run(decode, "photo.rnnc", "--json").stdout)
+    assert fact["output"] == "photo.png"
+
+
+def test_standard_input_and_output(run, image):
+    encoded = run(encode, "-", "-", "--max-bytes", 100, input=image.read_bytes())
+    stream = encoded.stdout_bytes
+    assert stream.startswith(b"RNNC")
+    assert len(stream) <= 100
+    assert "standard input" in encoded.stderr
+    decoded = run(decode, "-", "-", input=stream)
+    with Image.open(io.BytesIO(decoded.stdout_bytes)) as picture:
+        assert picture.size == (48, 40)
+        assert picture.format == "PNG"
+    assert "100" not in run(info, "-", input=stream).stderr
+
+
+def test_many_inputs(run, image_folder):
+    images = sorted(image_folder.glob("*.png"))
+    result = run(encode, *images, "--output-dir", "small")
+    assert len(result.stdout.splitlines()) == len(images) == 12
+    streams = sorted(Path("small").glob("*.rnnc"))
+    assert [path.stem for path in streams] == [path.stem for path in images]
+    run(decode, *streams, "-d", "back", "--quiet")
+    assert len(list(Path("back").glob("*.png"))) == 12
+
+
+def test_one_bad_input_does_not_stop_the_others(run, image):
+    Path("broken.png").write_bytes(b"not an image")
+    result = run(encode, "broken.png", "missing.png", image, "-d", "out", code=1)
+    assert "error: broken.png: not an image of a known format\n" in result.stderr
+    assert "missing.png: No such file" in result.stderr
+    assert [path.name for path in Path("out").iterdir()] == [f"{image.stem}.rnnc"]
+
+
+def test_output_is_named_after_the_input(run, image):
+    Path("a.png").write_bytes(image.read_bytes())
+    run(encode, "a.png")
+    Path("a.png").unlink()
+    run(decode, "a.rnnc")
+    assert Path("a.png").is_file()
+
+
+def test_cut_file(run, image):
+    run(encode, image, "a.rnnc")
+    data = Path("a.rnnc").read_bytes()
+    Path("a.rnnc").write_bytes(data[:-1])
+    result = run(decode, "a.rnnc", code=1)
+    assert "a.rnnc: the stream is cut" in result.stderr
+    assert "2 of 3 steps whole" in result.stderr
+    assert "--partial" in result.stderr
+    assert not Path("a.png").exists()
+    assert "2 steps are whole" in run(info, "a.rnnc").stdout
+    run(decode, "a.rnnc", "--partial")
+    partial = read_image("a.png")
+    run(decode, "a.rnnc", "--steps", 2)
+    np.testing.assert_array_equal(read_image("a.png"), partial)
+
+
+def test_failure_keeps_the_old_output(run):
+    Path("a.rnnc").write_bytes(b"RNNC")
+    Path("a.png").write_bytes(b"old")
+    run(decode, "a.rnnc", "a.png", code=1)
+    assert Path("a.png").read_bytes() == b"old"
+    assert sorted(path.name for path in Path().iterdir()) == ["a.png", "a.rnnc"]
+
+
+def test_limits_reach_the_codec(run, image):
+    run(encode, image, "one.rnnc", "--steps", 1)
+    run(encode, image, "bytes.rnnc", "--max-bytes", 50)
+    run(encode, image, "bpp.rnnc", "--bpp", 50 * 8 / (40 * 48))
+    assert Path("one.rnnc").read_bytes() == Path("bytes.rnnc").read_bytes()
+    assert Path("one.rnnc").read_bytes() == Path("bpp.rnnc").read_bytes()
+    run(encode, image, "psnr.rnnc", "--psnr", 1)
+    assert Path("psnr.rnnc").read_bytes() == Path("one.rnnc").read_bytes()
+    assert "not reached" in run(encode, image, "psnr.rnnc", "--psnr", 90).stdout
+
+
+def test_background(run, noise):
+    Image.fromarray(np.dstack([noise(8, 8), np.zeros((8, 8), np.uint8)])).save("clear.png")
+    result = run(encode, "clear.png", code=1)
+    assert "clear.png" in result.stderr
+    assert "--background" in result.stderr
+    run(encode, "clear.png", "--background", "white")
+    run(encode, "clear.png", "--background", "nonsense", code=1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["a.png", "b.png"],
+        ["a.png", "b.rnnc", "c.rnnc"],
+        ["a.rnnc", "a.rnnc"],
+        ["-", "-d", "out"],
+        ["x/a.png", "y/a.png", "-d", "out"],
+        ["a.png", "--steps", "0"],
+        ["a.png", "--steps", "many"],
+        ["a.png", "--bpp", "nan"],
+        ["a.png", "--bpp", "-1"],
+        ["a.png", "--psnr", "inf"],
+        ["a.png", "--no-such-option"],
+    ],
+)
+def test_usage_errors(run, words):
+    result = run(encode, *words, code=2)
+    assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["a.rnnc", "b.xyz"], ["a.rnnc", "b.rnnc"]])
+def test_usage_errors_of_decode(run, words):
+    run(decode, *words, code=2)
+
+
+def test_unknown_model_is_one_error(run, image):
+    result = CliRunner().invoke(encode, [str(image), "--model", "nothing"])
+    assert result.exit_code == 1
+    assert result.stderr.count("error:") == 1
+    assert "neither a preset" in result.stderr
+
+
+def test_stream_of_no_preset_asks_for_the_model(run, image):
+    run(encode, image, "a.rnnc")
+    result = CliRunner().invoke(decode, ["a.rnnc"])
+    assert result.exit_code == 1
+    assert "--model" in result.stderr
+
+
+def test_wrong_model_is_refused(run, image, tmp_path):
+    import keras
+
+    from tfrnnc.models.model_files import load_model, save_model
+
+    run(encode, image, "a.rnnc")
+    model = load_model(tfrnnc.presets.model_folder(tfrnnc.presets.DEFAULT_PRESET))
+    keras.utils.set_random_seed(0)
+    save_model(model, tmp_path / "other")
+    result = CliRunner().invoke(decode, ["a.rnnc", "--model", str(tmp_path / "other")])
+    assert result.exit_code == 1
+    assert "made by model" in result.stderr
+
+
+def test_output_folder_that_cannot_be_made(run, image):
+    Path("file").write_bytes(b"")
+    result = run(encode, image, "file/a.rnnc", code=1)
+    assert "file" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["encode", "decode", "info", "train"])
+def test_installed_commands(name):
+    script = Path(sys.executable).parent / f"tfrnnc-{name}"
+    result = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert tfrnnc.__version__ in result.stdout
+    assert result.stderr == ""
+
+
+def test_quiet_installed_command(image, tmp_path):
+    """TensorFlow's start-up messages do not reach the user."""
+    scripts = Path(sys.executable).parent
+    stream = tmp_path / "a.rnnc"
+    words = [scripts / "tfrnnc-encode", image, stream, "--quiet"]
+    result = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("", "")
+    assert stream.is_file()

@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfrnnc.data import FolderImages
+from tfrnnc.errors import ConfigError, ModelError, TrainingError
+from tfrnnc.images import to_float, to_uint8
+from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.models.model_files import load_model, model_from_config, model_id
+from tfrnnc.training.callbacks import CHECKPOINT_FILE, validate
+from tfrnnc.training.trainer import LOG_FILE, Recipe, train
+
+RECIPE = Recipe(
+    epochs=3,
+    steps_per_epoch=4,
+    batch_size=2,
+    patch_size=16,
+    learning_rate=1e-2,
+    warmup_steps=2,
+    seed=5,
+)
+CONFIG = {
+    "arch": "conv_lstm",
+    "encoder": ["conv_lstm 3x3/8 s4"],
+    "bits": 4,
+    "decoder": ["conv_lstm 3x3/8", "conv 3x3/48 linear", "depth_to_space 4"],
+    "steps": 2,
+}
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Presses Ctrl-C, or spoils a weight, after a number of batches."""
+
+    def __init__(self, batches, spoil=False):
+        super().__init__()
+        self.left = batches
+        self.spoil = spoil
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0 and not self.spoil:
+            raise KeyboardInterrupt
+        if self.left == 0:
+            weight = self.model.trainable_variables[0]
+            weight.assign(np.full(weight.shape, np.nan))
+
+
+@pytest.fixture(scope="module")
+def images(image_folder):
+    return FolderImages(image_folder)
+
+
+@pytest.fixture
+def fresh():
+    """Makes the model as a new run starts with it."""
+
+    def make():
+        keras.utils.set_random_seed(RECIPE.seed)
+        return model_from_config(CONFIG, seed=RECIPE.seed)
+
+    return make
+
+
+def read_log(folder: Path) -> list[dict[str, float]]:
+    with (folder / LOG_FILE).open(newline="") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def without_speed(log):
+    return [{k: v for k, v in row.items() if k != "steps_per_second"} for row in log]
+
+
+@pytest.fixture
+def unbroken(fresh, images, tmp_path):
+    """A whole run; returns its folder."""
+    folder = tmp_path / "unbroken"
+    train(fresh(), images, images, RECIPE, folder, quiet=True)
+    return folder
+
+
+def test_a_run_leaves_what_it_should(unbroken, fresh):
+    log = read_log(unbroken)
+    assert [row["step"] for row in log] == [4, 8, 12]
+    assert {"loss", "val_loss", "val_psnr_1", "val_psnr_2", "val_ssim_2"} <= set(log[0])
+    assert log[-1]["val_loss"] < log[0]["val_loss"]
+    assert load_model(unbroken).arch == "conv_lstm"
+    assert model_id(load_model(unbroken)) != model_id(fresh())
+    assert list((unbroken / "tensorboard").rglob("events.out.*"))
+    assert not [path for path in unbroken.iterdir() if path.name.startswith(".")]
+
+
+def test_the_best_model_is_kept(unbroken, images):
+    log = read_log(unbroken)
+    best = min(row["val_loss"] for row in log)
+    patches = np.stack([images[i][12:28, 16:32] for i in range(len(images))])
+    assert validate(load_model(unbroken), patches)["val_loss"] == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize("batches", [3, 4, 6])
+def test_interrupted_and_resumed_is_as_if_unbroken(
+    unbroken, fresh, images, tmp_path, monkeypatch, batches
+):
+    folder = tmp_path / "interrupted"
+    with monkeypatch.context() as patch:
+        # TensorBoard's place in the list of callbacks serves as the door.
+        patch.setattr("tfrnnc.training.trainer._tensorboard", lambda _: [Interrupt(batches)])
+        with pytest.raises(KeyboardInterrupt):
+            train(fresh(), images, images, RECIPE, folder, quiet=True)
+    resumed = fresh()
+    train(resumed, images, images, RECIPE, folder, resume=True, quiet=True)
+    assert int(resumed.optimizer.iterations) == RECIPE.total_steps
+    logged = {row["step"]: row for row in without_speed(read_log(folder))}
+    # Interrupted between an epoch's last batch and its validation, the log lacks that epoch.
+    assert set(logged) == {4, 8, 12} - ({batches} & {4})
+    for expected in without_speed(read_log(unbroken)):
+        row = logged.get(expected["step"], expected)
+        if row["step"] == math.ceil(batches / 4) * 4:
+            # The training loss of a broken epoch is the mean of its second part only.
+            row = {**row, "loss": expected["loss"]}
+        assert row == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def command(image_folder, tmp_path_factory):
+    """The words of a training command without its output, and the log of a whole run of it."""
+    folder = tmp_path_factory.mktemp("command")
+    words = [
+        Path(sys.executable).parent / "tfrnnc-train",
+        "--config",
+        write_config(folder),
+        *("--data", image_folder, "--epochs", "40", "--steps-per-epoch", "5"),
+        *("--batch-size", "2", "--patch-size", "16", "--seed", "5", "--quiet"),
+    ]
+    subprocess.run([*words, "--output", folder / "whole"], check=True)
+    return words, read_log(folder / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_from_outside_and_resumed(command, tmp_path, number):
+    """Killed, or interrupted by Ctrl-C, some time in the run, it ends as the unbroken one."""
+    words, whole = command
+    folder = tmp_path / "stopped"
+    process = subprocess.Popen(
+        [*words, "--output", folder], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (folder / LOG_FILE).is_file() or len((folder / LOG_FILE).read_text()) < 2000:
+        assert process.poll() is None
+    process.send_signal(number)
+    _, messages = process.communicate()
+    assert process.returncode == (-number if number == signal.SIGKILL else 1)
+    if number == signal.SIGINT:
+        assert f"tfrnnc-train --resume {folder}" in messages
+        assert "Traceback" not in messages
+    assert len(read_log(folder)) < 40
+    subprocess.run([words[0], "--resume", folder, "--quiet"], check=True)
+    resumed = read_log(folder)
+    assert [row["step"] for row in resumed] == [row["step"] for row in whole]
+    assert resumed[-1]["val_loss"] == pytest.approx(whole[-1]["val_loss"], rel=1e-3)
+    assert resumed[-1]["loss"] == pytest.approx(whole[-1]["loss"], rel=1e-3)
+
+
+def write_config(folder: Path) -> Path:
+    path = folder / "model.json"
+    path.write_text(json.dumps(CONFIG))
+    return path
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(fresh, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "tfrnnc.training.trainer._tensorboard", lambda _: [Interrupt(6, spoil=True)]
+    )
+    with pytest.raises(TrainingError, match=r"loss became nan.*--learning-rate"):
+        train(fresh(), images, images, RECIPE, tmp_path, quiet=True)
+    kept = fresh()
+    kept.load_weights(tmp_path / "model.weights.h5")
+    assert all(np.isfinite(weight).all() for weight in kept.get_weights())
+    assert [row["step"] for row in read_log(tmp_path)] == [4]
+
+
+def test_resuming_nothing(fresh, images, tmp_path):
+    with pytest.raises(ModelError, match=CHECKPOINT_FILE):
+        train(fresh(), images, images, RECIPE, tmp_path, resume=True, quiet=True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.nan},
+        {"clip_norm": math.inf},
+        {"seed": -1},
+    ],
+)
+def test_recipe_out_of_range(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        Recipe(**settings)
+
+
+def test_validation_measures_each_step(fresh, noise):
+    model = fresh()
+    patches = np.stack([noise(16, 16, seed) for seed in range(3)])
+    logs = validate(model, patches, batch_size=2)
+    pictures = np.asarray(model(to_float(patches)))
+    assert logs["val_loss"] == pytest.approx(
+        np.mean((pictures - to_float(patches)[:, None]) ** 2), rel=1e-5
+    )
+    second = [
+        (psnr(patch, to_uint8(steps[1])), block_ssim(patch, to_uint8(steps[1])))
+        for patch, steps in zip(patches, pictures, strict=True)
+    ]
+    assert logs["val_psnr_2"] == pytest.approx(np.mean([p for p, _ in second]), rel=1e-6)
+    assert logs["val_ssim_2"] == pytest.approx(np.mean([s for _, s in second]), rel=1e-6)
+
+
+JAX_WITHOUT_TENSORFLOW = """
+import sys
+sys.modules["tensorflow"] = None
+from pathlib import Path
+import keras, numpy as np
+assert keras.backend.backend() == "jax"
+from tfrnnc.data import FolderImages
+from tfrnnc.models.model_files import load_model, model_from_config
+from tfrnnc.training.trainer import Recipe, train
+folder, images = Path(sys.argv[1]), FolderImages(sys.argv[2])
+keras.utils.set_random_seed(5)
+model = model_from_config({config!r}, seed=5)
+train(model, images, images, Recipe(epochs=2, steps_per_epoch=3, batch_size=2, patch_size=16),
+      folder, quiet=True)
+patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
+np.save(folder / "jax.npy", np.asarray(load_model(folder)(patch)))
+"""
+
+
+def test_trains_on_jax_without_tensorflow_and_loads_on_tensorflow(image_folder, tmp_path):
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            JAX_WITHOUT_TENSORFLOW.format(config=CONFIG),
+            tmp_path,
+            image_folder,
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=True,
+    )
+    assert keras.backend.backend() == "tensorflow"
+    patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
+    on_tensorflow = np.asarray(load_model(tmp_path)(patch))
+    np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), on_tensorflow, atol=1e-5)
+    assert [row["step"] for row in read_log(tmp_path)] == [3, 6]
+
+
+def test_command_line(image_folder, tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "tiny.png")
+    train_command = Path(sys.executable).parent / "tfrnnc-train"
+
+    def run(*words):
+        return subprocess.run([train_command, *words], capture_output=True, text=True)
+
+    folder = tmp_path / "run"
+    words = (
+        *("--arch", "fc", "--config", write_config(tmp_path), "--data", image_folder),
+        *("--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--patch-size", "16"),
+    )
+    result = run(*words, "--output", folder)
+    assert result.returncode == 0, result.stderr
+    assert "patches/s" in result.stderr or "2/2" in result.stderr
+    assert "11 images to train on, 1 to measure on" in result.stderr
+
+    again = run(*words, "--output", folder)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+
+    (tmp_path / "empty").mkdir()
+    empty = run("--data", tmp_path / "empty", "--output", tmp_path / "other")
+    assert empty.returncode == 1
+    assert "no image that can be read" in empty.stderr
+    assert "Traceback" not in empty.stderr
+    assert not (tmp_path / "other").exists()
+
+    assert run("--output", folder).returncode == 2
+    assert run("--data", image_folder, "--output", folder, "--layout", "huge").returncode == 2
+    assert run("--resume", tmp_path / "nothing").returncode == 1
+
+
+def test_broken_image_is_named_and_skipped(image_folder, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in image_folder.glob("*.png"):
+        (data / path.name).write_bytes(path.read_bytes())
+    (data / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    result = subprocess.run(
+        [
+            Path(sys.executable).parent / "tfrnnc-train",
+            *("--config", write_config(tmp_path), "--data", data, "--output", tmp_path / "run"),
+            *("--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "1"),
+            *("--patch-size", "16", "--quiet"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "skipped" in result.stderr
+    assert "broken.jpg" in result.stderr
+    assert "1 broken images skipped" in result.stderr
