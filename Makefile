@@ -46,6 +46,10 @@ format: $(VENV)/.installed-test ## Format the code.
 thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG on thumbnails.
 	$(BIN)/python benchmarks/thumbnails.py $(DATA)/thumbnails/val
 
+.PHONY: pictures
+pictures: $(VENV)/.installed ## Make the README's pictures again.
+	$(BIN)/python docs/make_pictures.py
+
 .PHONY: preset
 preset: $(VENV)/.installed ## Train the default preset again (hours) into runs/.
 	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 \

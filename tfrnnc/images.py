@@ -53,7 +53,7 @@ def read_image(file: str | os.PathLike | BinaryIO, background: str | None = None
         raise ImageError(f"{prefix}no such file") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{prefix}not an image of a known format") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
         # Pillow's readers raise each of these for broken files.
         raise ImageError(f"{prefix}not an image that can be read ({error})") from error
 
@@ -74,7 +74,8 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
 
     Raises:
         ImageError: if the image is transparent somewhere and no background is given, the
-            background is no colour, or the array is of another shape or type.
+            background is no colour, the pixels are floats, or the array is of another shape or
+            type.
 
     Example:
     >>> as_rgb(np.zeros((4, 5), np.uint8)).shape
@@ -83,9 +84,14 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I;16", "I")) and image.mode != "IF":
+    if image.mode == "F":
+        raise ImageError("the image has floating-point pixels; convert it to 8 bits first")
+    if image.mode.startswith("I"):
         levels = np.asarray(image).astype(np.int64)
+        transparent = levels == image.info.get("transparency", -1)
         image = Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))
+        if transparent.any():
+            image.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         alpha = np.asarray(rgba.getchannel("A"))

@@ -273,7 +273,7 @@ def test_command_line(image_folder, tmp_path):
 
     folder = tmp_path / "run"
     words = (
-        *("--arch", "fc", "--config", write_config(tmp_path), "--data", image_folder),
+        *("--config", write_config(tmp_path), "--data", image_folder),
         *("--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--patch-size", "16"),
     )
     result = run(*words, "--output", folder)
@@ -293,6 +293,17 @@ def test_command_line(image_folder, tmp_path):
     assert not (tmp_path / "other").exists()
 
     assert run("--output", folder).returncode == 2
+    assert run(*words, "--output", folder / "b", "--arch", "fc").returncode == 2
+    ignored = run("--resume", folder, "--epochs", "5")
+    assert ignored.returncode == 2
+    assert "leave out --epochs" in ignored.stderr
+
+    finer = run(*words[2:], "--initial-model", folder, "--steps", "3", "--output", folder / "finer")
+    assert finer.returncode == 0, finer.stderr
+    assert load_model(folder / "finer").steps == 3
+    first, before = read_log(folder / "finer")[-1], read_log(folder)[-1]
+    assert first["val_loss"] < 2 * before["val_loss"]
+
     assert run("--data", image_folder, "--output", folder, "--layout", "huge").returncode == 2
     assert run("--resume", tmp_path / "nothing").returncode == 1
 
@@ -317,3 +328,10 @@ def test_broken_image_is_named_and_skipped(image_folder, tmp_path):
     assert "skipped" in result.stderr
     assert "broken.jpg" in result.stderr
     assert "1 broken images skipped" in result.stderr
+
+
+def test_patches_must_fit_the_model(fresh, images, tmp_path):
+    with pytest.raises(ConfigError, match="multiple of the model's stride, 4"):
+        train(fresh(), images, images, Recipe(patch_size=18), tmp_path / "run", quiet=True)
+    with pytest.raises(ConfigError, match="stride 4"):
+        fresh()(np.zeros((1, 16, 18, 3), np.float32))

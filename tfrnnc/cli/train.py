@@ -12,10 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from tfrnnc.cli.common import command
 from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError, TrainingError
+from tfrnnc.presets import model_folder
 
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
@@ -34,6 +36,11 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     type=click.Path(dir_okay=False, path_type=Path),
     help="A JSON file with the model's settings, as config.json of a trained model; instead of "
     "--arch and --layout.",
+)
+@click.option(
+    "--initial-model",
+    help="Start from the weights of this preset or trained model; instead of --arch, --layout "
+    "and --config.",
 )
 @click.option("--data", multiple=True, help="A folder of images, or tfds:NAME; may be repeated.")
 @click.option("--tfds-dir", help="Where TFDS keeps its data sets.")
@@ -91,15 +98,20 @@ def main(resume, quiet, output, learning_rate, **options):
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.models.model_files import model_config, model_from_config
+    from tfrnnc.models.model_files import (
+        WEIGHTS_FILE,
+        load_weights,
+        model_config,
+        model_from_config,
+    )
     from tfrnnc.training.trainer import Recipe, read_settings, train, write_settings
 
     if resume:
-        if output:
-            raise click.UsageError("--resume goes on in its own folder; leave --output out")
+        if given := _given() - {"resume", "learning_rate", "quiet"}:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+            raise click.UsageError(f"--resume keeps the run's own settings; leave out {names}")
         folder, settings = resume, read_settings(resume)
-        explicit = click.get_current_context().get_parameter_source("learning_rate")
-        if explicit == click.core.ParameterSource.COMMANDLINE:
+        if "learning_rate" in _given():
             settings["recipe"]["learning_rate"] = learning_rate
     else:
         if not output or not options["data"]:
@@ -117,6 +129,8 @@ def main(resume, quiet, output, learning_rate, **options):
     keras.utils.set_random_seed(recipe.seed)
     model = model_from_config(settings["model"], seed=recipe.seed)
     settings["model"] = model_config(model)
+    if settings["initial_model"] and not resume:
+        load_weights(model, model_folder(settings["initial_model"]) / WEIGHTS_FILE)
     images, validation_images = _open_data(**settings["data"])
     write_settings(folder, settings)
     click.echo(
@@ -159,6 +173,7 @@ def _new_settings(options: dict, learning_rate: float) -> dict:
             **{name: version(name) for name in ("tfrnnc", "keras", "numpy")},
         },
         "model": _model_settings(options),
+        "initial_model": options["initial_model"],
         "data": {name: options[name] for name in ("data", "validation", "tfds_dir", "tfds_split")},
         "recipe": asdict(recipe),
     }
@@ -166,12 +181,20 @@ def _new_settings(options: dict, learning_rate: float) -> dict:
 
 def _model_settings(options: dict) -> dict:
     from tfrnnc.models import ARCHITECTURES
+    from tfrnnc.models.model_files import CONFIG_FILE
 
-    if options["config_file"]:
-        try:
-            config = json.loads(options["config_file"].read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{options['config_file']}: {error}") from error
+    given = _given()
+    file = options["config_file"]
+    if options["initial_model"]:
+        if given & {"arch", "layout", "config_file"}:
+            raise click.UsageError("--initial-model brings its own --arch, --layout and --config")
+        file = model_folder(options["initial_model"]) / CONFIG_FILE
+    if file:
+        if given & {"arch", "layout"}:
+            raise click.UsageError("--config brings its own --arch and --layout")
+        config = _read_json(file)
+        config.pop("model_id", None)
+        overriding = given & {"steps", "bits", "stage_weights"}
     else:
         layouts = ARCHITECTURES[options["arch"]].layouts
         if options["layout"] not in layouts:
@@ -180,11 +203,28 @@ def _model_settings(options: dict) -> dict:
                 f"{', '.join(layouts)}"
             )
         config = {"arch": options["arch"], **layouts[options["layout"]]._asdict()}
-        config["steps"] = options["steps"]
-    for name in ("bits", "stage_weights"):
-        if options[name] is not None:
-            config[name] = options[name]
+        overriding = given & {"bits", "stage_weights"} | {"steps"}
+    return config | {name: options[name] for name in overriding}
+
+
+def _read_json(file: Path) -> dict:
+    try:
+        config = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"{file}: holds no settings of a model")
     return config
+
+
+def _given() -> set[str]:
+    """The names of the options that the user wrote."""
+    context = click.get_current_context()
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    }
 
 
 def _open_data(data, validation, tfds_dir, tfds_split):

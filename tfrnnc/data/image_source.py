@@ -32,6 +32,9 @@ class ImageSource(Sequence):
         self._cached_bytes = 0
 
     def __getitem__(self, index) -> np.ndarray:  # type: ignore[override]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there are {len(self)} images, none has number {index}")
+        index %= len(self)
         image = self._cache.get(index)
         if image is None:
             image = self._read(index)
@@ -123,8 +126,19 @@ class TFDSImages(ImageSource):
                 f"tfds:{name}: tensorflow-datasets is not installed; pip install 'tfrnnc[train]'"
             ) from error
         try:
-            self._source = tfds.data_source(name, split=split, data_dir=data_dir)
-        except (tfds.core.DatasetNotFoundError, ValueError, NotImplementedError) as error:
+            # Else TFDS would prepare a file format that cannot be read at random.
+            self._source = tfds.data_source(
+                name,
+                split=split,
+                data_dir=data_dir,
+                builder_kwargs={"file_format": "array_record"},
+            )
+        except (
+            tfds.core.DatasetNotFoundError,
+            AssertionError,
+            NotImplementedError,
+            ValueError,
+        ) as error:
             raise DataError(f"tfds:{name}: {str(error).strip().splitlines()[0]}") from error
         if len(self._source) == 0 or "image" not in self._source[0]:
             raise DataError(f"tfds:{name}: has no feature 'image' in split {split!r}")

@@ -64,7 +64,7 @@ class PatchBatches(keras.utils.PyDataset):
         self.first_batch = 0
         sizes = getattr(images, "sizes", None)
         if sizes is None:
-            sizes = np.array([image.shape[:2] for image in images])
+            sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
         usable = sizes.min(axis=1) >= patch_size * reduce
         if not usable.any():
             raise DataError(

@@ -96,6 +96,11 @@ class ConvLSTMCell(keras.layers.Layer):
         batch, height, width, _ = inputs_shape
         return batch, self._output_size(height), self._output_size(width), self.filters
 
+    def compute_output_spec(self, inputs, states):
+        shape = self.compute_output_shape(inputs.shape)
+        output, memory = (keras.KerasTensor(shape, self.compute_dtype) for _ in range(2))
+        return output, [output, memory]
+
     def get_config(self):
         return {
             **super().get_config(),

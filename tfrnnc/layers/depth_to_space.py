@@ -42,6 +42,8 @@ class DepthToSpace(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
         b = self.block_size
+        if channels is not None and channels % (b * b):
+            raise ValueError(f"{channels} channels cannot be cut into blocks of {b}x{b}")
         return batch, height and height * b, width and width * b, channels and channels // (b * b)
 
     def get_config(self):

@@ -52,5 +52,10 @@ class PatchLSTMCell(keras.layers.Layer):
     def compute_output_shape(self, inputs_shape, states_shape=None):
         return (*inputs_shape[:-1], self.units)
 
+    def compute_output_spec(self, inputs, states):
+        shape = self.compute_output_shape(inputs.shape)
+        output, memory = (keras.KerasTensor(shape, self.compute_dtype) for _ in range(2))
+        return output, [output, memory]
+
     def get_config(self):
         return {**super().get_config(), "units": self.units}

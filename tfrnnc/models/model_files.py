@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import h5py
 from keras import ops
 
 from tfrnnc.errors import ConfigError, ModelError
@@ -48,12 +49,15 @@ def model_from_config(config: dict[str, Any], seed: int | None = None) -> Residu
     """
     arguments = dict(config)
     arch = arguments.pop("arch", None)
-    if arch not in ARCHITECTURES:
+    if not isinstance(arch, str) or arch not in ARCHITECTURES:
         raise ConfigError(f"unknown architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
     known = {"encoder", "bits", "decoder", "steps", "stage_weights"}
     if unknown := set(arguments) - known:
         raise ConfigError(f"unknown settings {sorted(unknown)}; there are {sorted(known)}")
-    return ARCHITECTURES[arch](**arguments, seed=seed)
+    try:
+        return ARCHITECTURES[arch](**arguments, seed=seed)
+    except TypeError as error:
+        raise ConfigError(f"the settings of {arch} are not of the right kind ({error})") from error
 
 
 def save_model(model: ResidualCodec, folder: str | os.PathLike) -> None:
@@ -78,6 +82,8 @@ def load_model(folder: str | os.PathLike) -> ResidualCodec:
     folder = Path(folder)
     try:
         config = json.loads((folder / CONFIG_FILE).read_text())
+        if not isinstance(config, dict) or "model_id" not in config:
+            raise ConfigError("there is no model_id")
         expected_id = config.pop("model_id")
         model = model_from_config(config)
     except OSError as error:
@@ -85,7 +91,7 @@ def load_model(folder: str | os.PathLike) -> ResidualCodec:
             f"{folder}: holds no {CONFIG_FILE}; give a preset's name or a folder that "
             "tfrnnc-train wrote"
         ) from error
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except ValueError as error:
         raise ModelError(f"{folder / CONFIG_FILE}: not a model's settings ({error})") from error
     load_weights(model, folder / WEIGHTS_FILE)
     if model_id(model).hex() != expected_id:
@@ -106,11 +112,24 @@ def load_weights(model: ResidualCodec, path: Path) -> None:
         raise ModelError(f"{path}: no such file; training has not saved a model yet")
     try:
         model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        stored = _count_weights(path)
+        if stored != len(model.weights):
+            raise ValueError(f"it holds {stored} weights instead of {len(model.weights)}")
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(
             f"{path}: broken, or not the weights of this configuration "
             f"({str(error).strip().splitlines()[0]})"
         ) from error
+
+
+def _count_weights(path: Path) -> int:
+    """The model's weights in a file; Keras ignores those that it has no use for."""
+    names: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+        )
+    return sum(name.startswith(("encoders/", "decoders/")) for name in names)
 
 
 def model_id(model: ResidualCodec) -> bytes:
@@ -124,6 +143,6 @@ def model_id(model: ResidualCodec) -> bytes:
     # unless each has its own weights, which are then hashed.
     del config["steps"]
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for variable in model.trainable_variables:
+    for variable in model.weights:
         digest.update(ops.convert_to_numpy(variable).astype("<f4").tobytes())
     return digest.digest()[:ID_BYTES]

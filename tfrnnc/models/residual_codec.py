@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
@@ -63,8 +64,8 @@ class ResidualCodec(keras.Model):
         the reconstruction after each step, (B, N, H, W, 3).
 
     Raises:
-        ConfigError: if an argument is not usable, or the decoder's output is not of the size
-            of the image.
+        ConfigError: if an argument is not usable, the decoder's output is not of the size
+            of the image, or the size of the image is no multiple of `stride`.
 
     References:
         Toderici et al., Variable Rate Image Compression with Recurrent Neural Networks,
@@ -163,6 +164,12 @@ class ResidualCodec(keras.Model):
 
     def call(self, images, training=False):
         batch, height, width, _ = ops.shape(images)
+        for size in (height, width):
+            if isinstance(size, int) and size % self.stride:
+                raise ConfigError(
+                    f"images of {height}x{width} do not fit a model of stride {self.stride}; pad "
+                    "them to a multiple"
+                )
         encoder_states = self.initial_encoder_states(batch, height, width)
         decoder_states = self.initial_decoder_states(batch, height, width)
         residual, reconstruction = images, ops.zeros_like(images)
@@ -212,10 +219,13 @@ class ResidualCodec(keras.Model):
         return stages[step if len(stages) > 1 else 0]
 
     def _stride(self) -> int:
-        probe = 1 << 12
+        probe = math.factorial(10)  # a multiple of every stride that makes sense
         code_shape = self.encoders[0].compute_output_shape((None, probe, probe, 3))
-        picture_shape = self.decoders[0].compute_output_shape(code_shape)
-        if picture_shape[1:] != (probe, probe, 3):
+        try:
+            picture_shape = self.decoders[0].compute_output_shape(code_shape)
+        except ValueError as error:
+            raise ConfigError(f"the decoder does not fit together: {error}") from error
+        if picture_shape[1:] != (probe, probe, 3) or code_shape[1] > probe:
             raise ConfigError(
                 f"the decoder turns a {probe}x{probe} RGB image into "
                 f"{'x'.join(map(str, picture_shape[1:]))}; its strides and depth_to_space "

@@ -52,14 +52,15 @@ def parse_layer(notation: str) -> keras.layers.Layer:
         )
     part = match.groupdict()
     kind = part["kind"] or part["dense"] or part["rearrange"]
+    sizes = ("kernel", "filters", "strides", "recurrent", "units", "block")
+    if any(part[size] and int(part[size]) < 1 for size in sizes):
+        raise ConfigError(f"layer {notation!r}: sizes must be at least 1")
     kernel, filters = int(part["kernel"] or 0), int(part["filters"] or part["units"] or 0)
     strides = int(part["strides"] or 1)
     activation = part["activation"] or part["dense_activation"]
     recurrent = kind.endswith("lstm")
     if (recurrent and activation) or (part["recurrent"] and not recurrent):
         raise ConfigError(f"layer {notation!r}: {kind} takes no such option")
-    if min(int(part["block"] or 1), filters or 1, kernel or 1, strides) < 1:
-        raise ConfigError(f"layer {notation!r}: sizes must be at least 1")
     activation = activation or "tanh"
     match kind:
         case "conv":
@@ -138,7 +139,14 @@ class Stage(keras.layers.Layer):
         shape = tuple(inputs_shape)
         for layer in self.stack:
             shape = layer.compute_output_shape(shape)
-        return shape
+        return tuple(shape)
+
+    def compute_output_spec(self, inputs, states):
+        batch, height, width, _ = inputs.shape
+        shapes = [self.compute_output_shape(inputs.shape)]
+        shapes += [(batch, *shape) for shape in self.state_shapes(height, width)]
+        outputs, *new_states = (keras.KerasTensor(shape, self.compute_dtype) for shape in shapes)
+        return outputs, new_states
 
     def state_shapes(self, height, width) -> list[tuple]:
         """Shapes (h, w, filters) of the states for inputs of (height, width) locations."""

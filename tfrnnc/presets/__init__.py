@@ -13,12 +13,12 @@ from tfrnnc.errors import ModelError
 
 DEFAULT_PRESET = "conv_lstm_small"
 
-_FOLDER = Path(__file__).parent
+PRESETS_FOLDER = Path(__file__).parent
 
 
 def list_presets() -> list[str]:
     """The names of the presets, sorted."""
-    return sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
+    return sorted(path.parent.name for path in PRESETS_FOLDER.glob("*/config.json"))
 
 
 def model_folder(name_or_path: str | os.PathLike) -> Path:
@@ -31,7 +31,7 @@ def model_folder(name_or_path: str | os.PathLike) -> Path:
         ModelError: if there is neither such a preset nor such a folder.
     """
     if str(name_or_path) in list_presets():
-        return _FOLDER / name_or_path
+        return PRESETS_FOLDER / name_or_path
     folder = Path(name_or_path)
     if not folder.is_dir():
         raise ModelError(
@@ -44,7 +44,7 @@ def model_folder(name_or_path: str | os.PathLike) -> Path:
 def preset_of(model_id: bytes) -> str | None:
     """The name of the preset with this identity, as streams carry it; None if there is none."""
     for name in list_presets():
-        config = json.loads((_FOLDER / name / "config.json").read_text())
+        config = json.loads((PRESETS_FOLDER / name / "config.json").read_text())
         if config.get("model_id") == model_id.hex():
             return name
     return None

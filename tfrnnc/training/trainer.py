@@ -114,11 +114,17 @@ def train(
         quiet: no progress bar.
 
     Raises:
+        ConfigError: if the patch size is no multiple of the model's stride.
         DataError: if no image is large enough.
         ModelError: on `resume`, if the checkpoint is missing or of another model.
         TrainingError: if the loss is not finite.
         KeyboardInterrupt: after the state was saved.
     """
+    if recipe.patch_size % model.stride:
+        raise ConfigError(
+            f"patch_size must be a multiple of the model's stride, {model.stride}, "
+            f"not {recipe.patch_size}"
+        )
     compile_model(model, recipe)
     best = math.inf
     first = 0
@@ -208,11 +214,16 @@ def read_settings(folder: Path) -> dict:
     """Reads `training.json`.
 
     Raises:
-        TrainingError: if it is missing or broken.
+        TrainingError: if it is missing or not what `write_settings` wrote.
     """
+    path = folder / "training.json"
     try:
-        return json.loads((folder / "training.json").read_text())
+        settings = json.loads(path.read_text())
+        Recipe(**settings["recipe"])
+        if not {"model", "initial_model", "data"} <= set(settings):
+            raise ValueError("settings are missing")
     except FileNotFoundError as error:
         raise TrainingError(f"{folder}: holds no training.json, so nothing to resume") from error
-    except ValueError as error:
-        raise TrainingError(f"{folder / 'training.json'}: {error}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise TrainingError(f"{path}: not the settings of a run ({error})") from error
+    return settings

@@ -1,7 +1,6 @@
 """Turns a finished training run into a preset, its model card written from measurements.
 
-python -m tfrnnc.presets.make_preset runs/conv_lstm_small conv_lstm_small \
-        --images ../shared/data/thumbnails/val
+Not a command that users install; run it with `python -m tfrnnc.cli.make_preset RUN NAME`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 from tfrnnc.cli.common import command
 from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError
+from tfrnnc.presets import PRESETS_FOLDER
 
 
 @command()
@@ -26,7 +26,7 @@ from tfrnnc.errors import ConfigError
 @click.option(
     "--presets",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(__file__).parent,
+    default=PRESETS_FOLDER,
     help="Where presets are kept.",
 )
 @click.option("--notes", default="", help="A paragraph for the model card.")

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from dataclasses import asdict
+
+import pytest
+from click.testing import CliRunner
+
+import tfrnnc
+from tfrnnc.cli.make_preset import main
+from tfrnnc.images import find_images, read_image
+from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.training.trainer import Recipe, write_settings
+
+
+@pytest.fixture
+def run_folder(tiny_model_folder, tmp_path):
+    """What a finished training leaves."""
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_model_folder, folder)
+    settings = {
+        "command": "tfrnnc-train --data photos --output run",
+        "versions": {"tfrnnc": "0"},
+        "model": {},
+        "initial_model": None,
+        "data": {},
+        "recipe": asdict(Recipe(seed=42, batch_size=8)),
+    }
+    write_settings(folder, settings)
+    with (folder / "log.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", "steps_per_second", "val_loss"])
+        writer.writerows([[10, 2.0, 0.5], [20, 3.0, 0.25], [30, 2.0, 0.75]])
+    return folder
+
+
+def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
+    words = [run_folder, "mine", "--images", image_folder, "--presets", tmp_path / "presets"]
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert result.exit_code == 0, result.output
+    card = (tmp_path / "presets" / "mine" / "MODEL_CARD.md").read_text()
+
+    codec = tfrnnc.load(tmp_path / "presets" / "mine")
+    assert codec.runtime.model_id.hex() in card
+    assert "tfrnnc-train --data photos --output run" in card
+    assert "Seed 42" in card
+    assert "after 20 steps of 8 patches (160 patches)" in card
+    assert "(0.25000)" in card
+
+    images = [read_image(path) for path in find_images(image_folder)]
+    last = [codec.decode(codec.encode(image)) for image in images]
+    quality = sum(map(psnr, images, last)) / len(images)
+    similarity = sum(map(block_ssim, images, last)) / len(images)
+    row = re.search(r"^\| 3 \|.*$", card, re.M).group()
+    # 40x48 pixels: 5x6 locations of 8 bits
+    assert row == f"| 3 | 90 | 0.375 | {quality:.2f} | {similarity:.3f} |"
+
+
+def test_a_bad_name_is_refused(run_folder, image_folder, tmp_path):
+    words = [run_folder, "../x", "--images", image_folder, "--presets", tmp_path]
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert result.exit_code == 1
+    assert "'../x' is not usable" in result.stderr
