@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -24,7 +25,9 @@ CHECKPOINT_FILE = "checkpoint.weights.h5"
 
 
 class Progress(keras.callbacks.Callback):
-    """A progress bar over the whole run, with the loss and the patches a second.
+    """A progress bar over the whole run, and a line for each epoch.
+
+    The bar, with the loss and the patches a second, is shown on terminals only.
 
     It also stops the run at a loss that is not a finite number; reading the loss waits for the
     device, so both happen every few batches only.
@@ -41,7 +44,10 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.batch_size = batch_size
         self.every = every
-        self.bar = tqdm(total=total, initial=first, unit="step", disable=quiet, smoothing=0.02)
+        self.quiet = quiet
+        self.bar = tqdm(
+            total=total, initial=first, unit="step", disable=True if quiet else None, smoothing=0.02
+        )
         self._since, self._batches = time.monotonic(), 0
 
     def on_train_batch_end(self, batch, logs=None):
@@ -60,7 +66,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.update(self._batches % self.every)
         self._batches = 0
         self._since = time.monotonic()
-        if self.bar.disable or not logs or "val_loss" not in logs:
+        if self.quiet:
             return
         steps = [key.removeprefix("val_ssim_") for key in logs if key.startswith("val_ssim_")]
         shown = ", ".join(
@@ -68,7 +74,11 @@ class Progress(keras.callbacks.Callback):
             for step in steps
             if int(step) & (int(step) - 1) == 0
         )
-        self.bar.write(f"epoch {epoch + 1}: val_loss {logs['val_loss']:.5f}; SSIM / PSNR {shown}")
+        tqdm.write(
+            f"epoch {epoch + 1}: {logs['steps_per_second'] * self.batch_size:.0f} patches/s, "
+            f"loss {logs['loss']:.5f}, val_loss {logs['val_loss']:.5f}, SSIM / PSNR {shown}",
+            file=sys.stderr,
+        )
 
     def close(self):
         """Ends the bar's line."""
