@@ -54,17 +54,27 @@ def tiny_config(arch: str, **settings) -> dict:
 
 
 @pytest.fixture(scope="session", params=list(TINY_LAYOUTS))
-def tiny_codec(request, tmp_path_factory):
-    """A codec of each architecture, with random weights, loaded from a folder."""
+def tiny_folder(request, tmp_path_factory) -> Path:
+    """A folder with a model of each architecture, of random weights, and its TFLite files."""
     import keras
 
-    import tfrnnc
+    from tfrnnc.export.tflite import export_tflite
     from tfrnnc.models.model_files import model_from_config, save_model
 
     keras.utils.set_random_seed(7)
     folder = tmp_path_factory.mktemp(request.param)
-    save_model(model_from_config(tiny_config(request.param)), folder)
-    return tfrnnc.load(folder)
+    model = model_from_config(tiny_config(request.param))
+    save_model(model, folder)
+    export_tflite(model, folder)
+    return folder
+
+
+@pytest.fixture(scope="session", params=["litert", "keras"])
+def tiny_codec(request, tiny_folder):
+    """A codec of each architecture on each runtime."""
+    import tfrnnc
+
+    return tfrnnc.load(tiny_folder, runtime=request.param)
 
 
 @pytest.fixture(scope="session")

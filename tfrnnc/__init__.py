@@ -7,7 +7,7 @@
 >>> codec.decode(data).shape
 (32, 32, 3)
 
-Importing the package imports neither TensorFlow nor Keras; loading a codec does.
+Encoding and decoding need neither TensorFlow nor Keras; training does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tfrnnc.errors import (
     DataError,
     ForeignStreamError,
     ImageError,
+    InstallationError,
     ModelError,
     StreamError,
     TfrnncError,
@@ -45,6 +46,7 @@ __all__ = [
     "DataError",
     "ForeignStreamError",
     "ImageError",
+    "InstallationError",
     "ModelError",
     "StreamError",
     "TfrnncError",

@@ -8,25 +8,35 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tfrnnc.errors import InstallationError
+
 
 def prepare_environment() -> None:
     """Imports Keras and its backend with the settings that suit them; the user's own win.
 
     oneDNN doubles the training speed on the processors for which TensorFlow leaves it off.
     Start-up messages of TensorFlow's C++ are silenced, unless the import fails.
+
+    Raises:
+        InstallationError: if Keras or its backend is not installed.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "keras" not in sys.modules:
-        with _silenced_stderr():
-            import keras  # noqa: F401
+    if sys.modules.get("keras") is None:
+        try:
+            with silenced_stderr():
+                import keras  # noqa: F401
+        except ImportError as error:
+            raise InstallationError(
+                f"this needs Keras and its backend ({error}); pip install 'tfrnnc[train]'"
+            ) from error
 
 
 @contextmanager
-def _silenced_stderr() -> Iterator[None]:
+def silenced_stderr() -> Iterator[None]:
     """Holds back what is written to file descriptor 2; passes it on if the block fails.
 
-    TensorFlow 2.16 and later print their first messages whatever TF_CPP_MIN_LOG_LEVEL says.
+    TensorFlow and LiteRT print their first messages whatever their log levels say.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held_back:

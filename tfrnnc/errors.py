@@ -19,6 +19,10 @@ class ImageError(TfrnncError):
     """An image cannot be read, or is of a kind that the codec does not take."""
 
 
+class InstallationError(TfrnncError):
+    """An optional dependency is needed and not installed."""
+
+
 class ModelError(TfrnncError):
     """A preset or a trained model is missing, or its files do not fit together."""
 

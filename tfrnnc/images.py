@@ -29,6 +29,18 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
+def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
+    """Repeats the last row and column until height and width are multiples of `stride`.
+
+    Example:
+
+    >>> pad_to_multiple(np.zeros((1, 9, 3), np.uint8), 8).shape
+    (8, 16, 3)
+    """
+    height, width, _ = pixels.shape
+    return np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
+
+
 def read_image(file: str | os.PathLike | BinaryIO, background: str | None = None) -> np.ndarray:
     """Reads an image file as `as_rgb` gives it.
 

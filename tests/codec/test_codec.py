@@ -19,6 +19,7 @@ from tfrnnc.errors import (
 )
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import psnr
+from tfrnnc.models.model_files import load_model
 
 SIZES = [(1, 1), (1, 9), (8, 8), (7, 5), (33, 17), (16, 40)]
 
@@ -56,10 +57,10 @@ def test_decoding_a_prefix_equals_encoding_fewer_steps(tiny_codec, noise):
         np.testing.assert_array_equal(tiny_codec.decode(cut, steps=steps), picture)
 
 
-def test_codec_equals_the_training_loop(tiny_codec, noise):
+def test_codec_equals_the_training_loop(tiny_codec, tiny_folder, noise):
     """The loop over single steps and the loop that is trained give the same pictures."""
     image = noise(16, 24)
-    trained = np.asarray(tiny_codec.runtime.model(to_float(image)[None]))[0]
+    trained = np.asarray(load_model(tiny_folder)(to_float(image)[None]))[0]
     stepwise = [picture for _, picture in tiny_codec.encode_steps(image)]
     assert np.abs(to_uint8(trained).astype(int) - np.stack(stepwise)).max() <= 1
 

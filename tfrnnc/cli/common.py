@@ -41,6 +41,20 @@ def command(**settings):
     return decorate
 
 
+def runtime_options(function):
+    """Adds --runtime and --threads to a command."""
+    for option in (
+        click.option("--threads", type=click.IntRange(1), help="For LiteRT; else one a processor."),
+        click.option(
+            "--runtime",
+            type=click.Choice(["litert", "keras"]),
+            help="What runs the model; else LiteRT if it was exported, Keras if not.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def fail(error: Exception | str) -> None:
     """Ends the command with a message and exit code 1."""
     click.echo(f"error: {error}", err=True)

@@ -16,6 +16,7 @@ from tfrnnc.cli.common import (
     pair_paths,
     read_input,
     run_all,
+    runtime_options,
     write_output,
 )
 from tfrnnc.codec.select import CodecSelector
@@ -43,9 +44,10 @@ from tfrnnc.presets import model_folder
     show_default=True,
     help="Refuse larger images.",
 )
+@runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
-def main(paths, output_dir, model, steps, partial, max_pixels, as_json, quiet):
+def main(paths, output_dir, model, runtime, threads, steps, partial, max_pixels, as_json, quiet):
     """Decompress .rnnc files to pictures.
 
     INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format (.png,
@@ -64,7 +66,7 @@ def main(paths, output_dir, model, steps, partial, max_pixels, as_json, quiet):
     )
     if model:
         model_folder(model)  # Fails now rather than once for each input.
-    select = CodecSelector(model)
+    select = CodecSelector(model, runtime, threads)
 
     def work(source: str, output: str) -> dict:
         data = read_input(source)

@@ -17,6 +17,7 @@ from tfrnnc.cli.common import (
     pair_paths,
     read_input,
     run_all,
+    runtime_options,
     write_output,
 )
 from tfrnnc.codec import load
@@ -46,9 +47,10 @@ SUFFIX = ".rnnc"
 @click.option("--max-bytes", type=click.IntRange(1), help="At most so many bytes, header included.")
 @click.option("--psnr", type=float, help="Stop at the first step that reaches this PSNR in dB.")
 @click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
+@runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
-def main(paths, output_dir, model, as_json, quiet, background, **limits):
+def main(paths, output_dir, model, runtime, threads, as_json, quiet, background, **limits):
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
@@ -65,7 +67,7 @@ def main(paths, output_dir, model, as_json, quiet, background, **limits):
         paths, output_dir, SUFFIX, lambda path: path == STANDARD or path.endswith(SUFFIX)
     )
     model_folder(model)  # Fails now rather than once for each input.
-    codec = functools.cache(lambda: load(model))
+    codec = functools.cache(lambda: load(model, runtime=runtime, threads=threads))
 
     def work(source: str, output: str) -> dict:
         content = read_input(source)

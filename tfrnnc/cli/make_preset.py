@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -33,7 +34,9 @@ from tfrnnc.presets import PRESETS_FOLDER
 def main(run, name, images, presets, notes):
     """Make the preset NAME from the best model of the training in the folder RUN."""
     prepare_environment()
+    from tfrnnc.codec.parity import measure_parity
     from tfrnnc.data import FolderImages
+    from tfrnnc.export.tflite import export_tflite
     from tfrnnc.models.model_files import load_model, save_model
     from tfrnnc.training.trainer import LOG_FILE, read_settings
 
@@ -41,10 +44,14 @@ def main(run, name, images, presets, notes):
         raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
     model = load_model(run)
     settings = read_settings(run)
-    rows = measure(model, FolderImages(images))
+    measured = FolderImages(images)
+    rows = measure(model, measured)
     with (run / LOG_FILE).open(newline="") as file:
         log = list(csv.DictReader(file))
     save_model(model, presets / name)
+    manifest = export_tflite(model, presets / name)
+    parity = measure_parity(model, presets / name, measured)
+    replace(manifest, parity=parity).write(presets / name)
     shutil.copyfile(run / LOG_FILE, presets / name / LOG_FILE)
     (presets / name / "MODEL_CARD.md").write_text(
         model_card(name, model, settings, log, rows, images, notes)

@@ -12,34 +12,62 @@ from PIL import Image
 
 from tfrnnc.bitstream.container import MAX_PIXELS, Header, read_planes, write_stream
 from tfrnnc.codec.keras_runtime import KerasRuntime
-from tfrnnc.errors import ConfigError, WrongModelError
-from tfrnnc.images import as_rgb, to_float, to_uint8
+from tfrnnc.codec.litert_runtime import LiteRTRuntime
+from tfrnnc.codec.runtime import Runtime
+from tfrnnc.errors import ConfigError, ModelError, WrongModelError
+from tfrnnc.export.manifest import MANIFEST_FILE
+from tfrnnc.images import as_rgb, pad_to_multiple, to_float, to_uint8
 from tfrnnc.metrics import psnr as measure_psnr
-from tfrnnc.presets import DEFAULT_PRESET, model_folder, preset_of
+from tfrnnc.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
 
 logger = logging.getLogger("tfrnnc")
 
 
-def load(name_or_path: str | os.PathLike = DEFAULT_PRESET) -> Codec:
+def load(
+    name_or_path: str | os.PathLike = DEFAULT_PRESET,
+    *,
+    runtime: str | None = None,
+    threads: int | None = None,
+) -> Codec:
     """Loads a codec.
 
     Args:
         name_or_path: a preset's name (`tfrnnc.list_presets()`), or the folder of a model that
-            `tfrnnc-train` wrote.
+            `tfrnnc-train` or `tfrnnc-export` wrote.
+        runtime: "litert" runs the folder's TFLite files, "keras" its weights in Keras. None
+            takes LiteRT if the folder has TFLite files, else Keras.
+        threads: that LiteRT uses; None takes one for each processor.
 
     Returns:
         a codec, ready to encode and decode.
 
     Raises:
-        ModelError: if there is no such model, or its files are broken.
+        ModelError: if there is no such model, or its files are broken or do not belong
+            together.
+        InstallationError: if Keras is needed and not installed.
+        ConfigError: if the runtime is not one of the two.
 
     Example:
+
     >>> codec = load()
     >>> data = codec.encode(np.zeros((20, 30, 3), np.uint8), steps=2)
     >>> codec.decode(data).shape
     (20, 30, 3)
     """
-    return Codec(KerasRuntime.load(model_folder(name_or_path)))
+    folder = model_folder(name_or_path)
+    if runtime is None:
+        runtime = "litert" if (folder / MANIFEST_FILE).is_file() else "keras"
+    if runtime == "keras":
+        return Codec(KerasRuntime.load(folder))
+    if runtime != "litert":
+        raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
+    codec = Codec(LiteRTRuntime(folder, threads))
+    if (trained := trained_id(folder)) not in (None, codec.runtime.model_id.hex()):
+        raise ModelError(
+            f"{folder}: its TFLite files are of model {codec.runtime.model_id.hex()}, but its "
+            f"weights are {trained}; export it again, or take the runtime 'keras'"
+        )
+    return codec
 
 
 class Codec:
@@ -49,14 +77,14 @@ class Codec:
     as many steps would have given.
 
     Args:
-        runtime: what runs the model's steps, see `KerasRuntime`.
+        runtime: what runs the model's steps, a `LiteRTRuntime` or a `KerasRuntime`.
 
     Attributes:
         runtime: the same.
         max_steps: most steps that the model can encode.
     """
 
-    def __init__(self, runtime: KerasRuntime):
+    def __init__(self, runtime: Runtime):
         self.runtime = runtime
         self.max_steps = runtime.steps
 
@@ -141,9 +169,7 @@ class Codec:
             each step's bits, bool (h, w, bits), and the picture after it, uint8 (H, W, 3).
         """
         height, width, _ = pixels.shape
-        stride = self.runtime.stride
-        padding = ((0, -height % stride), (0, -width % stride), (0, 0))
-        image = to_float(np.pad(pixels, padding, mode="edge"))
+        image = to_float(pad_to_multiple(pixels, self.runtime.stride))
         residual = image
         reconstruction = encoder_states = decoder_states = None
         for step in range(self.max_steps if steps is None else steps):

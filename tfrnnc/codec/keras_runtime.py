@@ -7,21 +7,18 @@ from functools import partial
 
 import numpy as np
 
+from tfrnnc.codec.runtime import Runtime
 from tfrnnc.environment import compiled, prepare_environment
 
 
-class KerasRuntime:
-    """The steps of a trained Keras model, on NumPy arrays.
+class KerasRuntime(Runtime):
+    """A `Runtime` for Keras models.
 
     Args:
         model: a `tfrnnc.models.ResidualCodec`.
 
     Attributes:
         model: the same.
-        model_id: identity of its weights, as streams carry it.
-        stride: pixels between two locations of the code.
-        bits: bits at each location, for each step.
-        steps: most steps that it can encode.
     """
 
     def __init__(self, model):
@@ -49,16 +46,7 @@ class KerasRuntime:
         return cls(load_model(folder))
 
     def encode_step(self, residual: np.ndarray, states: list | None, step: int):
-        """E_t: the residual float32 (H, W, 3) to a plane of bits, bool (h, w, bits).
-
-        Args:
-            residual: H and W are multiples of the stride.
-            states: None at first, then what the step before returned.
-            step: t - 1, counted from zero.
-
-        Returns:
-            the pair (plane, new states); the plane is true where the bit is +1.
-        """
+        """E_t: see `Runtime.encode_step`."""
         if states is None:
             states = self.model.initial_encoder_states(1, *residual.shape[:2])
         encode_step = self._encode_steps[min(step, len(self._encode_steps) - 1)]
@@ -68,17 +56,7 @@ class KerasRuntime:
     def decode_step(
         self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int
     ):
-        """D_t: a plane of bits to the reconstruction, float32 (H, W, 3).
-
-        Args:
-            plane: bool (h, w, bits).
-            states: None at first, then what the step before returned.
-            reconstruction: None at first, then what the step before returned.
-            step: t - 1, counted from zero.
-
-        Returns:
-            the pair (reconstruction, new states).
-        """
+        """D_t: see `Runtime.decode_step`."""
         if states is None:
             height, width, _ = plane.shape
             states = self.model.initial_decoder_states(1, height * self.stride, width * self.stride)

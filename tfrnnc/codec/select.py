@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tfrnnc.bitstream import read_header
 from tfrnnc.codec.codec import Codec, load
 from tfrnnc.errors import WrongModelError
@@ -13,10 +15,14 @@ class CodecSelector:
 
     Args:
         model: use this preset or model folder for all streams instead.
+        runtime, threads: as for `load`.
     """
 
-    def __init__(self, model: str | None = None):
+    def __init__(
+        self, model: str | None = None, runtime: str | None = None, threads: int | None = None
+    ):
         self.model = model
+        self._load = partial(load, runtime=runtime, threads=threads)
         self._codecs: dict[str, Codec] = {}
 
     def __call__(self, data: bytes) -> Codec:
@@ -35,5 +41,5 @@ class CodecSelector:
                 "presets; give the folder of that model (--model)"
             )
         if name not in self._codecs:
-            self._codecs[name] = load(name)
+            self._codecs[name] = self._load(name)
         return self._codecs[name]

@@ -20,7 +20,7 @@ _NOTATION = re.compile(
 _RECURRENT = (ConvLSTMCell, PatchLSTMCell)
 
 
-def parse_layer(notation: str) -> keras.layers.Layer:
+def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
     """Makes the layer that a line of a layout names.
 
     Args:
@@ -33,6 +33,7 @@ def parse_layer(notation: str) -> keras.layers.Layer:
             - `space_to_depth 8`, `depth_to_space 8`: patches to channels and back.
 
             `conv`, `deconv` and `dense` end in tanh unless ` linear` follows.
+        name: of the layer; None lets Keras number it.
 
     Returns:
         a new, unbuilt layer.
@@ -65,24 +66,24 @@ def parse_layer(notation: str) -> keras.layers.Layer:
     match kind:
         case "conv":
             return keras.layers.Conv2D(
-                filters, kernel, strides, padding="same", activation=activation
+                filters, kernel, strides, padding="same", activation=activation, name=name
             )
         case "deconv":
             return keras.layers.Conv2DTranspose(
-                filters, kernel, strides, padding="same", activation=activation
+                filters, kernel, strides, padding="same", activation=activation, name=name
             )
         case "conv_lstm":
-            return ConvLSTMCell(filters, kernel, strides, int(part["recurrent"] or 1))
+            return ConvLSTMCell(filters, kernel, strides, int(part["recurrent"] or 1), name=name)
         case "deconv_lstm":
-            return DeconvLSTMCell(filters, kernel, strides, int(part["recurrent"] or 1))
+            return DeconvLSTMCell(filters, kernel, strides, int(part["recurrent"] or 1), name=name)
         case "dense":
-            return keras.layers.Dense(filters, activation=activation)
+            return keras.layers.Dense(filters, activation=activation, name=name)
         case "lstm":
-            return PatchLSTMCell(filters)
+            return PatchLSTMCell(filters, name=name)
         case "space_to_depth":
-            return SpaceToDepth(int(part["block"]))
+            return SpaceToDepth(int(part["block"]), name=name)
         case _:
-            return DepthToSpace(int(part["block"]))
+            return DepthToSpace(int(part["block"]), name=name)
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -115,7 +116,11 @@ class Stage(keras.layers.Layer):
     def __init__(self, layout: Sequence[str], **kwargs):
         super().__init__(**kwargs)
         self.layout = list(layout)
-        self.stack = [parse_layer(notation) for notation in self.layout]
+        # Named by their place, so that exported files do not depend on what else was built.
+        self.stack = [
+            parse_layer(notation, f"layer_{place}")
+            for place, notation in enumerate(self.layout, start=1)
+        ]
 
     def build(self, inputs_shape, states_shape=None):
         shape = tuple(inputs_shape)

@@ -44,7 +44,21 @@ def model_folder(name_or_path: str | os.PathLike) -> Path:
 def preset_of(model_id: bytes) -> str | None:
     """The name of the preset with this identity, as streams carry it; None if there is none."""
     for name in list_presets():
-        config = json.loads((PRESETS_FOLDER / name / "config.json").read_text())
-        if config.get("model_id") == model_id.hex():
+        if trained_id(PRESETS_FOLDER / name) == model_id.hex():
             return name
     return None
+
+
+def trained_id(folder: Path) -> str | None:
+    """The identity of the weights in a folder, in hexadecimal; None if it has no weights.
+
+    Raises:
+        ModelError: if the folder's `config.json` is broken.
+    """
+    path = folder / "config.json"
+    try:
+        return json.loads(path.read_text())["model_id"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path}: not a model's settings ({error})") from error

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from click.testing import CliRunner
+from conftest import tiny_config
+
+import tfrnnc
+from tfrnnc.cli.export import main
+from tfrnnc.errors import ConfigError, ModelError
+from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.saved_model import export_saved_models
+from tfrnnc.export.tflite import check_tflite, export_tflite
+from tfrnnc.models.model_files import load_model, model_from_config
+
+
+def test_saved_models_are_the_steps(tiny_folder, tmp_path):
+    model = load_model(tiny_folder)
+    steps = export_saved_models(model, tmp_path)
+    stages = [*model.encoders, *model.decoders]
+    assert len(steps) == len(stages)
+    assert steps[0].folder.name == "encoder_1"
+    rng = np.random.default_rng(0)
+    for step, stage in zip(steps, stages, strict=True):
+        size = (3 * model.stride, 2 * model.stride)
+        inputs = {
+            tensor.name: rng.normal(size=(1, *tensor.spatial_shape(size), tensor.channels)).astype(
+                np.float32
+            )
+            for tensor in step.inputs
+        }
+        function = tf.saved_model.load(str(step.folder)).signatures["serving_default"]
+        outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
+        first, *states = inputs.values()
+        expected, new_states = stage(first, states)
+        assert next(iter(inputs)) == ("residual" if step.kind == "encoder" else "bits")
+        assert set(outputs) == {tensor.name for tensor in step.outputs}
+        for tensor, value in zip(step.outputs, [expected, *new_states], strict=True):
+            assert outputs[tensor.name].shape == (
+                1,
+                *tensor.spatial_shape(size),
+                tensor.channels,
+            )
+            np.testing.assert_allclose(outputs[tensor.name], value, atol=1e-5)
+
+
+def test_manifest_describes_the_files(tiny_folder):
+    manifest = Manifest.read(tiny_folder)
+    model = load_model(tiny_folder)
+    stages = 3 if model.stage_weights == "distinct" else 1
+    assert [file.name for file in manifest.encoders] == [
+        f"encoder_{number}.tflite" for number in range(1, stages + 1)
+    ]
+    assert (manifest.stride, manifest.bits, manifest.steps) == (model.stride, model.bits, 3)
+    assert manifest.reconstruction == model.reconstruction
+    for file in (*manifest.encoders, *manifest.decoders):
+        content = (tiny_folder / file.name).read_bytes()
+        assert file.size_bytes == len(content)
+        assert file.sha256 == hashlib.sha256(content).hexdigest()
+        interpreter = Interpreter(model_content=content)
+        (signature,) = interpreter.get_signature_list().values()
+        assert sorted(signature["inputs"]) == sorted(tensor.name for tensor in file.inputs)
+        assert sorted(signature["outputs"]) == sorted(tensor.name for tensor in file.outputs)
+
+
+def test_files_are_the_same_each_time(tiny_folder, tmp_path):
+    export_tflite(load_model(tiny_folder), tmp_path)
+    for path in tiny_folder.glob("*.tflite"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_one_size(tmp_path, noise):
+    model = model_from_config(tiny_config("conv_lstm"))
+    manifest = export_tflite(model, tmp_path, size=(16, 24))
+    assert manifest.size == (16, 24)
+    assert Manifest.read(tmp_path) == manifest
+    codec = tfrnnc.load(tmp_path)
+    assert codec.decode(codec.encode(noise(15, 20))).shape == (15, 20, 3)
+    with pytest.raises(ConfigError, match="one size only"):
+        codec.encode(noise(24, 24))
+
+
+def test_size_must_fit_the_stride(tmp_path):
+    with pytest.raises(ConfigError, match="multiple of the model's stride, 8"):
+        export_tflite(model_from_config(tiny_config("conv_lstm")), tmp_path, size=(16, 20))
+
+
+def test_a_file_that_lost_its_weights_is_refused():
+    """Without its list of variables a module is saved empty, and no error is raised."""
+    model = model_from_config(tiny_config("conv_lstm"))
+    stage = model.encoders[0]
+
+    class Forgetful(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3))])
+        def step(self, residual):
+            return {"logits": stage(residual, stage.initial_states(1, 16, 16))[0]}
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [Forgetful().step.get_concrete_function()]
+    )
+    converter.allow_custom_ops = True
+    whole = converter.convert()
+    with pytest.raises(ModelError, match="lost on the way"):
+        check_tflite(whole[:1000], 4 * stage.count_params(), "x.tflite")
+    with pytest.raises(ModelError, match="VAR_HANDLE"):
+        check_tflite(whole + b"VAR_HANDLE", 4 * stage.count_params(), "x.tflite")
+    with pytest.raises(ModelError, match="Flex"):
+        check_tflite(whole + b"FlexConv2D", 4 * stage.count_params(), "x.tflite")
+
+
+def test_command(tiny_model_folder, tmp_path, image_folder):
+    def run(*words, code=0):
+        result = CliRunner().invoke(main, list(map(str, words)))
+        assert result.exit_code == code, result.output
+        return result
+
+    result = run(tiny_model_folder, tmp_path / "out", "--images", image_folder)
+    assert "encoder_1.tflite" in result.stdout
+    assert "12 images: 0 bits" in result.stdout
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["parity"]["images"] == 12
+    assert tfrnnc.load(tmp_path / "out").max_steps == 3
+
+    run(tiny_model_folder, tmp_path / "saved", "--target", "savedmodel")
+    assert (tmp_path / "saved" / "decoder_1" / "saved_model.pb").is_file()
+    run(tiny_model_folder, tmp_path / "fixed", "--size", "32x40")
+    assert json.loads((tmp_path / "fixed" / "manifest.json").read_text())["size"] == [32, 40]
+
+    assert "multiple" in run(tiny_model_folder, tmp_path / "a", "--size", "3x3", code=1).stderr
+    run(tiny_model_folder, tmp_path / "a", "--size", "big", code=2)
+    run(tiny_model_folder, tmp_path / "a", "--size", "8x8", "--images", image_folder, code=2)
+    assert "neither a preset" in run("nothing", tmp_path / "a", code=1).stderr

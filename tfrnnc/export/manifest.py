@@ -1,0 +1,146 @@
+"""`manifest.json`: what a client must know of the exported files, Keras apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfrnnc.errors import ModelError
+from tfrnnc.files import replacing
+
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of an exported step.
+
+    Attributes:
+        name: its name in the signature.
+        channels: its last dimension.
+        stride: image pixels between two of its locations: for an image of (H, W) it has the
+            shape (1, H / stride, W / stride, channels).
+    """
+
+    name: str
+    channels: int
+    stride: int
+
+    def spatial_shape(self, size: tuple[int, int] | None) -> tuple[int | None, int | None]:
+        """Height and width for an image of `size` pixels; None for any."""
+        if size is None:
+            return None, None
+        return size[0] // self.stride, size[1] // self.stride
+
+
+@dataclass(frozen=True)
+class StepFile:
+    """A TFLite file that runs one step of an encoder or a decoder.
+
+    Attributes:
+        name: of the file, in the manifest's folder.
+        size_bytes: its size.
+        sha256: of its content, in hexadecimal.
+        inputs: `residual` or `bits` first, then `state_0`, `state_1`, ...
+        outputs: `logits` or `prediction` first, then `new_state_0`, `new_state_1`, ...
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+    @classmethod
+    def of(cls, path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> StepFile:
+        """Describes a file that is there."""
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return cls(path.name, len(content), digest, inputs, outputs)
+
+    def read(self, folder: Path) -> bytes:
+        """The file's content.
+
+        Raises:
+            ModelError: if it is missing, or not the one that the manifest describes.
+        """
+        path = folder / self.name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path}: {error.strerror}; export the model again") from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise ModelError(
+                f"{path}: damaged, or not the file that {MANIFEST_FILE} describes; "
+                "export the model again"
+            )
+        return content
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` holds.
+
+    Attributes:
+        model_id: identity of the model, in hexadecimal, as streams carry it.
+        arch: the architecture.
+        reconstruction: "additive" if the picture is the sum of the predictions, "one_shot" if
+            it is the last one.
+        stride: image pixels between two locations of the code.
+        bits: bits at each location, for each step.
+        steps: most steps that the model can encode.
+        size: (H, W) in pixels that the files are made for; None if they take any multiple of
+            the stride.
+        encoders, decoders: the files; step t, counted from zero, uses the one with that index,
+            or the last.
+        parity: how the files compare with Keras, as measured.
+    """
+
+    model_id: str
+    arch: str
+    reconstruction: str
+    stride: int
+    bits: int
+    steps: int
+    size: tuple[int, int] | None
+    encoders: list[StepFile]
+    decoders: list[StepFile]
+    parity: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Writes `manifest.json` into a folder."""
+        with replacing(folder / MANIFEST_FILE) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Reads `manifest.json` in a folder.
+
+        Raises:
+            ModelError: if it is missing or not what `write` wrote.
+        """
+        path = folder / MANIFEST_FILE
+        try:
+            values = json.loads(path.read_text())
+            for kind in ("encoders", "decoders"):
+                values[kind] = [_step_file(file) for file in values[kind]]
+                if not values[kind]:
+                    raise ValueError(f"no {kind}")
+            values["size"] = values["size"] and tuple(values["size"])
+            return cls(**values)
+        except OSError as error:
+            raise ModelError(f"{path}: {error.strerror}; export the model first") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"{path}: not a manifest ({error})") from error
+
+
+def _step_file(values: dict) -> StepFile:
+    for kind in ("inputs", "outputs"):
+        values[kind] = [Tensor(**tensor) for tensor in values[kind]]
+    file = StepFile(**values)
+    if Path(file.name).name != file.name:
+        raise ValueError(f"{file.name} is not the plain name of a file")
+    return file

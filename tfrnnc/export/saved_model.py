@@ -1,0 +1,117 @@
+"""Keras models to SavedModels with explicit state."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tfrnnc.errors import ConfigError
+from tfrnnc.export.manifest import Tensor
+from tfrnnc.models import ResidualCodec, Stage
+
+
+class ExportedStep(NamedTuple):
+    """A SavedModel of one step.
+
+    Attributes:
+        folder: of the SavedModel.
+        kind: "encoder" or "decoder".
+        weights_bytes: bytes of its weights as float32.
+        inputs, outputs: see `tfrnnc.export.StepFile`.
+    """
+
+    folder: Path
+    kind: str
+    weights_bytes: int
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+def export_saved_models(
+    model: ResidualCodec, folder: Path, size: tuple[int, int] | None = None
+) -> list[ExportedStep]:
+    """Writes each step of a model as a SavedModel.
+
+    The folders are `encoder_1` and `decoder_1`; models with distinct weights have `encoder_2`,
+    `decoder_2` and so on, one pair for each step. Each has the signature `serving_default`:
+
+        encoder: residual, state_0, state_1, ... -> logits, new_state_0, new_state_1, ...
+        decoder: bits, state_0, state_1, ...     -> prediction, new_state_0, new_state_1, ...
+
+    All tensors are float32 with a batch of one. The states of the first step are zeros; bits are
+    -1 or +1, and taking them from the logits, where zero is +1, is left to the caller.
+
+    Args:
+        model: a codec model (Keras on the TensorFlow backend).
+        folder: where to write; made if missing.
+        size: (H, W) in pixels of the images, multiples of the model's stride; None makes models
+            that take any.
+
+    Returns:
+        the steps written, all encoders first.
+
+    Raises:
+        ConfigError: if the size is no multiple of the stride.
+    """
+    if size is not None and any(side < 1 or side % model.stride for side in size):
+        raise ConfigError(
+            f"the size must be a multiple of the model's stride, {model.stride}, "
+            f"not {size[0]}x{size[1]}"
+        )
+    stages = [("encoder", *pair) for pair in enumerate(model.encoders, start=1)]
+    stages += [("decoder", *pair) for pair in enumerate(model.decoders, start=1)]
+    steps = []
+    for kind, number, stage in stages:
+        step = ExportedStep(folder / f"{kind}_{number}", kind, *_tensors(model, stage, kind))
+        module = _StepModule(stage, step, size)
+        signatures = {"serving_default": module.step.get_concrete_function()}
+        tf.saved_model.save(module, str(step.folder), signatures=signatures)
+        steps.append(step)
+    return steps
+
+
+class _StepModule(tf.Module):
+    """One stage as a function of its input and states."""
+
+    def __init__(self, stage: Stage, step: ExportedStep, size: tuple[int, int] | None):
+        super().__init__()
+        # Without this list TensorFlow finds no variables to save, and says nothing.
+        self.variables_to_save = [variable.value for variable in stage.variables]
+        specs = [
+            tf.TensorSpec(
+                (1, *tensor.spatial_shape(size), tensor.channels), tf.float32, tensor.name
+            )
+            for tensor in step.inputs
+        ]
+        names = [tensor.name for tensor in step.outputs]
+
+        @tf.function(input_signature=specs)
+        def function(inputs, *states):
+            outputs, new_states = stage(inputs, list(states))
+            return dict(zip(names, (outputs, *new_states), strict=True))
+
+        self.step = function
+
+
+def _tensors(
+    model: ResidualCodec, stage: Stage, kind: str
+) -> tuple[int, list[Tensor], list[Tensor]]:
+    """Bytes of a stage's weights, its inputs and its outputs."""
+    names = ("residual", "logits") if kind == "encoder" else ("bits", "prediction")
+    channels, stride = (3, 1) if kind == "encoder" else (model.bits, model.stride)
+    # The strides are read off the shapes for an image of a size that all of them divide.
+    side = math.factorial(10)
+    shape = (1, side // stride, side // stride, channels)
+    states = [
+        (filters, side // height)
+        for height, _, filters in stage.state_shapes(side // stride, side // stride)
+    ]
+    _, height, _, output_channels = stage.compute_output_shape(shape)
+    inputs = [Tensor(names[0], channels, stride)]
+    inputs += [Tensor(f"state_{i}", *state) for i, state in enumerate(states)]
+    outputs = [Tensor(names[1], output_channels, side // height)]
+    outputs += [Tensor(f"new_state_{i}", *state) for i, state in enumerate(states)]
+    return 4 * stage.count_params(), inputs, outputs
