@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -31,10 +32,9 @@ def test_python_in_the_readme_runs(block, monkeypatch):
     exec(compile(block, "README.md", "exec"), {})
 
 
-def test_commands_in_the_readme_exist():
-    import importlib
-
-    for block in code_blocks("README.md", ""):
+@pytest.mark.parametrize("document", ["README.md", "docs/EXPORT.md"])
+def test_commands_in_the_documents_exist(document):
+    for block in code_blocks(document, ""):
         for name, options in re.findall(r"^tfrnnc-(\w+)([^#\n]*)", block, re.M):
             command = importlib.import_module(f"tfrnnc.cli.{name}").main
             known = {option for parameter in command.params for option in parameter.opts}

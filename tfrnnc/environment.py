@@ -32,6 +32,22 @@ def prepare_environment() -> None:
             ) from error
 
 
+def require_tensorflow() -> None:
+    """Imports Keras on TensorFlow, which exporting needs.
+
+    Raises:
+        InstallationError: if TensorFlow is not installed, or Keras runs on another backend.
+    """
+    prepare_environment()
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InstallationError(
+            f"this needs TensorFlow, but Keras runs on {keras.backend.backend()}; "
+            "unset KERAS_BACKEND (and pip install 'tfrnnc[train]')"
+        )
+
+
 @contextmanager
 def silenced_stderr() -> Iterator[None]:
     """Holds back what is written to file descriptor 2; passes it on if the block fails.

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,3 +139,16 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
     run(tiny_model_folder, tmp_path / "a", "--size", "big", code=2)
     run(tiny_model_folder, tmp_path / "a", "--size", "8x8", "--images", image_folder, code=2)
     assert "neither a preset" in run("nothing", tmp_path / "a", code=1).stderr
+
+
+def test_export_says_that_it_needs_tensorflow(tiny_model_folder, tmp_path):
+    script = Path(sys.executable).parent / "tfrnnc-export"
+    result = subprocess.run(
+        [script, tiny_model_folder, tmp_path / "out"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: this needs TensorFlow")
+    assert not (tmp_path / "out").exists()

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from tfrnnc.cli.common import command
-from tfrnnc.environment import prepare_environment
+from tfrnnc.environment import require_tensorflow
 from tfrnnc.presets import model_folder
 
 
@@ -44,7 +44,7 @@ def main(model, output, target, size, images):
     """
     pixels = _parse_size(size)
     folder = model_folder(model)
-    prepare_environment()
+    require_tensorflow()
     # Imported late: TensorFlow takes seconds, and --help needs none of it.
     from tfrnnc.codec.parity import measure_parity
     from tfrnnc.export.saved_model import export_saved_models

@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from tfrnnc.cli.common import command
-from tfrnnc.environment import prepare_environment
+from tfrnnc.environment import require_tensorflow
 from tfrnnc.errors import ConfigError
 from tfrnnc.presets import PRESETS_FOLDER
 
@@ -33,7 +33,7 @@ from tfrnnc.presets import PRESETS_FOLDER
 @click.option("--notes", default="", help="A paragraph for the model card.")
 def main(run, name, images, presets, notes):
     """Make the preset NAME from the best model of the training in the folder RUN."""
-    prepare_environment()
+    require_tensorflow()
     from tfrnnc.codec.parity import measure_parity
     from tfrnnc.data import FolderImages
     from tfrnnc.export.tflite import export_tflite
