@@ -22,6 +22,7 @@ def run_folder(tiny_model_folder, tmp_path):
     shutil.copytree(tiny_model_folder, folder)
     settings = {
         "command": "tfrnnc-train --data photos --output run",
+        "earlier_commands": ["tfrnnc-train --data thumbnails --output before"],
         "versions": {"tfrnnc": "0"},
         "model": {},
         "initial_model": None,
@@ -45,6 +46,7 @@ def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
     codec = tfrnnc.load(tmp_path / "presets" / "mine")
     assert codec.runtime.model_id.hex() in card
     assert "tfrnnc-train --data photos --output run" in card
+    assert "tfrnnc-train --data thumbnails --output before" in card
     assert "Seed 42" in card
     assert "after 20 steps of 8 patches (160 patches)" in card
     assert "(0.25000)" in card

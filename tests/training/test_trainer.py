@@ -302,6 +302,10 @@ def test_command_line(image_folder, tmp_path):
     finer = run(*words[2:], "--initial-model", folder, "--steps", "3", "--output", folder / "finer")
     assert finer.returncode == 0, finer.stderr
     assert load_model(folder / "finer").steps == 3
+    settings = json.loads((folder / "finer" / "training.json").read_text())
+    assert settings["earlier_commands"] == [
+        json.loads((folder / "training.json").read_text())["command"]
+    ]
     first, before = read_log(folder / "finer")[-1], read_log(folder)[-1]
     assert first["val_loss"] < 2 * before["val_loss"]
 

@@ -103,11 +103,18 @@ def model_card(name, model, settings, log, rows, images, notes) -> str:
         f"- {part}: {', '.join(f'`{layer}`' for layer in layout)}"
         for part, layout in (("encoder", model.encoder_layout), ("decoder", model.decoder_layout))
     )
+    commands = "\n".join([*settings.get("earlier_commands", []), settings["command"]])
     recipe = settings["recipe"]
     best = min(log, key=lambda row: float(row["val_loss"]))
     speed = np.median([float(row["steps_per_second"]) for row in log]) * recipe["batch_size"]
     patches = int(best["step"]) * recipe["batch_size"]
     versions = ", ".join(f"{package} {number}" for package, number in settings["versions"].items())
+    earlier = (
+        "The last of these commands started from the weights that the ones before it left; the\n"
+        "figures and the curve are its own.\n\n"
+        if "\n" in commands
+        else ""
+    )
     return f"""# {name}
 
 A `{model.arch}` model of {model.count_params():,} parameters, identity `{model_id(model).hex()}`.
@@ -120,10 +127,10 @@ A `{model.arch}` model of {model.count_params():,} parameters, identity `{model_
 ## Training
 
 ```
-{settings["command"]}
+{commands}
 ```
 
-Seed {recipe["seed"]}; {versions}; {speed:.0f} patches a second (median). The weights are those
+{earlier}Seed {recipe["seed"]}; {versions}; {speed:.0f} patches a second (median). The weights are those
 after {best["step"]} steps of {recipe["batch_size"]} patches ({patches:,} patches), the best
 validation loss ({float(best["val_loss"]):.5f}). The curve is in `log.csv`.
 

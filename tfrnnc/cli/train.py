@@ -104,7 +104,13 @@ def main(resume, quiet, output, learning_rate, **options):
         model_config,
         model_from_config,
     )
-    from tfrnnc.training.trainer import Recipe, read_settings, train, write_settings
+    from tfrnnc.training.trainer import (
+        SETTINGS_FILE,
+        Recipe,
+        read_settings,
+        train,
+        write_settings,
+    )
 
     if resume:
         if given := _given() - {"resume", "learning_rate", "quiet"}:
@@ -116,7 +122,7 @@ def main(resume, quiet, output, learning_rate, **options):
     else:
         if not output or not options["data"]:
             raise click.UsageError("give --data and --output (or --resume FOLDER)")
-        if (output / "training.json").exists():
+        if (output / SETTINGS_FILE).exists():
             raise click.UsageError(
                 f"{output} holds a run already; go on with --resume {output}, "
                 "or give another --output"
@@ -168,6 +174,7 @@ def _new_settings(options: dict, learning_rate: float) -> dict:
     )
     return {
         "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),
+        "earlier_commands": _earlier_commands(options["initial_model"]),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("tfrnnc", "keras", "numpy")},
@@ -225,6 +232,16 @@ def _given() -> set[str]:
         for name in context.params
         if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
     }
+
+
+def _earlier_commands(initial_model: str | None) -> list[str]:
+    """What trained the model that the run starts from, as far as that is on record."""
+    from tfrnnc.training.trainer import SETTINGS_FILE, read_settings
+
+    if not initial_model or not (model_folder(initial_model) / SETTINGS_FILE).is_file():
+        return []
+    earlier = read_settings(model_folder(initial_model))
+    return [*earlier.get("earlier_commands", []), earlier["command"]]
 
 
 def _open_data(data, validation, tfds_dir, tfds_split):

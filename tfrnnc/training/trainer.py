@@ -28,6 +28,7 @@ from tfrnnc.training.callbacks import (
 )
 
 LOG_FILE = "log.csv"
+SETTINGS_FILE = "training.json"
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ def _rewind_log(path: Path, step: int) -> float:
 def write_settings(folder: Path, settings: dict) -> None:
     """Writes `training.json`, all that a run needs to be repeated or resumed."""
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "training.json") as temporary:
+    with replacing(folder / SETTINGS_FILE) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")
 
 
@@ -216,14 +217,14 @@ def read_settings(folder: Path) -> dict:
     Raises:
         TrainingError: if it is missing or not what `write_settings` wrote.
     """
-    path = folder / "training.json"
+    path = folder / SETTINGS_FILE
     try:
         settings = json.loads(path.read_text())
         Recipe(**settings["recipe"])
-        if not {"model", "initial_model", "data"} <= set(settings):
+        if not {"command", "model", "initial_model", "data"} <= set(settings):
             raise ValueError("settings are missing")
     except FileNotFoundError as error:
-        raise TrainingError(f"{folder}: holds no training.json, so nothing to resume") from error
+        raise TrainingError(f"{folder}: holds no {SETTINGS_FILE}, so nothing to resume") from error
     except (ValueError, TypeError, KeyError) as error:
         raise TrainingError(f"{path}: not the settings of a run ({error})") from error
     return settings
