@@ -48,7 +48,7 @@ def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
     assert "tfrnnc-train --data photos --output run" in card
     assert "tfrnnc-train --data thumbnails --output before" in card
     assert "Seed 42" in card
-    assert "after 20 steps of 8 patches (160 patches)" in card
+    assert "after 20 steps of 8 patches\n(160 patches)" in card
     assert "(0.25000)" in card
 
     images = [read_image(path) for path in find_images(image_folder)]

@@ -130,9 +130,10 @@ A `{model.arch}` model of {model.count_params():,} parameters, identity `{model_
 {commands}
 ```
 
-{earlier}Seed {recipe["seed"]}; {versions}; {speed:.0f} patches a second (median). The
-weights are those after {best["step"]} steps of {recipe["batch_size"]} patches ({patches:,} patches), the best
-validation loss ({float(best["val_loss"]):.5f}). The curve is in `log.csv`.
+{earlier}Seed {recipe["seed"]}; {versions}; {speed:.0f} patches a second (median).
+The weights are those after {best["step"]} steps of {recipe["batch_size"]} patches
+({patches:,} patches), the best validation loss ({float(best["val_loss"]):.5f}).
+The curve is in `log.csv`.
 
 ## Quality
 
