@@ -16,11 +16,11 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.installed: setup.cfg | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.installed-test: setup.cfg | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
 .PHONY: demo
@@ -51,7 +51,7 @@ pictures: $(VENV)/.installed ## Make the README's pictures again.
 	$(BIN)/python docs/make_pictures.py
 
 .PHONY: preset
-preset: $(VENV)/.installed ## Train the default preset again (hours) into runs/.
+preset: $(VENV)/.installed-test ## Train the default preset again (hours) into runs/.
 	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 \
 	  --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
 	  --validation $(DATA)/thumbnails/val --reduce 2 \

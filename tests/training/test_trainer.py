@@ -19,7 +19,7 @@ from tfrnnc.errors import ConfigError, ModelError, TrainingError
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.models.model_files import load_model, model_from_config, model_id
-from tfrnnc.training.callbacks import CHECKPOINT_FILE, validate
+from tfrnnc.training.callbacks import CHECKPOINT_FILE, Checkpoint, validate
 from tfrnnc.training.trainer import LOG_FILE, Recipe, train
 
 RECIPE = Recipe(
@@ -129,6 +129,27 @@ def test_interrupted_and_resumed_is_as_if_unbroken(
         if row["step"] == math.ceil(batches / 4) * 4:
             # The training loss of a broken epoch is the mean of its second part only.
             row = {**row, "loss": expected["loss"]}
+        assert row == pytest.approx(expected, rel=1e-4)
+
+
+def test_killed_between_the_log_and_the_checkpoint(unbroken, fresh, images, tmp_path, monkeypatch):
+    folder = tmp_path / "killed"
+    save, saved = Checkpoint.save, []
+
+    def save_once(checkpoint):
+        if saved:
+            raise SystemExit("killed")
+        saved.append(save(checkpoint))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_once)
+        with pytest.raises(SystemExit):
+            train(fresh(), images, images, RECIPE, folder, quiet=True)
+    assert [row["step"] for row in read_log(folder)] == [4, 8]
+    train(fresh(), images, images, RECIPE, folder, resume=True, quiet=True)
+    for row, expected in zip(read_log(folder), read_log(unbroken), strict=True):
+        for log in (row, expected):
+            del log["steps_per_second"]
         assert row == pytest.approx(expected, rel=1e-4)
 
 

@@ -151,9 +151,10 @@ def train(
     interrupt = DeferredInterrupt()
     callbacks = [
         Validation(patches),
+        # Logged before it is saved: what is logged after the last checkpoint is logged again.
+        keras.callbacks.CSVLogger(folder / LOG_FILE, append=resume),
         progress,
         checkpoint,
-        keras.callbacks.CSVLogger(folder / LOG_FILE, append=resume),
         *_tensorboard(folder),
         interrupt,
     ]
