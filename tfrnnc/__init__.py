@@ -13,7 +13,6 @@ Encoding and decoding need neither TensorFlow nor Keras; training does.
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version as _version
 
 from tfrnnc.errors import (
     ConfigError,
@@ -30,8 +29,6 @@ from tfrnnc.errors import (
     TruncatedStreamError,
     WrongModelError,
 )
-
-__version__ = _version("tfrnnc")
 
 _LAZY = {
     "Codec": "tfrnnc.codec",
@@ -63,6 +60,11 @@ __all__ = [
 def __getattr__(name: str):
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
+    if name == "__version__":
+        # Reading the metadata takes some 30 ms, which a decode should not wait for.
+        from importlib.metadata import version
+
+        return version("tfrnnc")
     raise AttributeError(f"module 'tfrnnc' has no attribute {name!r}")
 
 
