@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,8 +47,9 @@ class ImageSource(Sequence):
             self._cache[index] = image
             self._cached_bytes += image.nbytes
 
+    @abstractmethod
     def _read(self, index: int) -> np.ndarray:
-        raise NotImplementedError
+        """Decodes an image, uint8 (H, W, 3)."""
 
 
 class FolderImages(ImageSource):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tfrnnc.errors import ConfigError
 from tfrnnc.models.conv import Conv
 from tfrnnc.models.conv_lstm import ConvLSTM
 from tfrnnc.models.fc import FC
@@ -18,7 +17,6 @@ __all__ = [
     "ARCHITECTURES",
     "FC",
     "FCLSTM",
-    "ConfigError",
     "Conv",
     "ConvLSTM",
     "Layout",
