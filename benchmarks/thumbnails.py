@@ -65,12 +65,13 @@ def main(folder, model, targets, json_file):
 def measure_codec(images, model, targets) -> list[list[tuple[float, float, float]]]:
     """Bytes, PSNR and SSIM of each image at each target."""
     import tfrnnc
+    from tfrnnc.bitstream import pack_plane
 
     codec = tfrnnc.load(model)
     results = []
     for image in images:
         steps = [
-            (plane.size / 8, psnr(image, picture), block_ssim(image, picture))
+            (len(pack_plane(plane)), psnr(image, picture), block_ssim(image, picture))
             for plane, picture in codec.encode_steps(image)
         ]
         plane_bytes = steps[0][0]

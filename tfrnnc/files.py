@@ -1,4 +1,4 @@
-"""Files that are never half-written."""
+"""Files that are never half-written, and the name that all of the package knows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+CONFIG_FILE = "config.json"  #: a model's settings and identity, in its folder
 
 
 @contextmanager

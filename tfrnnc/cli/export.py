@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -46,9 +45,8 @@ def main(model, output, target, size, images):
     folder = model_folder(model)
     require_tensorflow()
     # Imported late: TensorFlow takes seconds, and --help needs none of it.
-    from tfrnnc.codec.parity import measure_parity
+    from tfrnnc.codec.parity import export_measured
     from tfrnnc.export.saved_model import export_saved_models
-    from tfrnnc.export.tflite import export_tflite
     from tfrnnc.models.model_files import load_model
 
     trained = load_model(folder)
@@ -56,9 +54,9 @@ def main(model, output, target, size, images):
         for step in export_saved_models(trained, output, pixels):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
-    manifest = export_tflite(trained, output, pixels)
-    parity = measure_parity(trained, output, _parity_images(images, pixels, trained.stride))
-    replace(manifest, parity=parity).write(output)
+    compared = _parity_images(images, pixels, trained.stride)
+    manifest = export_measured(trained, output, compared, pixels)
+    parity = manifest.parity
     for file in (*manifest.encoders, *manifest.decoders):
         click.echo(f"{output / file.name}: {file.size_bytes:,} bytes")
     click.echo(

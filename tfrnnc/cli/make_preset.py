@@ -6,9 +6,7 @@ Not a command that users install; run it with `python -m tfrnnc.cli.make_preset 
 from __future__ import annotations
 
 import csv
-import math
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -34,9 +32,8 @@ from tfrnnc.presets import PRESETS_FOLDER
 def main(run, name, images, presets, notes):
     """Make the preset NAME from the best model of the training in the folder RUN."""
     require_tensorflow()
-    from tfrnnc.codec.parity import measure_parity
+    from tfrnnc.codec.parity import export_measured
     from tfrnnc.data import FolderImages
-    from tfrnnc.export.tflite import export_tflite
     from tfrnnc.models.model_files import load_model, save_model
     from tfrnnc.training.trainer import LOG_FILE, read_settings
 
@@ -49,9 +46,7 @@ def main(run, name, images, presets, notes):
     with (run / LOG_FILE).open(newline="") as file:
         log = list(csv.DictReader(file))
     save_model(model, presets / name)
-    manifest = export_tflite(model, presets / name)
-    parity = measure_parity(model, presets / name, measured)
-    replace(manifest, parity=parity).write(presets / name)
+    export_measured(model, presets / name, measured)
     shutil.copyfile(run / LOG_FILE, presets / name / LOG_FILE)
     (presets / name / "MODEL_CARD.md").write_text(
         model_card(name, model, settings, log, rows, images, notes)
@@ -61,6 +56,7 @@ def main(run, name, images, presets, notes):
 
 def measure(model, images) -> list[dict[str, float]]:
     """Means of bytes (header apart), bpp, PSNR and SSIM over images, for each step."""
+    from tfrnnc.bitstream import pack_plane
     from tfrnnc.codec import Codec
     from tfrnnc.codec.keras_runtime import KerasRuntime
     from tfrnnc.metrics import block_ssim, psnr
@@ -68,11 +64,9 @@ def measure(model, images) -> list[dict[str, float]]:
     codec = Codec(KerasRuntime(model))
     values = []
     for image in images:
-        pictures = [picture for _, picture in codec.encode_steps(image)]
+        planes, pictures = zip(*codec.encode_steps(image), strict=True)
         height, width, _ = image.shape
-        plane_bytes = math.ceil(
-            math.ceil(height / model.stride) * math.ceil(width / model.stride) * model.bits / 8
-        )
+        plane_bytes = len(pack_plane(planes[0]))
         values.append(
             [
                 (

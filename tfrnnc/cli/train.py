@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from tfrnnc.cli.common import command
 from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError, TrainingError
+from tfrnnc.files import CONFIG_FILE
 from tfrnnc.presets import model_folder
 
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
@@ -188,7 +189,6 @@ def _new_settings(options: dict, learning_rate: float) -> dict:
 
 def _model_settings(options: dict) -> dict:
     from tfrnnc.models import ARCHITECTURES
-    from tfrnnc.models.model_files import CONFIG_FILE
 
     given = _given()
     file = options["config_file"]

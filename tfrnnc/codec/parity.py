@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,34 @@ import numpy as np
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.codec.runtime import Runtime
+from tfrnnc.export.manifest import Manifest
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+
+
+def export_measured(
+    model, folder: Path, images: Sequence[np.ndarray], size: tuple[int, int] | None = None
+) -> Manifest:
+    """Exports a model to TFLite files and measures them.
+
+    Args:
+        model: the `tfrnnc.models.ResidualCodec` to export.
+        folder: as for `tfrnnc.export.tflite.export_tflite`.
+        images: as for `measure_parity`.
+        size: as for `tfrnnc.export.tflite.export_tflite`.
+
+    Returns:
+        the manifest with its parity, as written to `manifest.json`.
+
+    Raises:
+        ConfigError, ModelError: as for `tfrnnc.export.tflite.export_tflite`.
+    """
+    # Imported late: it needs TensorFlow, which comparing does not.
+    from tfrnnc.export.tflite import export_tflite
+
+    manifest = export_tflite(model, folder, size)
+    manifest = replace(manifest, parity=measure_parity(model, folder, images))
+    manifest.write(folder)
+    return manifest
 
 
 def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import tensorflow as tf
 from tfrnnc.errors import ConfigError
 from tfrnnc.export.manifest import Tensor
 from tfrnnc.models import ResidualCodec, Stage
+from tfrnnc.models.residual_codec import PROBE_SIZE
 
 
 class ExportedStep(NamedTuple):
@@ -103,7 +103,7 @@ def _tensors(
     names = ("residual", "logits") if kind == "encoder" else ("bits", "prediction")
     channels, stride = (3, 1) if kind == "encoder" else (model.bits, model.stride)
     # The strides are read off the shapes for an image of a size that all of them divide.
-    side = math.factorial(10)
+    side = PROBE_SIZE
     shape = (1, side // stride, side // stride, channels)
     states = [
         (filters, side // height)

@@ -12,10 +12,9 @@ import h5py
 from keras import ops
 
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.files import replacing
+from tfrnnc.files import CONFIG_FILE, replacing
 from tfrnnc.models import ARCHITECTURES, ResidualCodec
 
-CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
 ID_BYTES = 4
 

@@ -14,6 +14,7 @@ from tfrnnc.layers import StochasticBinarizer
 from tfrnnc.models.stage import Stage
 
 MAX_STEPS = 255
+PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
 
 
 class Layout(NamedTuple):
@@ -219,7 +220,7 @@ class ResidualCodec(keras.Model):
         return stages[step if len(stages) > 1 else 0]
 
     def _stride(self) -> int:
-        probe = math.factorial(10)  # a multiple of every stride that makes sense
+        probe = PROBE_SIZE
         code_shape = self.encoders[0].compute_output_shape((None, probe, probe, 3))
         try:
             picture_shape = self.decoders[0].compute_output_shape(code_shape)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from tfrnnc.errors import ModelError
+from tfrnnc.files import CONFIG_FILE
 
 DEFAULT_PRESET = "conv_lstm_small"
 
@@ -18,7 +19,7 @@ PRESETS_FOLDER = Path(__file__).parent
 
 def list_presets() -> list[str]:
     """The names of the presets, sorted."""
-    return sorted(path.parent.name for path in PRESETS_FOLDER.glob("*/config.json"))
+    return sorted(path.parent.name for path in PRESETS_FOLDER.glob(f"*/{CONFIG_FILE}"))
 
 
 def model_folder(name_or_path: str | os.PathLike) -> Path:
@@ -55,7 +56,7 @@ def trained_id(folder: Path) -> str | None:
     Raises:
         ModelError: if the folder's `config.json` is broken.
     """
-    path = folder / "config.json"
+    path = folder / CONFIG_FILE
     try:
         return json.loads(path.read_text())["model_id"]
     except FileNotFoundError:
