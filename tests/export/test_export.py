@@ -146,7 +146,7 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
 
     assert "multiple" in run(tiny_model_folder, tmp_path / "a", "--size", "3x3", code=1).stderr
     run(tiny_model_folder, tmp_path / "a", "--size", "big", code=2)
-    run(tiny_model_folder, tmp_path / "a", "--size", "8x8", "--images", image_folder, code=2)
+    run(tiny_model_folder, tmp_path / "a", "--size", "80x80", "--images", image_folder, code=2)
     assert "neither a preset" in run("nothing", tmp_path / "a", code=1).stderr
 
 

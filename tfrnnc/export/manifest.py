@@ -55,11 +55,10 @@ class StepFile:
     outputs: list[Tensor]
 
     @classmethod
-    def of(cls, path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> StepFile:
-        """Describes a file that is there."""
-        content = path.read_bytes()
+    def of(cls, name: str, content: bytes, inputs: list[Tensor], outputs: list[Tensor]) -> StepFile:
+        """Describes a file of this content."""
         digest = hashlib.sha256(content).hexdigest()
-        return cls(path.name, len(content), digest, inputs, outputs)
+        return cls(name, len(content), digest, inputs, outputs)
 
     def read(self, folder: Path) -> bytes:
         """The file's content.
@@ -94,6 +93,8 @@ class Manifest:
         steps: most steps that the model can encode.
         size: (H, W) in pixels that the files are made for; None if they take any multiple of
             the stride.
+        quantization: how the weights are stored and used; a name in
+            `tfrnnc.export.quantization.QUANTIZATIONS`.
         encoders, decoders: the files; step t, counted from zero, uses the one with that index,
             or the last.
         parity: how the files compare with Keras, as measured.
@@ -106,6 +107,7 @@ class Manifest:
     bits: int
     steps: int
     size: tuple[int, int] | None
+    quantization: str
     encoders: list[StepFile]
     decoders: list[StepFile]
     parity: dict[str, Any] = field(default_factory=dict)
