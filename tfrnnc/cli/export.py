@@ -76,7 +76,7 @@ def main(model, output, target, size, quantize, calibration, images):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
     compared = _images(images, pixels) if images else _noise(pixels, trained.stride)
-    calibrating = []
+    calibrating: Sequence[np.ndarray] = ()
     if calibration:
         usable = _images(calibration, pixels or CALIBRATION_SIZE)
         calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
@@ -101,9 +101,9 @@ def _parse_size(size: str) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _noise(size: tuple[int, int] | None, stride: int) -> np.ndarray:
+def _noise(size: tuple[int, int] | None, stride: int) -> list[np.ndarray]:
     height, width = size or (4 * stride, 6 * stride)
-    return np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
+    return list(np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8))
 
 
 def _images(folder: Path, size: tuple[int, int] | None) -> Sequence[np.ndarray]:

@@ -32,7 +32,9 @@ def export_measured(
         model: the `tfrnnc.models.ResidualCodec` to export.
         folder: as for `tfrnnc.export.tflite.export_tflite`.
         images: as for `measure_parity`.
-        size, quantize, calibration_images: as for `tfrnnc.export.tflite.export_tflite`.
+        size: as for `tfrnnc.export.tflite.export_tflite`.
+        quantize: the same.
+        calibration_images: the same.
 
     Returns:
         the manifest with its parity, as written to `manifest.json`.
