@@ -85,7 +85,7 @@ def test_one_size(tmp_path, noise):
     assert Manifest.read(tmp_path) == manifest
     codec = tfrnnc.load(tmp_path)
     assert codec.decode(codec.encode(noise(15, 20))).shape == (15, 20, 3)
-    with pytest.raises(ConfigError, match="one size only"):
+    with pytest.raises(ConfigError, match="of 16x24 pixels"):
         codec.encode(noise(24, 24))
 
 

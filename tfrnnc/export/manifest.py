@@ -29,7 +29,7 @@ class Tensor:
     channels: int
     stride: int
 
-    def spatial_shape(self, size: tuple[int, int] | None) -> tuple[int | None, int | None]:
+    def spatial_shape(self, size: tuple[int, int] | None) -> tuple:
         """Height and width for an image of `size` pixels; None for any."""
         if size is None:
             return None, None
@@ -44,6 +44,7 @@ class StepFile:
         name: of the file, in the manifest's folder.
         size_bytes: its size.
         sha256: of its content, in hexadecimal.
+        reach: how far, in image pixels, its outputs change beside a cut through its inputs.
         inputs: `residual` or `bits` first, then `state_0`, `state_1`, ...
         outputs: `logits` or `prediction` first, then `new_state_0`, `new_state_1`, ...
     """
@@ -51,14 +52,17 @@ class StepFile:
     name: str
     size_bytes: int
     sha256: str
+    reach: int
     inputs: list[Tensor]
     outputs: list[Tensor]
 
     @classmethod
-    def of(cls, name: str, content: bytes, inputs: list[Tensor], outputs: list[Tensor]) -> StepFile:
+    def of(
+        cls, name: str, content: bytes, reach: int, inputs: list[Tensor], outputs: list[Tensor]
+    ) -> StepFile:
         """Describes a file of this content."""
         digest = hashlib.sha256(content).hexdigest()
-        return cls(name, len(content), digest, inputs, outputs)
+        return cls(name, len(content), digest, reach, inputs, outputs)
 
     def read(self, folder: Path) -> bytes:
         """The file's content.

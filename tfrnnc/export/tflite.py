@@ -67,7 +67,8 @@ def export_tflite(
             contents[name] = content = convert(step.folder, quantize, inputs)
             least = step.weights_bytes * QUANTIZATIONS[quantize].weight_bits // 32
             check_tflite(content, least, name)
-            files[step.kind].append(StepFile.of(name, content, step.inputs, step.outputs))
+            described = StepFile.of(name, content, step.reach, step.inputs, step.outputs)
+            files[step.kind].append(described)
     manifest = Manifest(
         model_id(model).hex(),
         model.arch,

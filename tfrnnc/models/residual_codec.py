@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
@@ -11,10 +10,9 @@ from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
-from tfrnnc.models.stage import Stage
+from tfrnnc.models.stage import PROBE_SIZE, Stage
 
 MAX_STEPS = 255
-PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
 
 
 class Layout(NamedTuple):
