@@ -75,10 +75,10 @@ def main(model, output, target, size, quantize, calibration, images):
         for step in export_saved_models(trained, output, pixels):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
-    compared = _images(images, pixels) if images else _noise(pixels, trained.stride)
+    compared = images_of_size(images, pixels) if images else _noise(pixels, trained.stride)
     calibrating: Sequence[np.ndarray] = ()
     if calibration:
-        usable = _images(calibration, pixels or CALIBRATION_SIZE)
+        usable = images_of_size(calibration, pixels or CALIBRATION_SIZE)
         calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
     manifest = export_measured(trained, output, compared, pixels, quantize, calibrating)
     parity = manifest.parity
@@ -106,7 +106,7 @@ def _noise(size: tuple[int, int] | None, stride: int) -> list[np.ndarray]:
     return list(np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8))
 
 
-def _images(folder: Path, size: tuple[int, int] | None) -> Sequence[np.ndarray]:
+def images_of_size(folder: Path, size: tuple[int, int] | None) -> Sequence[np.ndarray]:
     """The images in a folder; those that are large enough, cut to the size, if one is given."""
     from tfrnnc.data import FolderImages
 

@@ -99,6 +99,7 @@ class Manifest:
             the stride.
         quantization: how the weights are stored and used; a name in
             `tfrnnc.export.quantization.QUANTIZATIONS`.
+        versions: of the packages that made the files.
         encoders, decoders: the files; step t, counted from zero, uses the one with that index,
             or the last.
         parity: how the files compare with Keras, as measured.
@@ -112,6 +113,7 @@ class Manifest:
     steps: int
     size: tuple[int, int] | None
     quantization: str
+    versions: dict[str, str]
     encoders: list[StepFile]
     decoders: list[StepFile]
     parity: dict[str, Any] = field(default_factory=dict)

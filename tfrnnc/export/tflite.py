@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,7 @@ def export_tflite(
         model.steps,
         size,
         quantize,
+        converter_versions(),
         files["encoder"],
         files["decoder"],
     )
@@ -87,6 +90,15 @@ def export_tflite(
             temporary.write_bytes(content)
     manifest.write(folder)
     return manifest
+
+
+def converter_versions() -> dict[str, str]:
+    """Versions of the packages that decide on the bytes of the files, where installed."""
+    versions = {}
+    for package in ("tensorflow", "ai-edge-quantizer"):
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def check_tflite(content: bytes, weights_bytes: int, name: str) -> None:
