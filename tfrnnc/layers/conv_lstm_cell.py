@@ -82,10 +82,9 @@ class ConvLSTMCell(keras.layers.Layer):
 
     def call(self, inputs, states):
         previous_output, previous_memory = states
-        transform = (
-            self._transform_input(inputs)
-            + ops.conv(previous_output, self.recurrent_kernel, padding="same")
-            + self.bias
+        # The bias next to a convolution: exporting then makes one operator of the two.
+        transform = (self._transform_input(inputs) + self.bias) + ops.conv(
+            previous_output, self.recurrent_kernel, padding="same"
         )
         i, f, o, g = ops.split(transform, 4, axis=-1)
         memory = ops.sigmoid(f) * previous_memory + ops.sigmoid(i) * ops.tanh(g)
