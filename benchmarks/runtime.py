@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import selectors
 import signal
 import statistics
@@ -43,6 +44,10 @@ WORKER = Path(__file__).with_name("runtime_worker.py")
 DEFAULT_PHOTO = ROOT / "examples" / "photos" / "coffee.png"
 LARGE_PIXELS = 4_000_000  #: above it an image is large
 PROFILED_PIXELS = 1_000_000  #: most pixels of the image on which operators are timed
+FIGURES = (
+    *("encode_step_ms", "decode_step_ms", "encode_step_cpu_ms", "decode_step_cpu_ms"),
+    *("encode_s", "decode_s"),
+)
 GEMM_LIBRARIES = ("tensorflow", "numpy")
 
 
@@ -169,7 +174,7 @@ def main(
             gemm, results = measure(settings, contenders, 1 if large else repeats, large)
             report["gemm"].append(gemm)
             report["results"] += results
-    report["profile"] = profile(common, contenders, sizes, max(threads), photos)
+    report["profile"] = profile(common, contenders, sizes, min(threads), photos)
     compare(report)
     report["machine"]["load_at_end"] = load_average()
 
@@ -307,7 +312,11 @@ def measure(
             _say(f"  round {number + 1} of {rounds}")
     size = {key: settings[key] for key in ("width", "height", "threads")}
     products = [
-        {**size, **entry, "gflops": _spread([sample["gflops"] for sample in found])}
+        {
+            **size,
+            **entry,
+            **{key: _spread([sample[key] for sample in found]) for key in ("gflops", "cpu_gflops")},
+        }
         for entry, found in zip(entries, samples, strict=True)
         if "library" in entry and found
     ]
@@ -323,7 +332,7 @@ def measure(
 
 def _figures(samples: list[dict[str, Any]], pixels: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"rounds": len(samples)}
-    for key in ("encode_step_ms", "decode_step_ms", "encode_s", "decode_s"):
+    for key in FIGURES:
         figures[key] = _spread([sample[key] for sample in samples])
     for kind in ("encode", "decode"):
         figures[f"{kind}_mp_per_s"] = pixels / 1e6 / figures[f"{kind}_s"]["median"]
@@ -334,7 +343,8 @@ def _figures(samples: list[dict[str, Any]], pixels: int) -> dict[str, Any]:
 def compare(report: dict[str, Any]) -> None:
     """Adds what follows from the measurements of several contenders.
 
-    `multiplications` of an encode and a decode step, `gflops` and `share_of_gemm`; and
+    `multiplications` of an encode and a decode step, `gflops` and `share_of_gemm`, with one
+    thread of processor time, which other programs do not lengthen, else by the clock; and
     `times_keras`: how many times as fast as Keras on the same model it is, or, if that has no
     weights, on the first model that has some.
     """
@@ -350,17 +360,18 @@ def compare(report: dict[str, Any]) -> None:
         count = rival["multiplications"] if rival else _count_ops(result, report["profile"])
         if count:
             result["multiplications"] = count
+            cpu = "cpu_" if result["threads"] == 1 else ""
             result["gflops"] = {
-                kind: 2e-6 * count[kind] / result[f"{kind}_step_ms"]["median"] for kind in count
+                kind: 2e-6 * count[kind] / result[f"{kind}_step_{cpu}ms"]["median"]
+                for kind in count
             }
-            if peak := gemm[_case(result)].get("gflops"):
+            if peak := gemm[_case(result)].get(f"{cpu}gflops"):
                 result["share_of_gemm"] = {
                     kind: speed / peak["median"] for kind, speed in result["gflops"].items()
                 }
         if rival := rival or keras.get(_case(result)):
             result["times_keras"] = {
-                figure: rival[figure]["median"] / result[figure]["median"]
-                for figure in ("encode_step_ms", "decode_step_ms", "encode_s", "decode_s")
+                figure: rival[figure]["median"] / result[figure]["median"] for figure in FIGURES
             }
 
 
@@ -427,7 +438,8 @@ def cold_start(pairs: int) -> dict[str, Any]:
     if not program.is_file():
         decode = [sys.executable, "-c", "from tfrnnc.cli.decode import main; main()"]
     _say(f"{pairs} pairs of cold starts")
-    seconds: dict[str, list[float]] = {"decode": [], "imports": []}
+    milliseconds: dict[str, list[float]] = {"decode": [], "imports": []}
+    cpu_milliseconds: dict[str, list[float]] = {"decode": [], "imports": []}
     with tempfile.TemporaryDirectory() as folder:
         stream = Path(folder) / "photo.rnnc"
         with Image.open(DEFAULT_PHOTO) as photo:
@@ -438,18 +450,25 @@ def cold_start(pairs: int) -> dict[str, Any]:
         }
         for number in range(pairs + 1):
             for name, arguments in commands.items():
-                start = time.perf_counter()
+                start, start_cpu = time.perf_counter(), _cpu_of_children()
                 subprocess.run(arguments, check=True)
                 if number:  # The first pair brings the files into the cache.
-                    seconds[name].append(time.perf_counter() - start)
-    differences = [a - b for a, b in zip(*seconds.values(), strict=True)]
-    return {
+                    milliseconds[name].append(1000 * (time.perf_counter() - start))
+                    cpu_milliseconds[name].append(1000 * (_cpu_of_children() - start_cpu))
+    facts: dict[str, Any] = {
         "pairs": pairs,
         "command": "tfrnnc-decode" if program.is_file() else "tfrnnc.cli.decode",
-        "decode_ms": _spread([1000 * each for each in seconds["decode"]]),
-        "imports_ms": _spread([1000 * each for each in seconds["imports"]]),
-        "difference_ms": _spread([1000 * each for each in differences]),
     }
+    for unit, columns in (("ms", milliseconds), ("cpu_ms", cpu_milliseconds)):
+        differences = [a - b for a, b in zip(columns["decode"], columns["imports"], strict=True)]
+        for name, values in {**columns, "difference": differences}.items():
+            facts[f"{name}_{unit}"] = _spread(values)
+    return facts
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 # What is measured, and on what.

@@ -28,6 +28,7 @@ def put_between_markers(text: str, tables: str) -> str:
 def to_markdown(report: dict[str, Any]) -> str:
     """The whole report as text and tables."""
     parts = [_machine_text(report), _steps_table(report), _images_table(report)]
+    parts.append(_peak_table(report))
     parts += [_profile_tables(entry) for entry in report["profile"]]
     if report["cold_start"]:
         parts.append(_cold_start_text(report["cold_start"]))
@@ -53,24 +54,47 @@ def _machine_text(report) -> str:
 
 
 def _steps_table(report) -> str:
-    gemm = {(each["width"], each["height"], each["threads"]): each for each in report["gemm"]}
     rows = []
     for result in report["results"]:
         row = [_size(result), result["threads"], _contender(result)]
         if "did_not_finish" in result:
             rows.append([*row, f"did not finish: {result['did_not_finish']}"])
             continue
-        product = gemm[result["width"], result["height"], result["threads"]]
         for kind in ("encode", "decode"):
             row.append(_range(result[f"{kind}_step_ms"]))
             row.append(_times(result, f"{kind}_step_ms"))
-            row.append(_number(result.get("gflops", {}).get(kind)))
-            row.append(_percent(result.get("share_of_gemm", {}).get(kind)))
-        row.append(_range(product.get("gflops")))
         rows.append(row)
-    head = ["pixels", "threads", "model", "encode step, ms", "x Keras", "GFLOP/s", "of GEMM"]
-    head += ["decode step, ms", "x Keras", "GFLOP/s", "of GEMM", "GEMM, GFLOP/s"]
+    head = ["pixels", "threads", "model", "encode step, ms", "x Keras"]
+    head += ["decode step, ms", "x Keras"]
     return f"### One step\n\n{_table(head, rows)}"
+
+
+def _peak_table(report) -> str:
+    gemm = {(each["width"], each["height"], each["threads"]): each for each in report["gemm"]}
+    rows = []
+    for result in report["results"]:
+        if "gflops" not in result:
+            continue
+        product = gemm[result["width"], result["height"], result["threads"]]
+        row = [_size(result), result["threads"], _contender(result)]
+        for kind in ("encode", "decode"):
+            row.append(_range(result[f"{kind}_step_cpu_ms"]))
+            row.append(_times(result, f"{kind}_step_cpu_ms"))
+            row.append(_number(result["gflops"][kind]))
+            row.append(_percent(result.get("share_of_gemm", {}).get(kind)))
+        row.append(_range(product.get("cpu_gflops" if result["threads"] == 1 else "gflops")))
+        rows.append(row)
+    head = ["pixels", "threads", "model", "encode step, CPU ms", "x Keras"]
+    head += [
+        "GFLOP/s",
+        "of GEMM",
+        "decode step, CPU ms",
+        "x Keras",
+        "GFLOP/s",
+        "of GEMM",
+        "GEMM, GFLOP/s",
+    ]
+    return f"### Share of the processor's peak\n\n{_table(head, rows)}"
 
 
 def _images_table(report) -> str:
@@ -150,12 +174,16 @@ def _op_rows(facts) -> list[list[str]]:
 
 
 def _cold_start_text(facts) -> str:
+    labels = {
+        "decode": f"`{facts['command']}` of 32x32 pixels",
+        "imports": "`python -c 'import numpy, PIL.Image'`",
+        "difference": "difference within a pair",
+    }
     rows = [
-        [f"`{facts['command']}` of 32x32 pixels", _range(facts["decode_ms"])],
-        ["`python -c 'import numpy, PIL.Image'`", _range(facts["imports_ms"])],
-        ["difference within a pair", _range(facts["difference_ms"])],
+        [label, _range(facts[f"{name}_ms"]), _range(facts[f"{name}_cpu_ms"])]
+        for name, label in labels.items()
     ]
-    head = [f"{facts['pairs']} pairs", "ms"]
+    head = [f"{facts['pairs']} pairs", "ms", "CPU ms"]
     return f"### Cold start\n\n{_table(head, rows)}"
 
 

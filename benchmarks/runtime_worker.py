@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import statistics
 import sys
@@ -45,7 +46,12 @@ def main() -> None:
 
 
 def peak_memory() -> float:
-    """The most memory that this process has had so far, in MB."""
+    """The most memory that this process has had resident so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # The same as ru_maxrss, but for what the process had of its parent when it was forked.
+        (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.M)
+        return 1024 * int(kilobytes) / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
@@ -68,9 +74,14 @@ class GemmContender:
         return {}
 
     def round(self) -> dict[str, Any]:
-        """Billions of float operations a second; a multiply-accumulate is two."""
-        seconds = [_timed(self._multiply)[0] for _ in range(MATRIX_PRODUCTS)]
-        return {"gflops": 2 * MATRIX_SIDE**3 / statistics.median(seconds) / 1e9}
+        """Billions of float operations a second, by the clock and of processor time.
+
+        A multiply-accumulate is two.
+        """
+        samples = [_timed(self._multiply)[:2] for _ in range(MATRIX_PRODUCTS)]
+        seconds, cpu_seconds = (statistics.median(column) for column in zip(*samples, strict=True))
+        operations = 2e-9 * MATRIX_SIDE**3
+        return {"gflops": operations / seconds, "cpu_gflops": operations / cpu_seconds}
 
 
 class CodecContender:
@@ -83,7 +94,7 @@ class CodecContender:
         if self._is_keras:
             _tensorflow(settings["threads"])
         elif settings["profile"]:
-            self._profiler = LiteRTProfiler()
+            self._profiler = LiteRTProfiler(settings["threads"])
         import tfrnnc
 
         # Keras has no argument for it: its threads were set above.
@@ -94,7 +105,11 @@ class CodecContender:
         self._pixels = load_photo(settings["image"], width, height)
         self._steps = min(self._codec.max_steps, settings["most_steps"])
         self._stream = self._random_stream(width, height)
-        self._times: dict[str, list[list[float]]] = {"encode_step": [], "decode_step": []}
+        # For each step that ran, by whole images: seconds by the clock and of the processors.
+        self._times: dict[str, list[list[tuple[float, float]]]] = {
+            "encode_step": [],
+            "decode_step": [],
+        }
         for name in self._times:
             setattr(self._codec.runtime, name, self._clocked(name))
 
@@ -135,9 +150,7 @@ class CodecContender:
         """Where LiteRT's time goes: see `LiteRTProfiler`."""
         assert self._profiler is not None
         return {
-            name.removesuffix("_step"): self._profiler.profile(
-                lambda name=name: self._one_step(name), self._settings["threads"]
-            )
+            name.removesuffix("_step"): self._profiler.profile(self._one_step(name))
             for name in self._times
         }
 
@@ -156,8 +169,12 @@ class CodecContender:
                 times.append([])
             seconds.append(_timed(run)[0])
         steps = [each for times in self._times[step] for each in times[1:] or times]
+        seconds_of_step, cpu_seconds = (
+            statistics.median(column) for column in zip(*steps, strict=True)
+        )
         return {
-            f"{step}_ms": 1000 * statistics.median(steps),
+            f"{step}_ms": 1000 * seconds_of_step,
+            f"{step}_cpu_ms": 1000 * cpu_seconds,
             f"{step.removesuffix('_step')}_s": statistics.median(seconds),
         }
 
@@ -165,10 +182,10 @@ class CodecContender:
         function = getattr(self._codec.runtime, name)
 
         @wraps(function)
-        def clocked(*arguments):
-            seconds, result = _timed(lambda: function(*arguments))
+        def clocked(*arguments, **options):
+            seconds, cpu_seconds, result = _timed(lambda: function(*arguments, **options))
             if self._times[name]:
-                self._times[name][-1].append(seconds)
+                self._times[name][-1].append((seconds, cpu_seconds))
             return result
 
         return clocked
@@ -201,9 +218,12 @@ class LiteRTProfiler:
 
     PARTS = {"set_tensor": "inputs", "invoke": "invoke", "get_tensor": "outputs"}
 
-    def __init__(self):
+    def __init__(self, threads: int):
         from ai_edge_litert.interpreter import Interpreter
 
+        self._threads = threads
+        # With one thread its processor's time, which other programs do not lengthen.
+        self._clock = 1 if threads == 1 else 0
         self._seconds: dict[str, float] = defaultdict(float)
         self._contents: dict[int, bytes] = {}
         self._runs: Counter | None = None
@@ -221,12 +241,11 @@ class LiteRTProfiler:
         for method, part in self.PARTS.items():
             setattr(Interpreter, method, self._clocked(getattr(Interpreter, method), part))
 
-    def profile(self, make_step, threads: int) -> dict[str, Any]:
+    def profile(self, step) -> dict[str, Any]:
         """Milliseconds of a step, of its parts, and of each operator.
 
         Args:
-            make_step: gives a function that runs a step.
-            threads: that LiteRT uses.
+            step: a function that runs it.
 
         Returns:
             `step_ms`; `inputs_ms`, `invoke_ms` and `outputs_ms`, what the interpreter's
@@ -234,12 +253,11 @@ class LiteRTProfiler:
             `invokes`, their number; `ops`, as `op_times.op_times` gives them, summed up over
             the invokes, or `ops_missing`, why there are none.
         """
-        step = make_step()
         step()
         samples = []
         for _ in range(PROFILED_STEPS):
             self._seconds.clear()
-            total = _timed(step)[0]
+            total = _timed(step)[self._clock]
             parts = {part: self._seconds[part] for part in self.PARTS.values()}
             samples.append({"step": total, **parts, "rest": total - sum(parts.values())})
         medians = {
@@ -251,17 +269,17 @@ class LiteRTProfiler:
         runs, self._runs = self._runs, None
         facts: dict[str, Any] = {**medians, "invokes": sum(runs.values())}
         try:
-            facts["ops"] = self._ops(runs, threads)
+            facts["ops"] = self._ops(runs)
         except (ValueError, RuntimeError, KeyError, AttributeError, ImportError) as error:
             facts["ops_missing"] = f"{type(error).__name__}: {error}"
         return facts
 
-    def _ops(self, runs: Counter, threads: int) -> list[dict[str, Any]]:
+    def _ops(self, runs: Counter) -> list[dict[str, Any]]:
         from op_times import op_times
 
         ops: dict[tuple[str, str], dict[str, Any]] = {}
         for (interpreter, shapes), count in runs.items():
-            for op in op_times(self._contents[interpreter], dict(shapes), threads):
+            for op in op_times(self._contents[interpreter], dict(shapes), self._threads):
                 entry = ops.setdefault(
                     (op["kind"], op["name"]),
                     {**op, "multiplications": 0, "ms": 0.0, "count": 0},
@@ -280,8 +298,8 @@ class LiteRTProfiler:
                     for details in interpreter.get_input_details()
                 )
                 self._runs[id(interpreter), shapes] += 1
-            seconds, result = _timed(lambda: function(interpreter, *arguments, **settings))
-            self._seconds[part] += seconds
+            *seconds, result = _timed(lambda: function(interpreter, *arguments, **settings))
+            self._seconds[part] += seconds[self._clock]
             return result
 
         return clocked
@@ -319,10 +337,11 @@ def _limit_memory(limit: int | None) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _timed(function) -> tuple[float, Any]:
-    start = time.perf_counter()
+def _timed(function) -> tuple[float, float, Any]:
+    """Seconds by the clock, seconds of all processors, and the result."""
+    start, start_cpu = time.perf_counter(), time.process_time()
     result = function()
-    return time.perf_counter() - start, result
+    return time.perf_counter() - start, time.process_time() - start_cpu, result
 
 
 def _answer(answers, facts: dict[str, Any]) -> None:

@@ -92,6 +92,7 @@ def test_report(models, tmp_path):
             spread = result[figure]
             assert 0 < spread["least"] <= spread["median"] <= spread["most"]
             assert result["times_keras"][figure] > 0
+        assert len(result["times_keras"]) == 6
         memory = result["memory_mb"]
         assert 0 < memory["loaded"] <= memory["decode"] <= memory["encode"]
         assert set(result["gflops"]) == set(result["share_of_gemm"]) == {"encode", "decode"}
