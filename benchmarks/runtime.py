@@ -30,7 +30,7 @@ from typing import Any
 import click
 from machine import describe_machine, free_memory, load_average
 from PIL import Image
-from runtime_tables import put_between_markers, threads_text, to_markdown
+from runtime_tables import peak_key, put_between_markers, threads_text, to_markdown
 
 import tfrnnc
 from tfrnnc.cli.common import command
@@ -48,6 +48,7 @@ FIGURES = (
     *("encode_step_ms", "decode_step_ms", "encode_step_cpu_ms", "decode_step_cpu_ms"),
     *("encode_s", "decode_s"),
 )
+TENSORFLOW_LOG = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d |WARNING: |To enable ")
 GEMM_LIBRARIES = ("tensorflow", "numpy")
 
 
@@ -201,6 +202,9 @@ class Worker:
 
     def __init__(self, settings: dict[str, Any]):
         self._timeout = settings["timeout"]
+        limit = settings["memory_limit"]
+        # Libraries seldom say that memory was what they lacked.
+        self._limited = f"; its memory was limited to {limit / 1e9:.1f} GB" if limit else ""
         threads = str(settings["threads"])
         environment = {
             **os.environ,
@@ -263,7 +267,7 @@ class Worker:
             raise DidNotFinish(self._end())
         answer = json.loads(line)
         if "error" in answer:
-            raise DidNotFinish(answer["error"])
+            raise DidNotFinish(answer["error"] + self._limited)
         return answer
 
     def _end(self) -> str:
@@ -272,7 +276,8 @@ class Worker:
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"{how} ({lines[-1].strip()[:200]})" if lines else how
+        words = [line.strip() for line in lines if not TENSORFLOW_LOG.match(line)]
+        return how + (f" ({words[-1][:200]})" if words else "") + self._limited
 
 
 def measure(
@@ -320,7 +325,8 @@ def measure(
         for entry, found in zip(entries, samples, strict=True)
         if "library" in entry and found
     ]
-    gemm = max(products, key=lambda product: product["gflops"]["median"], default=dict(size))
+    speed = peak_key(settings["threads"])
+    gemm = max(products, key=lambda product: product[speed]["median"], default=dict(size))
     results = []
     for entry, fact, found in zip(entries, facts, samples, strict=True):
         if "library" not in entry:
@@ -365,7 +371,7 @@ def compare(report: dict[str, Any]) -> None:
                 kind: 2e-6 * count[kind] / result[f"{kind}_step_{cpu}ms"]["median"]
                 for kind in count
             }
-            if peak := gemm[_case(result)].get(f"{cpu}gflops"):
+            if peak := gemm[_case(result)].get(peak_key(result["threads"])):
                 result["share_of_gemm"] = {
                     kind: speed / peak["median"] for kind, speed in result["gflops"].items()
                 }

@@ -82,7 +82,7 @@ def _peak_table(report) -> str:
             row.append(_times(result, f"{kind}_step_cpu_ms"))
             row.append(_number(result["gflops"][kind]))
             row.append(_percent(result.get("share_of_gemm", {}).get(kind)))
-        row.append(_range(product.get("cpu_gflops" if result["threads"] == 1 else "gflops")))
+        row.append(_range(product.get(peak_key(result["threads"]))))
         rows.append(row)
     head = ["pixels", "threads", "model", "encode step, CPU ms", "x Keras"]
     head += [
@@ -201,6 +201,11 @@ def _contender(result) -> str:
 
 def _size(result) -> str:
     return f"{result['width']}x{result['height']}"
+
+
+def peak_key(threads: int) -> str:
+    """What the report calls the speed of a matrix product that shares are taken of."""
+    return "cpu_gflops" if threads == 1 else "gflops"
 
 
 def threads_text(count: int) -> str:

@@ -41,8 +41,8 @@ def main() -> None:
         for line in sys.stdin:
             _answer(answers, getattr(contender, line.strip())())
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]
-        _answer(answers, {"error": f"{type(error).__name__}: {lines[0][:200]}"})
+        lines = str(error).strip().splitlines()
+        _answer(answers, {"error": ": ".join([type(error).__name__, *lines[:1]])[:200]})
 
 
 def peak_memory() -> float:
