@@ -9,7 +9,7 @@ DATA ?= ../shared/data
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,11 @@ format: $(VENV)/.installed-test ## Format the code.
 .PHONY: thumbnails
 thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG on thumbnails.
 	$(BIN)/python benchmarks/thumbnails.py $(DATA)/thumbnails/val
+
+.PHONY: bench-runtime
+bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (an hour of a quiet machine).
+	$(BIN)/python benchmarks/runtime.py --images $(DATA)/kodak --images $(DATA)/thumbnails/val \
+	  --json docs/benchmarks.json --markdown docs/BENCHMARKS.md
 
 .PHONY: pictures
 pictures: $(VENV)/.installed ## Make the README's pictures again.
