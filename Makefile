@@ -54,6 +54,12 @@ thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG o
 pictures: $(VENV)/.installed ## Make the README's pictures again.
 	$(BIN)/python docs/make_pictures.py
 
+.PHONY: export
+export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden vectors.
+	$(BIN)/python export/make.py \
+	  --small-images $(DATA)/thumbnails/val --large-images $(DATA)/kodak
+	$(BIN)/python export/check.py
+
 .PHONY: preset
 preset: $(VENV)/.installed-test ## Train the default preset again (hours) into runs/.
 	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 \

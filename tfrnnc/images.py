@@ -11,7 +11,7 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from tfrnnc.errors import ImageError
 
-_PEAK = 0.9
+SCALE = 0.9  #: white as a float; black is -SCALE
 
 EXTENSIONS = frozenset(
     [".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"]
@@ -20,12 +20,12 @@ EXTENSIONS = frozenset(
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
     """Maps uint8 pixels to float32 in [-0.9, 0.9], inside tanh's range (section 3.1)."""
-    return pixels.astype(np.float32) * np.float32(2 * _PEAK / 255) - np.float32(_PEAK)
+    return pixels.astype(np.float32) * np.float32(2 * SCALE / 255) - np.float32(SCALE)
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
     """Maps floats in [-0.9, 0.9] back to uint8 pixels: the nearest level, clipped to 0-255."""
-    levels = (np.asarray(values, np.float32) + np.float32(_PEAK)) * np.float32(255 / (2 * _PEAK))
+    levels = (np.asarray(values, np.float32) + np.float32(SCALE)) * np.float32(255 / (2 * SCALE))
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from conftest import TINY_LAYOUTS, tiny_config
 
+from tfrnnc import metrics
 from tfrnnc.data import PatchBatches
 from tfrnnc.errors import ConfigError
 from tfrnnc.models import ARCHITECTURES, FC, FCLSTM, Conv, ConvLSTM, Layout
@@ -247,6 +248,32 @@ def test_loss_is_the_mean_square_of_the_residuals_of_all_steps(arch):
     assert float(loss) == pytest.approx(expected, rel=1e-5)
     model.compile(optimizer="adam", jit_compile=False)
     assert model.evaluate(images, batch_size=2, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_ssim_joins_the_loss():
+    model = tiny_model("conv_lstm")
+    images = random_images(2, 16, 24)
+    pictures = np.asarray(model(images))
+    squares = float(model.compute_loss(x=images, y_pred=pictures))
+    ssim = np.mean(
+        [
+            metrics.block_ssim(to_pixels(image), to_pixels(picture))
+            for image, shown in zip(images, pictures, strict=True)
+            for picture in shown
+        ]
+    )
+    model.ssim_weight = 0.5
+    loss = float(model.compute_loss(x=images, y_pred=pictures))
+    assert loss == pytest.approx(squares + 0.5 * (1 - ssim), rel=1e-5)
+    # A picture without any structure has a gradient too.
+    flat = tf.Variable(np.zeros_like(pictures))
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x=images, y_pred=flat)
+    assert np.all(np.isfinite(tape.gradient(loss, flat)))
+
+
+def to_pixels(floats):
+    return (floats.astype(np.float64) + 0.9) / 1.8 * 255
 
 
 @pytest.mark.parametrize(("arch", "stage_weights"), VARIANTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +12,9 @@ import numpy as np
 from tfrnnc.cli.common import command
 from tfrnnc.environment import require_tensorflow
 from tfrnnc.presets import model_folder
+
+CALIBRATION_IMAGES = 50  #: at most
+CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
 
 
 @command()
@@ -27,11 +31,24 @@ from tfrnnc.presets import model_folder
     help="Height and width of the images in pixels, or dynamic.",
 )
 @click.option(
+    "--quantize",
+    type=click.Choice(["none", "float16", "weights", "dynamic", "int8"]),
+    default="none",
+    show_default=True,
+    help="Store weights in 16 or 8 bits. With float16 and weights a client still computes in "
+    "float32; dynamic and int8 compute in 8 bits, faster and less exactly.",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="For --quantize int8: a folder of images like those that will be encoded.",
+)
+@click.option(
     "--images",
     type=click.Path(file_okay=False, path_type=Path),
     help="Compare the TFLite files with Keras on the images in this folder; else on noise.",
 )
-def main(model, output, target, size, images):
+def main(model, output, target, size, quantize, calibration, images):
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
 
     One step of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
@@ -42,6 +59,10 @@ def main(model, output, target, size, images):
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     pixels = _parse_size(size)
+    if (quantize == "int8") != (calibration is not None):
+        raise click.UsageError("--calibration FOLDER is needed for --quantize int8, and only there")
+    if target == "savedmodel" and quantize != "none":
+        raise click.UsageError("--quantize is for --target tflite; SavedModels stay float32")
     folder = model_folder(model)
     require_tensorflow()
     # Imported late: TensorFlow takes seconds, and --help needs none of it.
@@ -54,15 +75,20 @@ def main(model, output, target, size, images):
         for step in export_saved_models(trained, output, pixels):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
-    compared = _parity_images(images, pixels, trained.stride)
-    manifest = export_measured(trained, output, compared, pixels)
+    compared = images_of_size(images, pixels) if images else _noise(pixels, trained.stride)
+    calibrating: Sequence[np.ndarray] = ()
+    if calibration:
+        usable = images_of_size(calibration, pixels or CALIBRATION_SIZE)
+        calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
+    manifest = export_measured(trained, output, compared, pixels, quantize, calibrating)
     parity = manifest.parity
     for file in (*manifest.encoders, *manifest.decoders):
         click.echo(f"{output / file.name}: {file.size_bytes:,} bytes")
     click.echo(
         f"compared with Keras on {parity['images']} images: {sum(parity['bits_differing'])} bits "
         f"of {parity['bits_per_step'] * len(parity['bits_differing']):,} differ, the picture by "
-        f"{parity['max_difference']:.1e} at most"
+        f"{parity['max_difference']:.1e} at most; "
+        f"{max(parity['psnr_lost']):.3f} dB lost at the worst step"
     )
 
 
@@ -75,16 +101,24 @@ def _parse_size(size: str) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _parity_images(folder: Path | None, size: tuple[int, int] | None, stride: int):
-    if folder is None:
-        height, width = size or (4 * stride, 6 * stride)
-        return np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
+def _noise(size: tuple[int, int] | None, stride: int) -> list[np.ndarray]:
+    height, width = size or (4 * stride, 6 * stride)
+    return list(np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8))
+
+
+def images_of_size(folder: Path, size: tuple[int, int] | None) -> Sequence[np.ndarray]:
+    """The images in a folder; those that are large enough, cut to the size, if one is given."""
     from tfrnnc.data import FolderImages
 
     images = FolderImages(folder)
     if size is None:
         return images
-    fitting = [image for image in images if image.shape[:2] == size]
-    if not fitting:
-        raise click.UsageError(f"{folder} has no image of {size[0]}x{size[1]} pixels")
-    return fitting
+    height, width = size
+    cut = [
+        image[(image.shape[0] - height) // 2 :, (image.shape[1] - width) // 2 :][:height, :width]
+        for image in images
+        if image.shape[0] >= height and image.shape[1] >= width
+    ]
+    if not cut:
+        raise click.UsageError(f"{folder} has no image of {height}x{width} pixels or more")
+    return cut

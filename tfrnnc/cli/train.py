@@ -87,6 +87,13 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 )
 @click.option("--max-reduce", type=int, default=8, show_default=True, help="And at most so many.")
 @click.option("--learning-rate", type=float, default=2e-3, show_default=True)
+@click.option(
+    "--ssim-weight",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Add so many times 1 - SSIM, the paper's measure, to its loss, the squared error.",
+)
 @click.option("--warmup-steps", type=int, default=100, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -169,6 +176,7 @@ def _new_settings(options: dict, learning_rate: float) -> dict:
                 "reduce",
                 "max_reduce",
                 "warmup_steps",
+                "ssim_weight",
                 "seed",
             )
         },

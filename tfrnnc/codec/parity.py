@@ -9,15 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from tfrnnc.codec.codec import Codec
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+from tfrnnc.metrics import psnr
 
 
 def export_measured(
-    model, folder: Path, images: Sequence[np.ndarray], size: tuple[int, int] | None = None
+    model,
+    folder: Path,
+    images: Sequence[np.ndarray],
+    size: tuple[int, int] | None = None,
+    quantize: str = "none",
+    calibration_images: Sequence[np.ndarray] = (),
 ) -> Manifest:
     """Exports a model to TFLite files and measures them.
 
@@ -26,24 +33,29 @@ def export_measured(
         folder: as for `tfrnnc.export.tflite.export_tflite`.
         images: as for `measure_parity`.
         size: as for `tfrnnc.export.tflite.export_tflite`.
+        quantize: the same.
+        calibration_images: the same.
 
     Returns:
         the manifest with its parity, as written to `manifest.json`.
 
     Raises:
-        ConfigError, ModelError: as for `tfrnnc.export.tflite.export_tflite`.
+        ConfigError, InstallationError, ModelError: as for `tfrnnc.export.tflite.export_tflite`.
     """
     # Imported late: it needs TensorFlow, which comparing does not.
     from tfrnnc.export.tflite import export_tflite
 
-    manifest = export_tflite(model, folder, size)
+    manifest = export_tflite(model, folder, size, quantize, calibration_images)
     manifest = replace(manifest, parity=measure_parity(model, folder, images))
     manifest.write(folder)
     return manifest
 
 
 def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Compares exported files with Keras, step by step on the same residuals and bits.
+    """Compares exported files with Keras.
+
+    Both are given the same residuals and bits at each step, those of Keras, and compared; and
+    then each encodes the images on its own, and the qualities are compared.
 
     Args:
         model: the `tfrnnc.models.ResidualCodec` that was exported.
@@ -52,13 +64,18 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
 
     Returns:
         the number of images; for each step the number of bits that differ, of how many; the
-        greatest difference of the picture, as a float in [-0.9, 0.9] and in grey levels.
+        greatest difference of the picture, as a float in [-0.9, 0.9] and in grey levels; for
+        each step the PSNR in decibels lost when the files decode what Keras encoded, and when
+        they encode and decode.
     """
     runtimes: tuple[Runtime, Runtime] = (KerasRuntime(model), LiteRTRuntime(folder))
     differing = np.zeros(model.steps, int)
     bits = 0
     float_difference, level_difference = 0.0, 0
+    # The qualities after each step: Keras, its bits decoded by the files, the files alone.
+    qualities: tuple[list, list, list] = ([], [], [])
     for image in images:
+        pictures: tuple[list, list] = ([], [])
         residual = original = to_float(pad_to_multiple(image, model.stride))
         encoder_states: list = [None, None]
         decoder_states: list = [None, None]
@@ -76,13 +93,22 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
                 )
             expected, exported = reconstructions
             float_difference = max(float_difference, float(np.abs(expected - exported).max()))
-            levels = to_uint8(expected).astype(int) - to_uint8(exported)
+            for values, reconstruction in zip(pictures, reconstructions, strict=True):
+                values.append(to_uint8(reconstruction[: image.shape[0], : image.shape[1]]))
+            levels = pictures[0][-1].astype(int) - pictures[1][-1]
             level_difference = max(level_difference, int(np.abs(levels).max()))
             residual = original - expected
+        own = [picture for _, picture in Codec(runtimes[1]).encode_steps(image)]
+        for values, shown in zip(qualities, (*pictures, own), strict=True):
+            values.append([psnr(image, picture) for picture in shown])
+    keras, decoded, alone = (np.mean(values, axis=0) for values in qualities)
     return {
         "images": len(images),
         "bits_differing": differing.tolist(),
         "bits_per_step": bits // model.steps,
         "max_difference": float_difference,
         "max_level_difference": level_difference,
+        # Zero is added because rounding leaves minus zeros.
+        "psnr_lost_decoding": (np.round(keras - decoded, 4) + 0).tolist(),
+        "psnr_lost": (np.round(keras - alone, 4) + 0).tolist(),
     }

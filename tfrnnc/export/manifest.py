@@ -29,7 +29,7 @@ class Tensor:
     channels: int
     stride: int
 
-    def spatial_shape(self, size: tuple[int, int] | None) -> tuple[int | None, int | None]:
+    def spatial_shape(self, size: tuple[int, int] | None) -> tuple:
         """Height and width for an image of `size` pixels; None for any."""
         if size is None:
             return None, None
@@ -44,6 +44,7 @@ class StepFile:
         name: of the file, in the manifest's folder.
         size_bytes: its size.
         sha256: of its content, in hexadecimal.
+        reach: how far, in image pixels, its outputs change beside a cut through its inputs.
         inputs: `residual` or `bits` first, then `state_0`, `state_1`, ...
         outputs: `logits` or `prediction` first, then `new_state_0`, `new_state_1`, ...
     """
@@ -51,15 +52,17 @@ class StepFile:
     name: str
     size_bytes: int
     sha256: str
+    reach: int
     inputs: list[Tensor]
     outputs: list[Tensor]
 
     @classmethod
-    def of(cls, path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> StepFile:
-        """Describes a file that is there."""
-        content = path.read_bytes()
+    def of(
+        cls, name: str, content: bytes, reach: int, inputs: list[Tensor], outputs: list[Tensor]
+    ) -> StepFile:
+        """Describes a file of this content."""
         digest = hashlib.sha256(content).hexdigest()
-        return cls(path.name, len(content), digest, inputs, outputs)
+        return cls(name, len(content), digest, reach, inputs, outputs)
 
     def read(self, folder: Path) -> bytes:
         """The file's content.
@@ -94,6 +97,9 @@ class Manifest:
         steps: most steps that the model can encode.
         size: (H, W) in pixels that the files are made for; None if they take any multiple of
             the stride.
+        quantization: how the weights are stored and used; a name in
+            `tfrnnc.export.quantization.QUANTIZATIONS`.
+        versions: of the packages that made the files.
         encoders, decoders: the files; step t, counted from zero, uses the one with that index,
             or the last.
         parity: how the files compare with Keras, as measured.
@@ -106,6 +112,8 @@ class Manifest:
     bits: int
     steps: int
     size: tuple[int, int] | None
+    quantization: str
+    versions: dict[str, str]
     encoders: list[StepFile]
     decoders: list[StepFile]
     parity: dict[str, Any] = field(default_factory=dict)

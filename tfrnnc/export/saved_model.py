@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfrnnc.errors import ConfigError
 from tfrnnc.export.manifest import Tensor
 from tfrnnc.models import ResidualCodec, Stage
-from tfrnnc.models.residual_codec import PROBE_SIZE
+from tfrnnc.models.stage import PROBE_SIZE
 
 
 class ExportedStep(NamedTuple):
@@ -20,12 +20,13 @@ class ExportedStep(NamedTuple):
         folder: of the SavedModel.
         kind: "encoder" or "decoder".
         weights_bytes: bytes of its weights as float32.
-        inputs, outputs: see `tfrnnc.export.StepFile`.
+        reach, inputs, outputs: see `tfrnnc.export.manifest.StepFile`.
     """
 
     folder: Path
     kind: str
     weights_bytes: int
+    reach: int
     inputs: list[Tensor]
     outputs: list[Tensor]
 
@@ -65,7 +66,7 @@ def export_saved_models(
     stages += [("decoder", *pair) for pair in enumerate(model.decoders, start=1)]
     steps = []
     for kind, number, stage in stages:
-        step = ExportedStep(folder / f"{kind}_{number}", kind, *_tensors(model, stage, kind))
+        step = ExportedStep(folder / f"{kind}_{number}", kind, *_description(model, stage, kind))
         module = _StepModule(stage, step, size)
         signatures = {"serving_default": module.step.get_concrete_function()}
         tf.saved_model.save(module, str(step.folder), signatures=signatures)
@@ -96,10 +97,10 @@ class _StepModule(tf.Module):
         self.step = function
 
 
-def _tensors(
+def _description(
     model: ResidualCodec, stage: Stage, kind: str
-) -> tuple[int, list[Tensor], list[Tensor]]:
-    """Bytes of a stage's weights, its inputs and its outputs."""
+) -> tuple[int, int, list[Tensor], list[Tensor]]:
+    """Bytes of a stage's weights, its reach, its inputs and its outputs."""
     names = ("residual", "logits") if kind == "encoder" else ("bits", "prediction")
     channels, stride = (3, 1) if kind == "encoder" else (model.bits, model.stride)
     # The strides are read off the shapes for an image of a size that all of them divide.
@@ -114,4 +115,4 @@ def _tensors(
     inputs += [Tensor(f"state_{i}", *state) for i, state in enumerate(states)]
     outputs = [Tensor(names[1], output_channels, side // height)]
     outputs += [Tensor(f"new_state_{i}", *state) for i, state in enumerate(states)]
-    return 4 * stage.count_params(), inputs, outputs
+    return 4 * stage.count_params(), stage.reach(stride), inputs, outputs

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import tensorflow as tf
+import numpy as np
 
-from tfrnnc.errors import ModelError
+from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.manifest import Manifest, StepFile
+from tfrnnc.export.quantization import QUANTIZATIONS, convert, roll_out
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.files import replacing
 from tfrnnc.models import ResidualCodec
@@ -16,7 +21,11 @@ from tfrnnc.models.model_files import model_id
 
 
 def export_tflite(
-    model: ResidualCodec, folder: Path, size: tuple[int, int] | None = None
+    model: ResidualCodec,
+    folder: Path,
+    size: tuple[int, int] | None = None,
+    quantize: str = "none",
+    calibration_images: Sequence[np.ndarray] = (),
 ) -> Manifest:
     """Writes each step of a model as a TFLite file, and the manifest of all.
 
@@ -28,26 +37,40 @@ def export_tflite(
         folder: where to write; made if missing.
         size: (H, W) in pixels of the images; None makes files that take any multiple of the
             model's stride, for runtimes that can resize.
+        quantize: a name in `tfrnnc.export.quantization.QUANTIZATIONS`.
+        calibration_images: for "int8", uint8 (H, W, 3) like those that will be encoded, of
+            `size` if that is given.
 
     Returns:
         the manifest, as written to `manifest.json`; its parity is left to
         `tfrnnc.codec.parity.measure_parity`.
 
     Raises:
-        ConfigError: if the size is no multiple of the stride.
+        ConfigError: if the size is no multiple of the stride, the quantisation is not known, or
+            it needs images to calibrate and has none.
+        InstallationError: if the quantisation needs a package that is not installed.
         ModelError: if a file has no weights or operators that are not built in.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if quantize not in QUANTIZATIONS:
+        raise ConfigError(
+            f"there is no quantisation {quantize!r}; there are {', '.join(QUANTIZATIONS)}"
+        )
+    calibration: Iterable[list[dict]] = itertools.repeat([])
+    if quantize == "int8":
+        if not calibration_images:
+            raise ConfigError("the quantisation int8 needs images to calibrate with")
+        calibration = itertools.chain(*roll_out(model, calibration_images))
+    contents = {}
     files: dict[str, list[StepFile]] = {"encoder": [], "decoder": []}
     with tempfile.TemporaryDirectory() as temporary_folder:
-        for step in export_saved_models(model, Path(temporary_folder), size):
-            converter = tf.lite.TFLiteConverter.from_saved_model(str(step.folder))
-            content = converter.convert()
-            path = folder / f"{step.folder.name}.tflite"
-            check_tflite(content, step.weights_bytes, path.name)
-            with replacing(path) as temporary:
-                temporary.write_bytes(content)
-            files[step.kind].append(StepFile.of(path, step.inputs, step.outputs))
+        steps = export_saved_models(model, Path(temporary_folder), size)
+        for step, inputs in zip(steps, calibration, strict=False):
+            name = f"{step.folder.name}.tflite"
+            contents[name] = content = convert(step.folder, quantize, inputs)
+            least = step.weights_bytes * QUANTIZATIONS[quantize].weight_bits // 32
+            check_tflite(content, least, name)
+            described = StepFile.of(name, content, step.reach, step.inputs, step.outputs)
+            files[step.kind].append(described)
     manifest = Manifest(
         model_id(model).hex(),
         model.arch,
@@ -56,11 +79,26 @@ def export_tflite(
         model.bits,
         model.steps,
         size,
+        quantize,
+        converter_versions(),
         files["encoder"],
         files["decoder"],
     )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
     manifest.write(folder)
     return manifest
+
+
+def converter_versions() -> dict[str, str]:
+    """Versions of the packages that decide on the bytes of the files, where installed."""
+    versions = {}
+    for package in ("tensorflow", "ai-edge-quantizer"):
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def check_tflite(content: bytes, weights_bytes: int, name: str) -> None:

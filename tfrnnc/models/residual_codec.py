@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
@@ -11,10 +10,10 @@ from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
-from tfrnnc.models.stage import Stage
+from tfrnnc.models.block_ssim import block_ssim
+from tfrnnc.models.stage import PROBE_SIZE, Stage
 
 MAX_STEPS = 255
-PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
 
 
 class Layout(NamedTuple):
@@ -57,6 +56,9 @@ class ResidualCodec(keras.Model):
         seed: seeds the random rounding in training.
         **kwargs: as for every `keras.Model`.
 
+    Attributes:
+        ssim_weight: see `compute_loss`; 0 trains for the paper's loss.
+
     Call arguments:
         images: floats (B, H, W, 3) in [-0.9, 0.9]; H and W multiples of `stride`.
         training: whether bits are rounded at random.
@@ -96,6 +98,7 @@ class ResidualCodec(keras.Model):
         self.steps = steps
         self.stage_weights = stage_weights or ("shared" if has_memory else "distinct")
         self.seed = seed
+        self.ssim_weight = 0.0
         if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
             raise ConfigError(f"steps must be a whole number from 1 to {MAX_STEPS}, not {steps!r}")
         if not isinstance(self.bits, int) or self.bits < 1:
@@ -191,10 +194,17 @@ class ResidualCodec(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The mean of r_t ** 2 over all steps, pixels and channels (eq. 7).
 
-        The paper divides by pixels and steps only, which is three times as much.
+        The paper divides by pixels and steps only, which is three times as much. With
+        `ssim_weight` above 0, so many times the mean of 1 - SSIM is added, the measure that
+        the paper compares with but does not train for.
         """
         images = ops.cast(ops.expand_dims(x, 1), "float32")
-        return ops.mean(ops.square(images - ops.cast(y_pred, "float32")))
+        reconstructions = ops.cast(y_pred, "float32")
+        loss = ops.mean(ops.square(images - reconstructions))
+        if self.ssim_weight:
+            dissimilarity = 1 - ops.mean(block_ssim(images, reconstructions))
+            loss = loss + self.ssim_weight * dissimilarity
+        return loss
 
     def compute_output_shape(self, images_shape):
         batch, height, width, channels = images_shape

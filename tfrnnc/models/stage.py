@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import ConvLSTMCell, DeconvLSTMCell, DepthToSpace, PatchLSTMCell, SpaceToDepth
+
+PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
 
 _NOTATION = re.compile(
     r"(?P<kind>conv|deconv|conv_lstm|deconv_lstm) (?P<kernel>\d+)x(?P=kernel)/(?P<filters>\d+)"
@@ -163,6 +166,24 @@ class Stage(keras.layers.Layer):
                 shapes += [shape[1:], shape[1:]]
         return shapes
 
+    def reach(self, location: int) -> int:
+        """How far, in image pixels, the results of one step change where the input is cut.
+
+        Args:
+            location: image pixels between two locations of the input.
+        """
+        shape: tuple = (None, PROBE_SIZE, PROBE_SIZE, None)
+        reach = 0
+        for layer in self.stack:
+            height = shape[1]
+            shape = layer.compute_output_shape(shape)
+            before, location = location, location * height // shape[1]
+            overlap = max(_side(layer, "kernel_size") - _side(layer, "strides"), 0)
+            reach += -(-overlap // 2) * min(before, location)
+            reach = -(-reach // location) * location  # a location is right as a whole or wrong
+            reach = max(reach, _side(layer, "recurrent_kernel_size") // 2 * location)
+        return reach
+
     def initial_states(self, batch, height, width) -> list:
         """The states before the first step: zeros, for a batch of that size."""
         return [
@@ -172,3 +193,9 @@ class Stage(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "layout": self.layout}
+
+
+def _side(layer, name: str) -> int:
+    """A layer's kernel size or stride; 1 if it has none."""
+    size = getattr(layer, name, 1)
+    return size[0] if isinstance(size, tuple) else size

@@ -182,17 +182,17 @@ def validate(model: ResidualCodec, patches: np.ndarray, batch_size: int = 100) -
         `val_loss`, as in training, and the means over the patches `val_psnr_T` in decibels and
         `val_ssim_T` (the paper's) for each step T from 1.
     """
-    squared_error = 0.0
+    loss = 0.0
     psnrs, ssims = [], []
     for start in range(0, len(patches), batch_size):
         batch = patches[start : start + batch_size]
         images = to_float(batch)
         reconstructions = model.predict_on_batch(images)
-        squared_error += float(np.sum(np.square(reconstructions - images[:, None]), dtype=float))
+        loss += len(batch) * float(model.compute_loss(x=images, y_pred=reconstructions))
         for image, pictures in zip(batch, to_uint8(reconstructions), strict=True):
             psnrs.append([psnr(image, picture) for picture in pictures])
             ssims.append([block_ssim(image, picture) for picture in pictures])
-    logs = {"val_loss": squared_error / (patches.size * model.steps)}
+    logs = {"val_loss": loss / len(patches)}
     for name, values in (("psnr", psnrs), ("ssim", ssims)):
         for step, value in enumerate(np.mean(values, axis=0), start=1):
             logs[f"val_{name}_{step}"] = float(value)

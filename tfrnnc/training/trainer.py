@@ -18,6 +18,7 @@ from tfrnnc.environment import jit_compile
 from tfrnnc.errors import ConfigError, TrainingError
 from tfrnnc.files import replacing
 from tfrnnc.models import ResidualCodec
+from tfrnnc.models.block_ssim import SSIM_BLOCK
 from tfrnnc.models.model_files import load_weights
 from tfrnnc.training.callbacks import (
     CHECKPOINT_FILE,
@@ -44,6 +45,8 @@ class Recipe:
         learning_rate: Adam's, at its peak.
         warmup_steps: training steps over which the learning rate rises from zero.
         clip_norm: the gradient's global norm is clipped to this.
+        ssim_weight: of the dissimilarity that is added to the paper's loss; see
+            `ResidualCodec.compute_loss`. Patches are then multiples of 8 pixels.
         seed: of the weights, the patches and the random rounding.
 
     Raises:
@@ -59,16 +62,25 @@ class Recipe:
     learning_rate: float = 2e-3
     warmup_steps: int = 100
     clip_norm: float = 1.0
+    ssim_weight: float = 0.0
     seed: int = 0
 
     def __post_init__(self):
         for name, value in asdict(self).items():
             least = 0 if name in ("warmup_steps", "seed") else 1
-            if isinstance(value, float):
+            if name == "ssim_weight":
+                if not (math.isfinite(value) and value >= 0):
+                    raise ConfigError(f"{name} must be a finite number of at least 0, not {value}")
+            elif isinstance(value, float):
                 if not (math.isfinite(value) and value > 0):
                     raise ConfigError(f"{name} must be a finite number above 0, not {value}")
             elif value < least:
                 raise ConfigError(f"{name} must be at least {least}, not {value}")
+        if self.ssim_weight and self.patch_size % SSIM_BLOCK:
+            raise ConfigError(
+                f"patch_size must be a multiple of {SSIM_BLOCK} where ssim_weight is above 0, "
+                f"not {self.patch_size}"
+            )
 
     @property
     def total_steps(self) -> int:
@@ -85,6 +97,7 @@ def compile_model(model: ResidualCodec, recipe: Recipe) -> None:
         warmup_steps=recipe.warmup_steps,
     )
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=recipe.clip_norm)
+    model.ssim_weight = recipe.ssim_weight
     model.compile(optimizer=optimizer, jit_compile=jit_compile())
     optimizer.build(model.trainable_variables)
 

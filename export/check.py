@@ -1,0 +1,67 @@
+"""Checks the files in this folder against their golden vectors, without TensorFlow.
+
+    python export/check.py
+
+Bits must be the same, pictures the same to a grey level. Exit code 1 if they are not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tfrnnc.bitstream import pack_plane
+from tfrnnc.codec import Codec
+from tfrnnc.codec.litert_runtime import LiteRTRuntime
+from tfrnnc.images import read_image
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    """Checks every folder; returns the number of vectors that differ."""
+    failures = checked = 0
+    for path in sorted(HERE.glob("*/*/golden/golden.json")):
+        codec = Codec(LiteRTRuntime(path.parents[1]))
+        for entry in json.loads(path.read_text()):
+            bits, levels = compare(codec, path.parent, entry)
+            failed = bits > 0 or levels > 1
+            print(
+                f"{path.parents[1].relative_to(HERE)} {entry['name']}: {bits} bits differ, "
+                f"pictures by {levels} grey levels{' - FAILED' if failed else ''}"
+            )
+            failures += failed
+            checked += 1
+    if not checked:
+        print(f"{HERE}: there are no golden vectors; run export/make.py", file=sys.stderr)
+        return 1
+    print(f"{checked - failures} of {checked} golden vectors are right")
+    return failures
+
+
+def compare(codec: Codec, golden: Path, entry: dict) -> tuple[int, int]:
+    """Bits that differ in encoding, and grey levels between the pictures in decoding."""
+    image = read_image(golden / f"{entry['name']}.png")
+    expected_pictures = np.split(
+        read_image(golden / f"{entry['name']}_steps.png"), len(entry["bits"])
+    )
+    bits = 0
+    for (plane, _), expected in zip(codec.encode_steps(image), entry["bits"], strict=True):
+        found = np.frombuffer(pack_plane(plane), np.uint8)
+        differing = found ^ np.frombuffer(bytes.fromhex(expected), np.uint8)
+        bits += int(np.unpackbits(differing).sum())
+    stream = (golden / f"{entry['name']}.rnnc").read_bytes()
+    levels = max(
+        int(np.abs(picture.astype(int) - expected).max())
+        for picture, expected in zip(
+            codec.decode_progressive(stream), expected_pictures, strict=True
+        )
+    )
+    return bits, levels
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(), 1))

@@ -1,0 +1,153 @@
+"""Makes the files that phones and pages load, with golden vectors, for the default preset.
+
+    python export/make.py --small-images FOLDER --large-images FOLDER
+
+The images are what the manifests' comparison with Keras is measured on. Made again from the same
+preset with the same package versions, all .tflite files and golden vectors are the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+from tfrnnc.bitstream import pack_plane
+from tfrnnc.bitstream.container import Header, write_stream
+from tfrnnc.cli.common import command
+from tfrnnc.cli.export import images_of_size
+from tfrnnc.environment import require_tensorflow
+from tfrnnc.export.manifest import Manifest
+from tfrnnc.files import replacing
+from tfrnnc.images import read_image, to_float, to_uint8
+from tfrnnc.presets import DEFAULT_PRESET, model_folder
+
+HERE = Path(__file__).parent
+PHOTOS = HERE.parent / "examples" / "photos"
+QUANTIZATIONS = {"float32": "none", "small": "weights"}
+SMALL, LARGE = (32, 32), (256, 256)
+# A logit nearer to zero than this could change sign with the order of a sum.
+LEAST_LOGIT = 1e-5
+
+
+@command()
+@click.option("--small-images", type=click.Path(path_type=Path), required=True)
+@click.option("--large-images", type=click.Path(path_type=Path), required=True)
+@click.option("--output", type=click.Path(path_type=Path), default=HERE, show_default=True)
+def main(small_images, large_images, output):
+    """Make the folders again, measuring on these images."""
+    require_tensorflow()
+    from tfrnnc.codec.parity import export_measured
+    from tfrnnc.models.model_files import load_model
+
+    model = load_model(model_folder(DEFAULT_PRESET))
+    for size, images in ((SMALL, small_images), (LARGE, large_images)):
+        measured = images_of_size(images, size)
+        for name, quantize in QUANTIZATIONS.items():
+            folder = output / DEFAULT_PRESET / f"{name}_{size[0]}x{size[1]}"
+            manifest = export_measured(model, folder, measured, size, quantize)
+            write_golden_vectors(folder, manifest, golden_images(size))
+            lost = max(manifest.parity["psnr_lost"])
+            total = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
+            click.echo(f"{folder}: {total:,} bytes, {lost:.3f} dB lost at the worst step")
+
+
+def golden_images(size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The example photos, their middle reduced to a size by averaging blocks."""
+    images = {}
+    for path in sorted(PHOTOS.glob("*.png")):
+        pixels = read_image(path)
+        factor = min(pixels.shape[0] // size[0], pixels.shape[1] // size[1])
+        height, width = size[0] * factor, size[1] * factor
+        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+        blocks = pixels[top : top + height, left : left + width].reshape(
+            size[0], factor, size[1], factor, 3
+        )
+        images[path.stem] = np.round(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    return images
+
+
+def write_golden_vectors(folder: Path, manifest: Manifest, images: dict[str, np.ndarray]) -> None:
+    """Runs the files as a client would, as docs/EXPORT.md tells, and keeps what they give."""
+    golden = folder / "golden"
+    shutil.rmtree(golden, ignore_errors=True)
+    golden.mkdir()
+    entries = []
+    for name, image in images.items():
+        planes, pictures, least_logit = run_files(folder, manifest, image)
+        if least_logit < LEAST_LOGIT:
+            click.echo(f"{folder}: {name} is left out, a logit is {least_logit:.1e} from zero")
+            continue
+        height, width, _ = image.shape
+        header = Header(
+            bytes.fromhex(manifest.model_id),
+            width,
+            height,
+            manifest.stride,
+            manifest.bits,
+            manifest.steps,
+        )
+        Image.fromarray(image).save(golden / f"{name}.png")
+        Image.fromarray(np.concatenate(pictures)).save(golden / f"{name}_steps.png")
+        (golden / f"{name}.rnnc").write_bytes(write_stream(header, planes))
+        entries.append(
+            {
+                "name": name,
+                "bits": [pack_plane(plane).hex() for plane in planes],
+                "least_logit": float(f"{least_logit:.2e}"),
+            }
+        )
+    if not entries:
+        raise click.ClickException(f"{folder}: no golden image is usable")
+    with replacing(golden / "golden.json") as temporary:
+        temporary.write_text(json.dumps(entries, indent=2) + "\n")
+
+
+def run_files(folder: Path, manifest: Manifest, image: np.ndarray):
+    """The bits and the picture after each step, and the logit that is nearest to zero."""
+    encoders, decoders = (
+        [Interpreter(str(folder / file.name), num_threads=1) for file in files]
+        for files in (manifest.encoders, manifest.decoders)
+    )
+    size = image.shape[:2]
+    encoder_states, decoder_states = (
+        {
+            tensor.name: np.zeros((1, *tensor.spatial_shape(size), tensor.channels), np.float32)
+            for tensor in files[0].inputs[1:]
+        }
+        for files in (manifest.encoders, manifest.decoders)
+    )
+    residual = original = to_float(image)[None]
+    picture = np.zeros_like(original)
+    planes, pictures, least_logit = [], [], np.inf
+    for step in range(manifest.steps):
+        encoder, decoder = (
+            stages[min(step, len(stages) - 1)].get_signature_runner()
+            for stages in (encoders, decoders)
+        )
+        encoder_states = encoder(residual=residual, **encoder_states)
+        logits = encoder_states.pop("logits")
+        encoder_states = _renamed(encoder_states)
+        bits = np.where(logits >= 0, np.float32(1), np.float32(-1))
+        decoder_states = decoder(bits=bits, **decoder_states)
+        prediction = decoder_states.pop("prediction")
+        decoder_states = _renamed(decoder_states)
+        picture = prediction + picture if manifest.reconstruction == "additive" else prediction
+        residual = original - picture
+        planes.append(bits[0] > 0)
+        pictures.append(to_uint8(picture[0]))
+        least_logit = min(least_logit, float(np.abs(logits).min()))
+    return planes, pictures, least_logit
+
+
+def _renamed(states: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix("new_"): value for name, value in states.items()}
+
+
+if __name__ == "__main__":
+    main()

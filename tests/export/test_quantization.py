@@ -1,0 +1,161 @@
+"""Quantised files against Keras, for every architecture."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import TINY_LAYOUTS, tiny_config
+
+import tfrnnc
+from tfrnnc.cli.export import main
+from tfrnnc.codec.parity import export_measured
+from tfrnnc.errors import ConfigError, InstallationError
+from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.quantization import QUANTIZATIONS, roll_out
+from tfrnnc.export.tflite import export_tflite
+from tfrnnc.images import read_image
+from tfrnnc.models.model_files import model_from_config
+from tfrnnc.presets import PRESETS_FOLDER
+
+# Wide enough that the converters find the kernels worth quantising.
+LAYOUTS = {
+    "fc": {
+        "encoder": ["space_to_depth 8", "dense 64"],
+        "bits": 8,
+        "decoder": ["dense 64", "dense 192", "depth_to_space 8"],
+    },
+    "fc_lstm": {
+        "encoder": ["space_to_depth 8", "lstm 32"],
+        "bits": 8,
+        "decoder": ["lstm 32", "dense 192", "depth_to_space 8"],
+    },
+    "conv": {
+        "encoder": ["conv 3x3/16 s2", "conv 3x3/24 s2"],
+        "bits": 2,
+        "decoder": ["deconv 2x2/24 s2", "deconv 2x2/16 s2", "conv 3x3/3"],
+    },
+    "conv_lstm": {
+        "encoder": ["conv 3x3/16 s2", "conv_lstm 3x3/16 s2", "conv_lstm 3x3/16 s2"],
+        "bits": 8,
+        "decoder": [
+            "deconv_lstm 2x2/16 s2",
+            "conv_lstm 3x3/16",
+            "conv 3x3/48 linear",
+            "depth_to_space 4",
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def model(request):
+    keras.utils.set_random_seed(5)
+    return model_from_config({"arch": request.param, **LAYOUTS[request.param], "steps": 2})
+
+
+@pytest.fixture(scope="module")
+def pieces(image_folder):
+    return [read_image(path) for path in sorted(image_folder.glob("*.png"))[::4]]
+
+
+@pytest.mark.parametrize("size", [None, (40, 48)], ids=["dynamic", "fixed"])
+@pytest.mark.parametrize("quantize", [name for name in QUANTIZATIONS if name != "none"])
+def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
+    float32 = export_tflite(model, tmp_path / "float32", size)
+    manifest = export_measured(model, tmp_path / quantize, pieces, size, quantize, pieces)
+    assert manifest == Manifest.read(tmp_path / quantize)
+    assert manifest.quantization == quantize
+    assert manifest.model_id == float32.model_id
+
+    def total(described):
+        return sum(file.size_bytes for file in (*described.encoders, *described.decoders))
+
+    saved = total(float32) - total(manifest)
+    kernels = sum(
+        4 * variable.numpy().size for variable in model.weights if variable.numpy().size >= 1024
+    )
+    assert saved > 0.9 * kernels * (1 - QUANTIZATIONS[quantize].weight_bits / 32) - 8000
+
+    parity = manifest.parity
+    bits = parity["bits_per_step"]
+    float_arithmetic = QUANTIZATIONS[quantize].arithmetic == "float32"
+    assert max(parity["bits_differing"]) <= bits * (0.03 if float_arithmetic else 0.12)
+    assert 0 < parity["max_difference"] < (0.05 if float_arithmetic else 0.3)
+    assert max(map(abs, parity["psnr_lost"])) < (0.1 if float_arithmetic else 0.5)
+    assert len(parity["psnr_lost_decoding"]) == 2
+
+
+@pytest.mark.parametrize("quantize", QUANTIZATIONS)
+def test_the_same_files_each_time(model, pieces, tmp_path, quantize):
+    first, second = (
+        export_tflite(model, tmp_path / run, None, quantize, pieces) for run in ("a", "b")
+    )
+    assert first == second
+
+
+def test_streams_are_exchanged_between_quantisations(model, pieces, tmp_path):
+    export_tflite(model, tmp_path / "float32")
+    export_tflite(model, tmp_path / "dynamic", quantize="dynamic")
+    exact, fast = (tfrnnc.load(tmp_path / name) for name in ("float32", "dynamic"))
+    data = fast.encode(pieces[0])
+    difference = exact.decode(data).astype(int) - fast.decode(data)
+    assert np.abs(difference).mean() < 2
+
+
+@pytest.mark.parametrize("arch", TINY_LAYOUTS)
+def test_roll_out_is_what_encoding_does(arch, pieces):
+    model = model_from_config(tiny_config(arch))
+    encoders, decoders = roll_out(model, pieces[:2])
+    assert len(encoders) == len(model.encoders)
+    assert sum(map(len, encoders)) == sum(map(len, decoders)) == 2 * model.steps
+    codec = tfrnnc.Codec(tfrnnc.codec.keras_runtime.KerasRuntime(model))
+    planes = [plane for plane, _ in codec.encode_steps(pieces[0])]
+    for step, plane in enumerate(planes):
+        bits = decoders[step if len(decoders) > 1 else 0][step if len(decoders) == 1 else 0]["bits"]
+        np.testing.assert_array_equal(bits[0] > 0, plane)
+
+
+def test_errors(model, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="'int4'; there are none, float16"):
+        export_tflite(model, tmp_path / "out", quantize="int4")
+    with pytest.raises(ConfigError, match="needs images to calibrate"):
+        export_tflite(model, tmp_path / "out", quantize="int8")
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    with pytest.raises(InstallationError, match=r"pip install 'tfrnnc\[export\]'"):
+        export_tflite(model, tmp_path / "out", quantize="weights")
+    assert not (tmp_path / "out").exists()
+
+
+def test_command(tiny_model_folder, image_folder, tmp_path):
+    def run(*words, code=0):
+        result = CliRunner().invoke(main, list(map(str, words)))
+        assert result.exit_code == code, result.output
+        return result
+
+    calibrated = ("--quantize", "int8", "--calibration", image_folder, "--size", "32x32")
+    result = run(tiny_model_folder, tmp_path / "a", *calibrated, "--images", image_folder)
+    assert "dB lost at the worst step" in result.stdout
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    assert (manifest["quantization"], manifest["size"]) == ("int8", [32, 32])
+    assert manifest["parity"]["images"] == 12
+
+    run(tiny_model_folder, tmp_path / "b", "--quantize", "int8", code=2)
+    run(tiny_model_folder, tmp_path / "b", "--calibration", image_folder, code=2)
+    run(tiny_model_folder, tmp_path / "b", "--target", "savedmodel", "--quantize", "int8", code=2)
+    result = run(tiny_model_folder, tmp_path / "b", *calibrated[:4], "--size", "64x64", code=2)
+    assert "has no image of 64x64 pixels or more" in result.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_names_in_the_command_are_all_there_are():
+    (option,) = (option for option in main.params if option.name == "quantize")
+    assert list(option.type.choices) == list(QUANTIZATIONS)
+
+
+def test_the_shipped_preset_is_float32():
+    assert Manifest.read(PRESETS_FOLDER / "conv_lstm_small").quantization == "none"

@@ -1,0 +1,55 @@
+"""Cuts a long axis into overlapping windows, so that a large image runs in pieces."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Window(NamedTuple):
+    """A stretch of an axis, in pixels.
+
+    Attributes:
+        start, stop: what is computed.
+        first, last: what is kept of it; the kept stretches of all windows make up the axis.
+    """
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+    def computed(self, stride: int) -> slice:
+        """What is computed, in an array with one location for so many pixels."""
+        return slice(self.start // stride, self.stop // stride)
+
+    def kept(self, stride: int) -> slice:
+        """What is kept, in such an array."""
+        return slice(self.first // stride, self.last // stride)
+
+    def kept_of_computed(self, stride: int) -> slice:
+        """What is kept, in such an array of what is computed."""
+        return slice((self.first - self.start) // stride, (self.last - self.start) // stride)
+
+
+def cut(length: int, window: int, margin: int) -> list[Window]:
+    """Windows that give the same as the whole axis at once.
+
+    Args:
+        length: of the axis in pixels.
+        window: length of each window, at most `length`; greater than two margins unless it is
+            all of it.
+        margin: how far beside a cut results are wrong.
+
+    Example:
+    >>> [tuple(window) for window in cut(100, 40, 10)]
+    [(0, 40, 0, 30), (20, 60, 30, 50), (40, 80, 50, 70), (60, 100, 70, 100)]
+    """
+    windows: list[Window] = []
+    first = 0
+    while first < length:
+        start = max(min(first - margin, length - window), 0)
+        stop = start + window
+        last = length if stop == length else stop - margin
+        windows.append(Window(start, stop, first, last))
+        first = last
+    return windows

@@ -1,0 +1,113 @@
+"""SavedModels to TFLite files, quantised on the way."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfrnnc.environment import silenced_stderr
+from tfrnnc.errors import InstallationError
+from tfrnnc.images import pad_to_multiple, to_float
+from tfrnnc.models import ResidualCodec
+
+
+class Quantization(NamedTuple):
+    """A way to store and to use a model's weights.
+
+    Attributes:
+        weight_bits: of each weight in the file, biases and small tensors apart.
+        arithmetic: how a client computes with them.
+    """
+
+    weight_bits: int
+    arithmetic: str
+
+
+QUANTIZATIONS = {
+    "none": Quantization(32, "float32"),
+    "float16": Quantization(16, "float32"),
+    "weights": Quantization(8, "float32"),
+    "dynamic": Quantization(8, "int8, each tensor's range taken as it comes"),
+    "int8": Quantization(8, "int8, each tensor's range fixed by calibration"),
+}
+
+
+def convert(saved_model: Path, quantize: str, calibration: Iterable[dict] = ()) -> bytes:
+    """Makes a TFLite file of a SavedModel of one step.
+
+    Args:
+        saved_model: a folder that `export_saved_models` wrote.
+        quantize: a name in `QUANTIZATIONS`.
+        calibration: for "int8", inputs of the step by name, as `roll_out` yields them.
+
+    Returns:
+        the file's content.
+
+    Raises:
+        InstallationError: if the quantisation needs a package that is not installed.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    if quantize in ("float16", "dynamic", "int8"):
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantize == "int8":
+        converter.representative_dataset = lambda: calibration
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with warnings.catch_warnings(), silenced_stderr():
+        # The converter calibrates with TensorFlow's own interpreter, which says it is deprecated.
+        warnings.simplefilter("ignore", UserWarning)
+        content = converter.convert()
+    return _with_int8_weights(content) if quantize == "weights" else content
+
+
+def roll_out(
+    model: ResidualCodec, images: Sequence[np.ndarray]
+) -> tuple[list[list[dict]], list[list[dict]]]:
+    """What the steps of a model are given while it encodes images.
+
+    Args:
+        model: a codec model.
+        images: uint8 (H, W, 3).
+
+    Returns:
+        the inputs of each encoder and of each decoder, by the names in their signatures.
+    """
+    encoders: list[list[dict]] = [[] for _ in model.encoders]
+    decoders: list[list[dict]] = [[] for _ in model.decoders]
+    for image in images:
+        residual = original = to_float(pad_to_multiple(image, model.stride))[None]
+        reconstruction = np.zeros_like(original)
+        encoder_states = model.initial_encoder_states(1, *original.shape[1:3])
+        decoder_states = model.initial_decoder_states(1, *original.shape[1:3])
+        for step in range(model.steps):
+            stage = min(step, len(encoders) - 1)
+            encoders[stage].append(_named("residual", residual, encoder_states))
+            logits, encoder_states = model.encode_step(residual, encoder_states, step)
+            bits = np.where(np.asarray(logits) >= 0, np.float32(1), np.float32(-1))
+            decoders[stage].append(_named("bits", bits, decoder_states))
+            prediction, decoder_states = model.decode_step(bits, decoder_states, step)
+            reconstruction = np.asarray(model.reconstruct(reconstruction, prediction))
+            residual = original - reconstruction
+    return encoders, decoders
+
+
+def _named(name: str, value: np.ndarray, states: list) -> dict[str, np.ndarray]:
+    return {name: value} | {f"state_{i}": np.asarray(state) for i, state in enumerate(states)}
+
+
+def _with_int8_weights(content: bytes) -> bytes:
+    # TensorFlow's converter has no such mode: with 8-bit weights it wants 8-bit arithmetic.
+    try:
+        from ai_edge_quantizer import quantizer, recipe
+    except ImportError as error:
+        raise InstallationError(
+            f"8-bit weights need ai-edge-quantizer ({error}); pip install 'tfrnnc[export]'"
+        ) from error
+    quantizing = quantizer.Quantizer(content, recipe.weight_only_wi8_afp32())
+    return bytes(quantizing.quantize(enable_progress_report=False).quantized_model)
