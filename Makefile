@@ -31,6 +31,10 @@ demo: $(VENV)/.installed ## Compress a photo and watch it sharpen (demo-output/)
 test: $(VENV)/.installed-test ## Run all tests.
 	$(BIN)/python -m pytest
 
+.PHONY: arm
+arm: | $(BIN)/python ## Run the golden vectors on emulated ARM processors (docs/ARM.md).
+	PYTHON=$(BIN)/python tests/arm/run export/check.py
+
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Check format, style and types.
 	$(BIN)/python -m ruff format --check .
@@ -71,4 +75,4 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
-	rm -rf $(VENV) build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .arm build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
