@@ -29,7 +29,7 @@ from tfrnnc.presets import DEFAULT_PRESET, model_folder
 
 HERE = Path(__file__).parent
 PHOTOS = HERE.parent / "examples" / "photos"
-QUANTIZATIONS = {"float32": "none", "small": "weights", "fast": "dynamic"}
+QUANTIZATIONS = {"float32": "none", "small": "weights"}
 SMALL, LARGE = (32, 32), (256, 256)
 # A logit nearer to zero than this could change sign with the order of a sum.
 LEAST_LOGIT = 1e-5
