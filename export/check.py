@@ -1,8 +1,8 @@
 """Checks the files in this folder against their golden vectors, without TensorFlow.
 
-    python export/check.py
+    python export/check.py [PATTERN]
 
-Bits must be the same, pictures the same to a grey level. Exit code 1 if they are not.
+takes the folders whose names match, such as "*_32x32", or all. Bits must be the same, pictures the same to a grey level. Exit code 1 if they are not.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tfrnnc.images import read_image
 HERE = Path(__file__).parent
 
 
-def main() -> int:
-    """Checks every folder; returns the number of vectors that differ."""
+def main(pattern: str = "*") -> int:
+    """Checks the folders that match; returns the number of vectors that differ."""
     failures = checked = 0
-    for path in sorted(HERE.glob("*/*/golden/golden.json")):
+    for path in sorted(HERE.glob(f"*/{pattern}/golden/golden.json")):
         codec = Codec(LiteRTRuntime(path.parents[1]))
         for entry in json.loads(path.read_text()):
             bits, levels = compare(codec, path.parent, entry)
@@ -36,7 +36,7 @@ def main() -> int:
             failures += failed
             checked += 1
     if not checked:
-        print(f"{HERE}: there are no golden vectors; run export/make.py", file=sys.stderr)
+        print(f"{HERE}: no golden vectors in {pattern}; run export/make.py", file=sys.stderr)
         return 1
     print(f"{checked - failures} of {checked} golden vectors are right")
     return failures
@@ -64,4 +64,4 @@ def compare(codec: Codec, golden: Path, entry: dict) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(min(main(), 1))
+    sys.exit(min(main(*sys.argv[1:2]), 1))
