@@ -57,7 +57,7 @@ TIMED = 30  #: thumbnails
 @click.option(
     "--work",
     type=click.Path(file_okay=False, path_type=Path),
-    default="compression",
+    default="runs/compression",
     show_default=True,
 )
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))

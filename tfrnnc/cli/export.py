@@ -79,14 +79,14 @@ CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
 @click.option(
     "--sparsity",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.7,
+    default=0.5,
     show_default=True,
     help="Share of zeros for --optimize prune.",
 )
 @click.option(
     "--clusters",
     type=click.IntRange(2, 256),
-    default=32,
+    default=16,
     show_default=True,
     help="Values in a kernel for --optimize cluster.",
 )

@@ -59,7 +59,7 @@ def optimize_weights(
     images: Sequence[np.ndarray] = (),
     recipe: Recipe | None = None,
     *,
-    sparsity: float = 0.8,
+    sparsity: float = 0.5,
     clusters: int = 16,
     smallest_kernel: int = SMALLEST_KERNEL,
     quiet: bool = False,
@@ -167,7 +167,7 @@ class _Pruning(keras.callbacks.Callback):
             (kernel, tf.Variable(tf.ones_like(kernel)), tf.Variable(0.0)) for kernel in kernels
         ]
         self._pruning = pruning_impl.Pruning(self._step.value, masked, schedule, (1, 1), "AVG")
-        self._apply = tf.function(self._prune)
+        self._apply = tf.function(self._prune, autograph=False)
         if not steps:
             self._apply()
 
@@ -193,7 +193,7 @@ class _Clustering(keras.callbacks.Callback):
         if not 2 <= clusters <= MAX_CLUSTERS:
             raise ConfigError(f"clusters must be from 2 to {MAX_CLUSTERS}, not {clusters}")
         self._kernels = [_ClusteredKernel(kernel, clusters) for kernel in kernels]
-        self._apply = tf.function(self._follow)
+        self._apply = tf.function(self._follow, autograph=False)
 
     def on_train_batch_end(self, batch, logs=None):
         self._apply()
@@ -222,7 +222,7 @@ class _ClusteredKernel:
                 cluster_config,
                 clustering_centroids,
             )
-        # On the preset it loses 0.7 dB at 16 clusters where the linear one loses 3.3.
+        # The default preset loses 0.7 dB at 16 of these; at 16 linear ones it loses 3.3.
         initializer = clustering_centroids.CentroidsInitializerFactory.get_centroid_initializer(
             clustering.CentroidInitialization.KMEANS_PLUS_PLUS
         )
