@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CONFIG_FILE = "config.json"  #: a model's settings and identity, in its folder
+SETTINGS_FILE = "training.json"  #: all that a training run needs to be repeated, in its folder
 
 
 @contextmanager

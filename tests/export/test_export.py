@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,7 +21,13 @@ from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.export.tflite import check_tflite, export_tflite
-from tfrnnc.models.model_files import load_model, model_from_config
+from tfrnnc.models.model_files import load_model, model_from_config, model_id, save_model
+
+FC_LAYOUT = {
+    "encoder": ["space_to_depth 8", "dense 16"],
+    "bits": 4,
+    "decoder": ["dense 192", "depth_to_space 8"],
+}
 
 
 def test_saved_models_are_the_steps(tiny_folder, tmp_path):
@@ -148,6 +155,53 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
     run(tiny_model_folder, tmp_path / "a", "--size", "big", code=2)
     run(tiny_model_folder, tmp_path / "a", "--size", "80x80", "--images", image_folder, code=2)
     assert "neither a preset" in run("nothing", tmp_path / "a", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "report"),
+    [
+        (("prune", "--sparsity", "0.5", "--fine-tune-steps", "2"), "sparsity"),
+        (("cluster", "--clusters", "4", "--fine-tune-steps", "0"), "clusters"),
+    ],
+)
+def test_an_optimised_model(words, report, image_folder, tmp_path, noise):
+    keras.utils.set_random_seed(3)
+    trained = model_from_config({"arch": "fc", **FC_LAYOUT, "steps": 1})
+    save_model(trained, tmp_path / "trained")
+    words = [tmp_path / "trained", tmp_path / "out", "--optimize", *words, "--data", image_folder]
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert result.exit_code == 0, result.output
+    assert "model.weights.h5" in result.stdout
+    assert report in result.stdout
+
+    optimized = load_model(tmp_path / "out")
+    kernel = optimized.get_weights()[0]
+    if report == "sparsity":
+        assert np.mean(kernel == 0) == 0.5
+    else:
+        assert len(np.unique(kernel)) == 4
+    assert model_id(optimized) != model_id(trained)
+    assert Manifest.read(tmp_path / "out").model_id == model_id(optimized).hex()
+    stream = tfrnnc.load(tmp_path / "out").encode(noise(16, 16))
+    keras_codec = tfrnnc.load(tmp_path / "out", runtime="keras")
+    assert keras_codec.decode(stream).shape == (16, 16, 3)
+
+
+def test_optimising_is_refused_before_it_starts(tiny_model_folder, image_folder, tmp_path):
+    def refused(code, *words):
+        result = CliRunner().invoke(main, list(map(str, words)))
+        assert result.exit_code == code, result.output
+        return result.stderr
+
+    optimize = ("--optimize", "prune", "--data", image_folder)
+    output = tmp_path / "out"
+    assert "needs --data" in refused(2, tiny_model_folder, output, "--optimize", "prune")
+    assert "trained model" in refused(2, tiny_model_folder, tiny_model_folder, *optimize)
+    assert "multiple" in refused(1, tiny_model_folder, output, *optimize, "--size", "3x3")
+    assert "no such folder" in refused(1, tiny_model_folder, output, *optimize, "--data", "none")
+    assert not output.exists()
+    (tmp_path / "training.json").write_text("{}")
+    assert "trained model" in refused(2, tiny_model_folder, tmp_path, *optimize)
 
 
 def test_export_says_that_it_needs_tensorflow(tiny_model_folder, tmp_path):

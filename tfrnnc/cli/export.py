@@ -11,6 +11,7 @@ import numpy as np
 
 from tfrnnc.cli.common import command
 from tfrnnc.environment import require_tensorflow
+from tfrnnc.files import SETTINGS_FILE
 from tfrnnc.presets import model_folder
 
 CALIBRATION_IMAGES = 50  #: at most
@@ -48,13 +49,55 @@ CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
     type=click.Path(file_okay=False, path_type=Path),
     help="Compare the TFLite files with Keras on the images in this folder; else on noise.",
 )
-def main(model, output, target, size, quantize, calibration, images):
+@click.option(
+    "--optimize",
+    type=click.Choice(["none", "cluster", "prune"]),
+    default="none",
+    show_default=True,
+    help="Make another model whose files compress better: its kernels have a few values only, or "
+    "are mostly zeros.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    help="A folder of images, or tfds:NAME, for --optimize to fine-tune on; may be repeated.",
+)
+@click.option(
+    "--fine-tune-steps",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    help="Batches that --optimize takes; 0 needs no --data.",
+)
+@click.option(
+    "--reduce",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="As the model was trained with; see tfrnnc-train.",
+)
+@click.option(
+    "--sparsity",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of zeros for --optimize prune.",
+)
+@click.option(
+    "--clusters",
+    type=click.IntRange(2, 256),
+    default=16,
+    show_default=True,
+    help="Values in a kernel for --optimize cluster.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def main(model, output, target, size, quantize, calibration, images, optimize, **optimization):
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
 
     One step of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
     with their states as inputs and outputs; a model with distinct weights has a pair for each
     step. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
-    compare with Keras, as measured.
+    compare with Keras, as measured. An optimised model is kept there too, with its own identity.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
@@ -64,13 +107,24 @@ def main(model, output, target, size, quantize, calibration, images):
     if target == "savedmodel" and quantize != "none":
         raise click.UsageError("--quantize is for --target tflite; SavedModels stay float32")
     folder = model_folder(model)
+    if optimize != "none":
+        if optimization["fine_tune_steps"] and not optimization["data"]:
+            raise click.UsageError("--optimize needs --data, or --fine-tune-steps 0")
+        if output.resolve() == folder.resolve() or (output / SETTINGS_FILE).exists():
+            raise click.UsageError(
+                f"{output} holds a trained model, which --optimize would replace; "
+                "give another OUTPUT"
+            )
     require_tensorflow()
     # Imported late: TensorFlow takes seconds, and --help needs none of it.
     from tfrnnc.codec.parity import export_measured
-    from tfrnnc.export.saved_model import export_saved_models
+    from tfrnnc.export.saved_model import check_size, export_saved_models
     from tfrnnc.models.model_files import load_model
 
     trained = load_model(folder)
+    if optimize != "none":
+        check_size(trained, pixels)
+        _optimize(trained, optimize, output, **optimization)
     if target == "savedmodel":
         for step in export_saved_models(trained, output, pixels):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
@@ -90,6 +144,23 @@ def main(model, output, target, size, quantize, calibration, images):
         f"{parity['max_difference']:.1e} at most; "
         f"{max(parity['psnr_lost']):.3f} dB lost at the worst step"
     )
+
+
+def _optimize(model, method, output, data, fine_tune_steps, reduce, seed, sparsity, clusters):
+    """Optimises the model in place and saves it in the folder."""
+    from tfrnnc.data import JoinedImages, open_images
+    from tfrnnc.models.model_files import WEIGHTS_FILE, save_model
+    from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
+
+    recipe = fine_tuning(fine_tune_steps, reduce, seed)
+    images = JoinedImages([open_images(place) for place in data]) if recipe else []
+    optimization = optimize_weights(
+        model, method, images, recipe, sparsity=sparsity, clusters=clusters
+    )
+    save_model(model, output)
+    done = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in optimization.items())
+    click.echo(f"{output / WEIGHTS_FILE}: {done}")
+    return optimization
 
 
 def _parse_size(size: str) -> tuple[int, int] | None:

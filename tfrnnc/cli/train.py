@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from tfrnnc.cli.common import command
 from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError, TrainingError
-from tfrnnc.files import CONFIG_FILE
+from tfrnnc.files import CONFIG_FILE, SETTINGS_FILE
 from tfrnnc.presets import model_folder
 
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
@@ -113,7 +113,6 @@ def main(resume, quiet, output, learning_rate, **options):
         model_from_config,
     )
     from tfrnnc.training.trainer import (
-        SETTINGS_FILE,
         Recipe,
         read_settings,
         train,
@@ -244,7 +243,7 @@ def _given() -> set[str]:
 
 def _earlier_commands(initial_model: str | None) -> list[str]:
     """What trained the model that the run starts from, as far as that is on record."""
-    from tfrnnc.training.trainer import SETTINGS_FILE, read_settings
+    from tfrnnc.training.trainer import read_settings
 
     if not initial_model or not (model_folder(initial_model) / SETTINGS_FILE).is_file():
         return []

@@ -57,11 +57,7 @@ def export_saved_models(
     Raises:
         ConfigError: if the size is no multiple of the stride.
     """
-    if size is not None and any(side < 1 or side % model.stride for side in size):
-        raise ConfigError(
-            f"the size must be a multiple of the model's stride, {model.stride}, "
-            f"not {size[0]}x{size[1]}"
-        )
+    check_size(model, size)
     stages = [("encoder", *pair) for pair in enumerate(model.encoders, start=1)]
     stages += [("decoder", *pair) for pair in enumerate(model.decoders, start=1)]
     steps = []
@@ -72,6 +68,15 @@ def export_saved_models(
         tf.saved_model.save(module, str(step.folder), signatures=signatures)
         steps.append(step)
     return steps
+
+
+def check_size(model: ResidualCodec, size: tuple[int, int] | None) -> None:
+    """Raises ConfigError unless images of (H, W) pixels, or of any, fit a model."""
+    if size is not None and any(side < 1 or side % model.stride for side in size):
+        raise ConfigError(
+            f"the size must be a multiple of the model's stride, {model.stride}, "
+            f"not {size[0]}x{size[1]}"
+        )
 
 
 class _StepModule(tf.Module):

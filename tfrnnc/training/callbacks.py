@@ -27,7 +27,8 @@ CHECKPOINT_FILE = "checkpoint.weights.h5"
 class Progress(keras.callbacks.Callback):
     """A progress bar over the whole run, and a line for each epoch.
 
-    The bar, with the loss and the patches a second, is shown on terminals only.
+    The bar, with the loss and the patches a second, is shown on terminals only; the line, only
+    where `Validation` has measured something.
 
     It also stops the run at a loss that is not a finite number; reading the loss waits for the
     device, so both happen every few batches only.
@@ -66,7 +67,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.update(self._batches % self.every)
         self._batches = 0
         self._since = time.monotonic()
-        if self.quiet:
+        if self.quiet or "val_loss" not in logs:
             return
         steps = [key.removeprefix("val_ssim_") for key in logs if key.startswith("val_ssim_")]
         shown = ", ".join(

@@ -16,7 +16,7 @@ from keras import ops
 from tfrnnc.data import PatchBatches, centre_patches
 from tfrnnc.environment import jit_compile
 from tfrnnc.errors import ConfigError, TrainingError
-from tfrnnc.files import replacing
+from tfrnnc.files import SETTINGS_FILE, replacing
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.block_ssim import SSIM_BLOCK
 from tfrnnc.models.model_files import load_weights
@@ -29,7 +29,6 @@ from tfrnnc.training.callbacks import (
 )
 
 LOG_FILE = "log.csv"
-SETTINGS_FILE = "training.json"
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,16 @@ class Recipe:
 
 
 def compile_model(model: ResidualCodec, recipe: Recipe) -> None:
-    """Gives the model the recipe's optimiser, with its state built."""
+    """Gives the model the recipe's optimiser, with its state built.
+
+    Raises:
+        ConfigError: if the patch size is no multiple of the model's stride.
+    """
+    if recipe.patch_size % model.stride:
+        raise ConfigError(
+            f"patch_size must be a multiple of the model's stride, {model.stride}, "
+            f"not {recipe.patch_size}"
+        )
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         decay_steps=max(1, recipe.total_steps - recipe.warmup_steps),
@@ -134,11 +142,6 @@ def train(
         TrainingError: if the loss is not finite.
         KeyboardInterrupt: after the state was saved.
     """
-    if recipe.patch_size % model.stride:
-        raise ConfigError(
-            f"patch_size must be a multiple of the model's stride, {model.stride}, "
-            f"not {recipe.patch_size}"
-        )
     compile_model(model, recipe)
     best = math.inf
     first = 0
