@@ -53,6 +53,7 @@ TIMED = 30  #: thumbnails
 )
 @click.option("--steps", type=click.IntRange(0), default=500, show_default=True, help="Batches.")
 @click.option("--reduce", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--ssim-weight", type=click.FloatRange(0), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
     "--work",
@@ -70,6 +71,7 @@ def main(
     quantizations,
     steps,
     reduce,
+    ssim_weight,
     seed,
     work,
     json_file,
@@ -88,14 +90,15 @@ def main(
 
     folder = model_folder(model)
     export_tflite(load_model(folder), work / "reference")
+    recipe = (reduce, seed, ssim_weight)
     reference = measure(work / "reference", pictures)
     rows = []
     for method, settings in wanted:
         optimized = folder
         if settings:
-            name = "-".join(map(str, (model, method, *settings.values(), steps, reduce, seed)))
+            name = "-".join(map(str, (model, method, *settings.values(), steps, *recipe)))
             optimized = work / name.replace("/", "_")
-            optimize(folder, optimized, method, settings, data, (steps, reduce, seed))
+            optimize(folder, optimized, method, settings, data, (steps, *recipe))
         for quantize in quantizations:
             files = work / "exported" / optimized.name / quantize
             export_tflite(load_model(optimized), files, quantize=quantize)

@@ -2,7 +2,8 @@
 
     python export/check.py [PATTERN]
 
-takes the folders whose names match, such as "*_32x32", or all. Bits must be the same, pictures the same to a grey level. Exit code 1 if they are not.
+takes the folders whose names match, such as "*_32x32", or all. Bits must be the same, pictures the
+same to a grey level. Exit code 1 if they are not.
 """
 
 from __future__ import annotations

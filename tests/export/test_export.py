@@ -181,7 +181,10 @@ def test_an_optimised_model(words, report, image_folder, tmp_path, noise):
     else:
         assert len(np.unique(kernel)) == 4
     assert model_id(optimized) != model_id(trained)
-    assert Manifest.read(tmp_path / "out").model_id == model_id(optimized).hex()
+    manifest = Manifest.read(tmp_path / "out")
+    assert manifest.model_id == model_id(optimized).hex()
+    assert manifest.optimization["method"] == words[3]
+    assert manifest.optimization["fine_tune_steps"] == int(words[-3])
     stream = tfrnnc.load(tmp_path / "out").encode(noise(16, 16))
     keras_codec = tfrnnc.load(tmp_path / "out", runtime="keras")
     assert keras_codec.decode(stream).shape == (16, 16, 3)

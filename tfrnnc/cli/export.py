@@ -77,6 +77,13 @@ CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
     help="As the model was trained with; see tfrnnc-train.",
 )
 @click.option(
+    "--ssim-weight",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="As the model was trained with; see tfrnnc-train.",
+)
+@click.option(
     "--sparsity",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.5,
@@ -122,9 +129,10 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     from tfrnnc.models.model_files import load_model
 
     trained = load_model(folder)
+    optimized = None
     if optimize != "none":
         check_size(trained, pixels)
-        _optimize(trained, optimize, output, **optimization)
+        optimized = _optimize(trained, optimize, output, **optimization)
     if target == "savedmodel":
         for step in export_saved_models(trained, output, pixels):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
@@ -134,7 +142,7 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     if calibration:
         usable = images_of_size(calibration, pixels or CALIBRATION_SIZE)
         calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
-    manifest = export_measured(trained, output, compared, pixels, quantize, calibrating)
+    manifest = export_measured(trained, output, compared, pixels, quantize, calibrating, optimized)
     parity = manifest.parity
     for file in (*manifest.encoders, *manifest.decoders):
         click.echo(f"{output / file.name}: {file.size_bytes:,} bytes")
@@ -146,16 +154,16 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     )
 
 
-def _optimize(model, method, output, data, fine_tune_steps, reduce, seed, sparsity, clusters):
-    """Optimises the model in place and saves it in the folder."""
+def _optimize(model, method, output, data, sparsity, clusters, fine_tune_steps, **recipe):
+    """Optimises the model in place and saves it in the folder; returns the settings."""
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.models.model_files import WEIGHTS_FILE, save_model
     from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
 
-    recipe = fine_tuning(fine_tune_steps, reduce, seed)
-    images = JoinedImages([open_images(place) for place in data]) if recipe else []
+    fine_tuned = fine_tuning(fine_tune_steps, **recipe)
+    images = JoinedImages([open_images(place) for place in data]) if fine_tuned else []
     optimization = optimize_weights(
-        model, method, images, recipe, sparsity=sparsity, clusters=clusters
+        model, method, images, fine_tuned, sparsity=sparsity, clusters=clusters
     )
     save_model(model, output)
     done = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in optimization.items())

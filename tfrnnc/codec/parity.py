@@ -25,6 +25,7 @@ def export_measured(
     size: tuple[int, int] | None = None,
     quantize: str = "none",
     calibration_images: Sequence[np.ndarray] = (),
+    optimization: dict[str, Any] | None = None,
 ) -> Manifest:
     """Exports a model to TFLite files and measures them.
 
@@ -35,6 +36,8 @@ def export_measured(
         size: as for `tfrnnc.export.tflite.export_tflite`.
         quantize: the same.
         calibration_images: the same.
+        optimization: what `tfrnnc.training.weight_optimization.optimize_weights` returned, for the
+            manifest.
 
     Returns:
         the manifest with its parity, as written to `manifest.json`.
@@ -46,7 +49,8 @@ def export_measured(
     from tfrnnc.export.tflite import export_tflite
 
     manifest = export_tflite(model, folder, size, quantize, calibration_images)
-    manifest = replace(manifest, parity=measure_parity(model, folder, images))
+    parity = measure_parity(model, folder, images)
+    manifest = replace(manifest, optimization=optimization or {}, parity=parity)
     manifest.write(folder)
     return manifest
 

@@ -102,6 +102,7 @@ class Manifest:
         versions: of the packages that made the files.
         encoders, decoders: the files; step t, counted from zero, uses the one with that index,
             or the last.
+        optimization: how the weights were optimised; empty if they were not.
         parity: how the files compare with Keras, as measured.
     """
 
@@ -116,6 +117,7 @@ class Manifest:
     versions: dict[str, str]
     encoders: list[StepFile]
     decoders: list[StepFile]
+    optimization: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:

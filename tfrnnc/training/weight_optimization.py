@@ -30,13 +30,16 @@ MAX_CLUSTERS = 256
 LLOYD_ROUNDS = 5
 
 
-def fine_tuning(steps: int, reduce: int = 1, seed: int = 0) -> Recipe | None:
+def fine_tuning(
+    steps: int, reduce: int = 1, seed: int = 0, ssim_weight: float = 0.0
+) -> Recipe | None:
     """The recipe for fine-tuning a trained model.
 
     Args:
         steps: batches; 0 for none.
         reduce: see `Recipe`.
         seed: see `Recipe`.
+        ssim_weight: see `Recipe`.
 
     Returns:
         the recipe, or None for no batches, as `optimize_weights` takes it.
@@ -49,6 +52,7 @@ def fine_tuning(steps: int, reduce: int = 1, seed: int = 0) -> Recipe | None:
         reduce=reduce,
         learning_rate=5e-4,
         warmup_steps=steps // 10,
+        ssim_weight=ssim_weight,
         seed=seed,
     )
 
