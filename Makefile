@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+PRESET_DATA := --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
+  --validation $(DATA)/thumbnails/val --reduce 2
 
 .DEFAULT_GOAL := help
 
@@ -67,11 +69,15 @@ export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden v
 
 .PHONY: preset
 preset: $(VENV)/.installed-test ## Train the default preset again (hours) into runs/.
-	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 \
-	  --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
-	  --validation $(DATA)/thumbnails/val --reduce 2 \
+	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 $(PRESET_DATA) \
 	  --epochs 24 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3 --seed 1 \
 	  --output runs/conv_lstm_small
+	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small $(PRESET_DATA) \
+	  --epochs 6 --steps-per-epoch 500 --batch-size 32 --learning-rate 1e-3 --seed 2 \
+	  --output runs/conv_lstm_small_2
+	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_2 $(PRESET_DATA) --ssim-weight 0.1 \
+	  --epochs 12 --steps-per-epoch 250 --batch-size 32 --learning-rate 2e-3 --seed 4 \
+	  --output runs/conv_lstm_small_3
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).

@@ -1,0 +1,113 @@
+"""The files in export/ and in the presets: right, and what their manifests say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tfrnnc.codec.parity import measure_parity
+from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.tflite import converter_versions, export_tflite
+from tfrnnc.models.model_files import load_model
+from tfrnnc.presets import DEFAULT_PRESET, PRESETS_FOLDER, list_presets
+
+EXPORT = Path(__file__).parents[2] / "export"
+SHIPPED = sorted(path.parent for path in EXPORT.glob("*/*/manifest.json"))
+WITH_MANIFEST = [*SHIPPED, *(PRESETS_FOLDER / name for name in list_presets())]
+
+
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(f"export_{name}", EXPORT / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+check, make = load_script("check"), load_script("make")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(PRESETS_FOLDER / DEFAULT_PRESET)
+
+
+def test_what_is_shipped():
+    assert [folder.name for folder in SHIPPED] == [
+        "float32_256x256",
+        "float32_32x32",
+        "small_256x256",
+        "small_32x32",
+    ]
+    identity = Manifest.read(PRESETS_FOLDER / DEFAULT_PRESET).model_id
+    for folder in SHIPPED:
+        manifest = Manifest.read(folder)
+        assert manifest.model_id == identity
+        assert folder.name.endswith("{}x{}".format(*manifest.size))
+        for file in (*manifest.encoders, *manifest.decoders):
+            file.read(folder)
+
+
+def test_the_small_one_fits_a_phone():
+    for name in ("small_32x32", "small_256x256"):
+        manifest = Manifest.read(EXPORT / DEFAULT_PRESET / name)
+        files = (*manifest.encoders, *manifest.decoders)
+        assert sum(file.size_bytes for file in files) <= 2_000_000
+        assert max(manifest.parity["psnr_lost"]) <= 0.3
+
+
+def test_golden_vectors_are_right(capsys):
+    assert check.main() == 0
+    assert " golden vectors are right" in capsys.readouterr().out
+
+
+def test_wrong_golden_vectors_are_found(tmp_path, monkeypatch, capsys):
+    copied = shutil.copytree(EXPORT / DEFAULT_PRESET / "small_32x32", tmp_path / "a" / "small")
+    monkeypatch.setattr(check, "HERE", tmp_path)
+    path = copied / "golden" / "golden.json"
+    entries = json.loads(path.read_text())
+    entries[0]["bits"][2] = f"{int(entries[0]['bits'][2], 16) ^ 5:032x}"
+    path.write_text(json.dumps(entries))
+    assert check.main() == 1
+    assert "2 bits differ" in capsys.readouterr().out
+    path.unlink()
+    assert check.main() == 1
+    assert "no golden vectors in *;" in capsys.readouterr().err
+
+
+def test_golden_vectors_cover_each_folder():
+    for folder in SHIPPED:
+        entries = json.loads((folder / "golden" / "golden.json").read_text())
+        assert len(entries) >= 2
+        assert all(entry["least_logit"] >= make.LEAST_LOGIT for entry in entries)
+
+
+@pytest.mark.parametrize("folder", WITH_MANIFEST, ids=lambda folder: folder.name)
+def test_no_further_from_keras_than_the_manifest_says(folder, model):
+    manifest = Manifest.read(folder)
+    images = [next(pieces) for pieces in make.golden_images(manifest.size or (64, 96)).values()]
+    parity = measure_parity(load_model(folder) if manifest.size is None else model, folder, images)
+    said = manifest.parity
+    bits = parity["bits_per_step"]
+    # A share measured on a few images scatters around that of many.
+    for found, expected in zip(parity["bits_differing"], said["bits_differing"], strict=True):
+        assert found / bits <= 2 * expected / said["bits_per_step"] + (0.01 if expected else 2e-4)
+    assert parity["max_difference"] <= 1.5 * said["max_difference"]
+    for found, expected in zip(parity["psnr_lost"], said["psnr_lost"], strict=True):
+        assert found <= expected + 0.1
+    if manifest.quantization == "none":
+        assert parity["max_difference"] <= 1e-5
+
+
+@pytest.mark.parametrize("folder", WITH_MANIFEST, ids=lambda folder: folder.name)
+def test_made_again_the_same_to_the_byte(folder, model, tmp_path):
+    manifest = Manifest.read(folder)
+    if manifest.versions != converter_versions():
+        pytest.skip(f"made with {manifest.versions}")
+    source = load_model(folder) if manifest.size is None else model
+    again = export_tflite(source, tmp_path, manifest.size, manifest.quantization)
+    assert again.encoders == manifest.encoders
+    assert again.decoders == manifest.decoders
