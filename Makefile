@@ -54,7 +54,9 @@ thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG o
 
 .PHONY: bench-runtime
 bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (an hour of a quiet machine).
-	$(BIN)/python benchmarks/runtime.py --images $(DATA)/kodak --images $(DATA)/thumbnails/val \
+	$(BIN)/tfrnnc-export conv_lstm_small runs/dynamic --quantize dynamic
+	$(BIN)/python benchmarks/runtime.py --model conv_lstm_small --model runs/dynamic \
+	  --images $(DATA)/kodak --images $(DATA)/thumbnails/val \
 	  --json docs/benchmarks.json --markdown docs/BENCHMARKS.md
 
 .PHONY: pictures

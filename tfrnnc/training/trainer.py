@@ -110,6 +110,18 @@ def compile_model(model: ResidualCodec, recipe: Recipe) -> None:
     optimizer.build(model.trainable_variables)
 
 
+def patch_batches(images: Sequence[np.ndarray], recipe: Recipe) -> PatchBatches:
+    """The batches that a recipe makes of images."""
+    return PatchBatches(
+        images,
+        recipe.batch_size,
+        recipe.patch_size,
+        recipe.reduce,
+        recipe.max_reduce,
+        recipe.seed,
+    )
+
+
 def train(
     model: ResidualCodec,
     images: Sequence[np.ndarray],
@@ -152,14 +164,7 @@ def train(
         # Keras saves no random state. The binarizer's counts the calls: one for each step.
         random_state = model.binarizer.seed_generator.state
         random_state.assign([random_state[0], first * model.steps])
-    batches = PatchBatches(
-        images,
-        recipe.batch_size,
-        recipe.patch_size,
-        recipe.reduce,
-        recipe.max_reduce,
-        recipe.seed,
-    )
+    batches = patch_batches(images, recipe)
     patches = centre_patches(validation_images, recipe.patch_size)
     folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(first, recipe.total_steps, recipe.batch_size, quiet)

@@ -17,12 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrnnc.data import PatchBatches
 from tfrnnc.environment import require_tensorflow
 from tfrnnc.errors import ConfigError, InstallationError, TrainingError
 from tfrnnc.models import ResidualCodec
 from tfrnnc.training.callbacks import Progress, require_finite
-from tfrnnc.training.trainer import Recipe, compile_model
+from tfrnnc.training.trainer import Recipe, compile_model, patch_batches
 
 METHODS = ("prune", "cluster")
 SMALLEST_KERNEL = 1000  #: weights; smaller kernels are left alone
@@ -267,14 +266,7 @@ def _fine_tune(
     """Trains a model with a callback that changes its weights after each batch."""
     compile_model(model, recipe)
     model.binarizer.seed_generator.state.assign([recipe.seed, 0])
-    batches = PatchBatches(
-        images,
-        recipe.batch_size,
-        recipe.patch_size,
-        recipe.reduce,
-        recipe.max_reduce,
-        recipe.seed,
-    )
+    batches = patch_batches(images, recipe)
     progress = Progress(0, recipe.total_steps, recipe.batch_size, quiet)
     try:
         history = model.fit(
