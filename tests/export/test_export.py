@@ -198,6 +198,7 @@ def test_optimising_is_refused_before_it_starts(tiny_model_folder, image_folder,
 
     optimize = ("--optimize", "prune", "--data", image_folder)
     output = tmp_path / "out"
+    assert "is for --optimize" in refused(2, tiny_model_folder, output, *optimize[2:])
     assert "needs --data" in refused(2, tiny_model_folder, output, "--optimize", "prune")
     assert "trained model" in refused(2, tiny_model_folder, tiny_model_folder, *optimize)
     assert "multiple" in refused(1, tiny_model_folder, output, *optimize, "--size", "3x3")

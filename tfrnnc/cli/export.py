@@ -114,6 +114,8 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     if target == "savedmodel" and quantize != "none":
         raise click.UsageError("--quantize is for --target tflite; SavedModels stay float32")
     folder = model_folder(model)
+    if optimize == "none" and optimization["data"]:
+        raise click.UsageError("--data is for --optimize cluster or prune; --images compares")
     if optimize != "none":
         if optimization["fine_tune_steps"] and not optimization["data"]:
             raise click.UsageError("--optimize needs --data, or --fine-tune-steps 0")
