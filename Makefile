@@ -11,7 +11,7 @@ PRESET_DATA := --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -58,6 +58,13 @@ bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (an hour 
 	$(BIN)/python benchmarks/runtime.py --model conv_lstm_small --model runs/dynamic \
 	  --images $(DATA)/kodak --images $(DATA)/thumbnails/val \
 	  --json docs/benchmarks.json --markdown docs/BENCHMARKS.md
+
+.PHONY: bench-compression
+bench-compression: $(VENV)/.installed-test ## Measure optimised and quantised files (15 minutes).
+	$(BIN)/python benchmarks/compression.py --data $(DATA)/thumbnails/train \
+	  --data $(DATA)/photos/train --images $(DATA)/thumbnails/val --reduce 2 --ssim-weight 0.1 \
+	  --optimize none --optimize cluster:16 --optimize cluster:32 --optimize prune:0.5 \
+	  --work runs/compression --markdown
 
 .PHONY: pictures
 pictures: $(VENV)/.installed ## Make the README's pictures again.
