@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tfrnnc
 from tfrnnc.codec import litert_runtime
-from tfrnnc.codec.windows import cut
+from tfrnnc.codec.windows import cut, even
 from tfrnnc.errors import ConfigError
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.export.tflite import export_tflite
@@ -32,6 +32,17 @@ def test_windows_make_up_the_axis(length, window, margin):
         assert w.stop - w.start == window
         assert w.start == 0 or w.first - w.start >= margin
         assert w.stop == length or w.stop - w.last >= margin
+
+
+@given(st.integers(1, 300), st.integers(1, 20), st.integers(0, 3), st.sampled_from([1, 4, 8]))
+def test_even_windows_cover_the_axis_with_as_few(length, most, margin, stride):
+    length, most, margin = length * stride, (most + 2 * margin) * stride, margin * stride
+    window = even(length, most, margin, stride)
+    assert window % stride == 0
+    assert window <= most
+    assert window == length or window > 2 * margin
+    largest = cut(length, min(length, most), margin)
+    assert len(cut(length, window, margin)) <= len(largest)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfrnnc.codec.runtime import Runtime
-from tfrnnc.codec.windows import Window, cut
+from tfrnnc.codec.windows import Window, cut, even
 from tfrnnc.environment import silenced_stderr
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.manifest import Manifest, StepFile, Tensor
@@ -93,8 +93,9 @@ class _Step:
         if self._fixed_size is None:
             if size[0] * size[1] <= MAX_PIXELS_AT_ONCE:
                 return size
-            side = max(WINDOW_SIDE // self._stride * self._stride, 4 * self._margin)
-            return min(size[0], side), min(size[1], side)
+            most = max(WINDOW_SIDE, 4 * self._margin)
+            height, width = (even(length, most, self._margin, self._stride) for length in size)
+            return height, width
         if size != self._fixed_size:
             # Only windows that are wider than both their margins leave something to keep.
             windows = min(self._fixed_size) > 2 * self._margin

@@ -53,3 +53,23 @@ def cut(length: int, window: int, margin: int) -> list[Window]:
         windows.append(Window(start, stop, first, last))
         first = last
     return windows
+
+
+def even(length: int, most: int, margin: int, stride: int) -> int:
+    """A length of windows that divides an axis with little overlap.
+
+    Args:
+        length: of the axis in pixels, a multiple of the stride.
+        most: of a window; one stride more where it is no multiple of it.
+        margin: see `cut`.
+        stride: the window is a multiple of it, as the margin is.
+
+    Example:
+    >>> even(992, 512, 16, 8), even(1000, 512, 16, 8), even(400, 512, 16, 8)
+    (512, 360, 400)
+    """
+    if length <= most:
+        return length
+    windows = -(-(length - 2 * margin) // (most - 2 * margin))
+    kept = -(-(length - 2 * margin) // windows)
+    return 2 * margin + -(-kept // stride) * stride
