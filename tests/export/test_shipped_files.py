@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tfrnnc.codec.parity import measure_parity
@@ -96,8 +97,12 @@ def test_no_further_from_keras_than_the_manifest_says(folder, model):
     for found, expected in zip(parity["bits_differing"], said["bits_differing"], strict=True):
         assert found / bits <= 2 * expected / said["bits_per_step"] + (0.01 if expected else 2e-4)
     assert parity["max_difference"] <= 1.5 * said["max_difference"]
-    for found, expected in zip(parity["psnr_lost"], said["psnr_lost"], strict=True):
-        assert found <= expected + 0.1
+    for found, expected in zip(
+        parity["psnr_lost_decoding"], said["psnr_lost_decoding"], strict=True
+    ):
+        assert found <= expected + 0.02
+    # Encoding on its own takes other ways with single images, some better and some worse.
+    assert np.mean(parity["psnr_lost"]) <= np.mean(said["psnr_lost"]) + 0.1
     if manifest.quantization == "none":
         assert parity["max_difference"] <= 1e-5
 

@@ -30,7 +30,7 @@ def test_it_has_its_card_and_log(name):
     assert "tfrnnc-train" in card
     with (folder / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert min(float(row["val_loss"]) for row in rows) < 0.05
+    assert min(float(row["val_loss"]) for row in rows) < 0.1
     # One column of the card's table for each step, in the order of the paper's figure.
     ssim = [
         float(line.split("|")[5]) for line in card.splitlines() if line[:3].strip("| ").isdigit()
