@@ -53,20 +53,27 @@ def _machine_text(report) -> str:
     )
 
 
-def _steps_table(report) -> str:
+def _rows(report, figures) -> list[list]:
+    """A row for each result: what was measured, and its figures or why there are none."""
     rows = []
     for result in report["results"]:
         row = [_size(result), result["threads"], _contender(result)]
         if "did_not_finish" in result:
             rows.append([*row, f"did not finish: {result['did_not_finish']}"])
-            continue
+        else:
+            rows.append([*row, *figures(result)])
+    return rows
+
+
+def _steps_table(report) -> str:
+    def figures(result):
         for kind in ("encode", "decode"):
-            row.append(_range(result[f"{kind}_step_ms"]))
-            row.append(_times(result, f"{kind}_step_ms"))
-        rows.append(row)
+            yield _range(result[f"{kind}_step_ms"])
+            yield _times(result, f"{kind}_step_ms")
+
     head = ["pixels", "threads", "model", "encode step, ms", "x Keras"]
     head += ["decode step, ms", "x Keras"]
-    return f"### One step\n\n{_table(head, rows)}"
+    return f"### One step\n\n{_table(head, _rows(report, figures))}"
 
 
 def _peak_table(report) -> str:
@@ -98,23 +105,19 @@ def _peak_table(report) -> str:
 
 
 def _images_table(report) -> str:
-    rows = []
-    for result in report["results"]:
-        row = [_size(result), result["threads"], _contender(result)]
-        if "did_not_finish" in result:
-            rows.append([*row, f"did not finish: {result['did_not_finish']}"])
-            continue
-        row += [result["steps"], result["rounds"]]
+    def figures(result):
+        yield result["steps"]
+        yield result["rounds"]
         for kind in ("encode", "decode"):
-            row.append(_range(result[f"{kind}_s"]))
-            row.append(_number(result[f"{kind}_mp_per_s"]))
-            row.append(_times(result, f"{kind}_s"))
-        memory = result["memory_mb"]
-        row += [f"{memory[when]:,.0f}" for when in ("loaded", "decode", "encode")]
-        rows.append(row)
+            yield _range(result[f"{kind}_s"])
+            yield _number(result[f"{kind}_mp_per_s"])
+            yield _times(result, f"{kind}_s")
+        for when in ("loaded", "decode", "encode"):
+            yield f"{result['memory_mb'][when]:,.0f}"
+
     head = ["pixels", "threads", "model", "steps", "rounds", "encode, s", "MP/s", "x Keras"]
     head += ["decode, s", "MP/s", "x Keras", "memory, MB: loaded", "decode", "encode"]
-    return f"### Whole images\n\n{_table(head, rows)}"
+    return f"### Whole images\n\n{_table(head, _rows(report, figures))}"
 
 
 def _profile_tables(entry) -> str:

@@ -131,6 +131,12 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     from tfrnnc.models.model_files import load_model
 
     trained = load_model(folder)
+    # All that can be refused is looked at before minutes go into fine-tuning.
+    compared = images_of_size(images, pixels) if images else _noise(pixels, trained.stride)
+    calibrating: Sequence[np.ndarray] = ()
+    if calibration:
+        usable = images_of_size(calibration, pixels or CALIBRATION_SIZE)
+        calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
     optimized = None
     if optimize != "none":
         check_size(trained, pixels)
@@ -139,11 +145,6 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
         for step in export_saved_models(trained, output, pixels):
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
-    compared = images_of_size(images, pixels) if images else _noise(pixels, trained.stride)
-    calibrating: Sequence[np.ndarray] = ()
-    if calibration:
-        usable = images_of_size(calibration, pixels or CALIBRATION_SIZE)
-        calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
     manifest = export_measured(trained, output, compared, pixels, quantize, calibrating, optimized)
     parity = manifest.parity
     for file in (*manifest.encoders, *manifest.decoders):
