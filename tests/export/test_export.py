@@ -203,6 +203,7 @@ def test_optimising_is_refused_before_it_starts(tiny_model_folder, image_folder,
     assert "trained model" in refused(2, tiny_model_folder, tiny_model_folder, *optimize)
     assert "multiple" in refused(1, tiny_model_folder, output, *optimize, "--size", "3x3")
     assert "no such folder" in refused(1, tiny_model_folder, output, *optimize, "--data", "none")
+    assert "no such folder" in refused(1, tiny_model_folder, output, *optimize, "--images", "none")
     assert not output.exists()
     (tmp_path / "training.json").write_text("{}")
     assert "trained model" in refused(2, tiny_model_folder, tmp_path, *optimize)
