@@ -204,13 +204,16 @@ class CodecContender:
 
     def _random_stream(self, width: int, height: int) -> bytes:
         """A stream of random bits, which take as long to decode as any others."""
-        from tfrnnc.bitstream import Header, write_stream
+        from tfrnnc.bitstream import Header, StreamWriter, as_plane
 
         runtime = self._codec.runtime
-        header = Header(runtime.model_id, width, height, runtime.stride, runtime.bits, self._steps)
+        header = Header(runtime.model_id, width, height, self._steps)
         random = np.random.default_rng(0)
-        planes = [random.random(header.plane_shape, np.float32) < 0.5 for _ in range(self._steps)]
-        return write_stream(header, planes)
+        writer = StreamWriter(header, runtime.stride, runtime.bits)
+        shape = header.plane_shape(runtime.stride, runtime.bits)
+        for _ in range(self._steps):
+            writer.add(as_plane(random.random(shape, np.float32) < 0.5))
+        return writer.whole()
 
 
 class LiteRTProfiler:

@@ -65,22 +65,15 @@ def main(folder, model, targets, json_file):
 def measure_codec(images, model, targets) -> list[list[tuple[float, float, float]]]:
     """Bytes, PSNR and SSIM of each image at each target."""
     import tfrnnc
-    from tfrnnc.bitstream import pack_plane
 
     codec = tfrnnc.load(model)
     results = []
     for image in images:
-        steps = [
-            (len(pack_plane(plane)), psnr(image, picture), block_ssim(image, picture))
-            for plane, picture in codec.encode_steps(image)
-        ]
-        plane_bytes = steps[0][0]
-        results.append(
-            [
-                (plane_bytes * count, *steps[count - 1][1:])
-                for count in (max(1, min(int(t // plane_bytes), len(steps))) for t in targets)
-            ]
-        )
+        row = []
+        for target in targets:
+            code, picture, _ = codec.encode_with_picture(image, max_bytes=int(target), header=False)
+            row.append((len(code), psnr(image, picture), block_ssim(image, picture)))
+        results.append(row)
     return results
 
 

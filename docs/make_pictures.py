@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import tfrnnc
-from tfrnnc.bitstream import read_header
 from tfrnnc.images import read_image
 
 ROOT = Path(__file__).parents[1]
@@ -24,12 +23,9 @@ def main() -> None:
     image = read_image(ROOT / "examples" / "photos" / "chelsea.png")
     codec = tfrnnc.load()
     data = codec.encode(image)
-    header, header_bytes = read_header(data)
+    ends = codec.read_planes(data).ends
     pictures = list(codec.decode_progressive(data))
-    shown = [
-        caption(pictures[step - 1], f"{header_bytes + step * header.plane_bytes:,} bytes")
-        for step in SHOWN_STEPS
-    ]
+    shown = [caption(pictures[step - 1], f"{ends[step - 1]:,} bytes") for step in SHOWN_STEPS]
     height, width, _ = image.shape
     sheet = strip([*shown, caption(image, f"original, {3 * height * width:,} bytes of pixels")])
     Image.fromarray(sheet).save(ROOT / "docs" / "chelsea.jpg", quality=88)

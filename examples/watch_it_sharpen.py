@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 import tfrnnc
-from tfrnnc.bitstream import read_header
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
 
@@ -26,13 +25,12 @@ def main(photo: str, folder: str) -> None:
     height, width, _ = image.shape
     codec = tfrnnc.load()
     data = codec.encode(image)
-    header, header_bytes = read_header(data)
+    ends = codec.read_planes(data).ends
 
     print(f"{photo}: {width}x{height}, {Path(photo).stat().st_size:,} bytes")
     print(f"{'step':>4} {'bytes':>9} {'bpp':>6} {'PSNR':>9} {'SSIM':>6}")
     pictures = list(codec.decode_progressive(data))
-    for step, picture in enumerate(pictures, start=1):
-        size = header_bytes + step * header.plane_bytes
+    for step, (size, picture) in enumerate(zip(ends, pictures, strict=True), start=1):
         print(
             f"{step:>4} {size:>9,} {8 * size / (width * height):>6.3f} "
             f"{psnr(image, picture):>6.2f} dB {block_ssim(image, picture):>6.3f}"

@@ -24,7 +24,7 @@ def run(tiny_model_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def invoke(command, *words, code=0, **settings):
-        model = [] if command is info else ["--model", str(tiny_model_folder)]
+        model = ["--model", str(tiny_model_folder)]
         result = CliRunner().invoke(command, [*map(str, words), *model], **settings)
         assert result.exit_code == code, result.output
         if code:
@@ -61,7 +61,8 @@ def test_json_report(run, image):
     assert (fact["width"], fact["height"]) == (48, 40)
     (fact,) = json.loads(run(info, "photo.rnnc", "--json").stdout)
     assert fact["steps"] == fact["whole_steps"] == 2
-    assert fact["expected_bytes"] == fact["bytes"]
+    assert (fact["state"], fact["version"], fact["entropy_coded"]) == ("whole", 2, False)
+    assert fact["step_ends"][1] == fact["bytes"]
     (fact,) = json.loads(run(decode, "photo.rnnc", "--json").stdout)
     assert fact["output"] == "photo.png"
 
@@ -69,7 +70,7 @@ def test_json_report(run, image):
 def test_standard_input_and_output(run, image):
     encoded = run(encode, "-", "-", "--max-bytes", 100, input=image.read_bytes())
     stream = encoded.stdout_bytes
-    assert stream.startswith(b"RNNC")
+    assert stream.startswith(b"RN")
     assert len(stream) <= 100
     assert "standard input" in encoded.stderr
     decoded = run(decode, "-", "-", input=stream)
@@ -105,20 +106,52 @@ def test_output_is_named_after_the_input(run, image):
     assert Path("a.png").is_file()
 
 
-def test_cut_file(run, image):
+def test_cut_file(run, image, tiny_model_folder):
     run(encode, image, "a.rnnc")
     data = Path("a.rnnc").read_bytes()
     Path("a.rnnc").write_bytes(data[:-1])
     result = run(decode, "a.rnnc", code=1)
     assert "a.rnnc: the stream is cut" in result.stderr
-    assert "2 of 3 steps whole" in result.stderr
+    assert "2 of 3 steps are whole" in result.stderr
     assert "--partial" in result.stderr
     assert not Path("a.png").exists()
-    assert "2 steps are whole" in run(info, "a.rnnc").stdout
+    assert "cut: 2 steps are whole" in run(info, "a.rnnc").stdout
+    run(decode, "a.rnnc", "--partial")
+    partial = read_image("a.png")
+    expected = tfrnnc.load(tiny_model_folder).decode(data[:-1], allow_truncated=True)
+    np.testing.assert_array_equal(partial, expected)
+    run(decode, "a.rnnc", "--steps", 2)
+    assert (read_image("a.png") != partial).any()
+
+
+def test_damaged_file(run, image):
+    run(encode, image, "a.rnnc")
+    data = bytearray(Path("a.rnnc").read_bytes())
+    data[-2] ^= 0x10
+    Path("a.rnnc").write_bytes(data)
+    result = run(decode, "a.rnnc", code=1)
+    assert "a.rnnc: the stream is damaged: step 3 is wrong; 2 of 3 steps are whole" in result.stderr
+    assert "damaged: 2 steps are whole" in run(info, "a.rnnc").stdout
     run(decode, "a.rnnc", "--partial")
     partial = read_image("a.png")
     run(decode, "a.rnnc", "--steps", 2)
     np.testing.assert_array_equal(read_image("a.png"), partial)
+
+
+def test_info_of_an_unknown_model(run, image):
+    run(encode, image, "a.rnnc")
+    result = CliRunner().invoke(info, ["a.rnnc"])
+    assert result.exit_code == 0
+    assert "model unknown" in result.stdout
+    assert "3 steps; not looked into" in result.stdout
+
+
+def test_entropy_coding_is_reported(image, tmp_path):
+    for option, said in (("--entropy-coding", "entropy"), ("--no-entropy-coding", "not entropy")):
+        stream = str(tmp_path / f"{option}.rnnc")
+        assert CliRunner().invoke(encode, [str(image), stream, option]).exit_code == 0
+        result = CliRunner().invoke(info, [stream])
+        assert f", {said}-coded, " in result.stdout
 
 
 def test_failure_keeps_the_old_output(run):
@@ -131,13 +164,19 @@ def test_failure_keeps_the_old_output(run):
 
 def test_limits_reach_the_codec(run, image):
     run(encode, image, "one.rnnc", "--steps", 1)
-    run(encode, image, "bytes.rnnc", "--max-bytes", 50)
-    run(encode, image, "bpp.rnnc", "--bpp", 50 * 8 / (40 * 48))
+    size = Path("one.rnnc").stat().st_size
+    run(encode, image, "bytes.rnnc", "--max-bytes", size)
+    run(encode, image, "bpp.rnnc", "--bpp", size * 8 / (40 * 48))
     assert Path("one.rnnc").read_bytes() == Path("bytes.rnnc").read_bytes()
     assert Path("one.rnnc").read_bytes() == Path("bpp.rnnc").read_bytes()
     run(encode, image, "psnr.rnnc", "--psnr", 1)
     assert Path("psnr.rnnc").read_bytes() == Path("one.rnnc").read_bytes()
-    assert "not reached" in run(encode, image, "psnr.rnnc", "--psnr", 90).stdout
+    assert (
+        "(the PSNR asked for is not reached)"
+        in run(encode, image, "psnr.rnnc", "--psnr", 90, "--ssim", 0.01).stdout
+    )
+    run(encode, image, "ssim.rnnc", "--ssim", 0.01)
+    assert Path("ssim.rnnc").read_bytes() == Path("one.rnnc").read_bytes()
 
 
 def test_background(run, noise):
@@ -163,6 +202,7 @@ def test_background(run, noise):
         ["a.png", "--bpp", "nan"],
         ["a.png", "--bpp", "-1"],
         ["a.png", "--psnr", "inf"],
+        ["a.png", "--ssim", "nan"],
         ["a.png", "--no-such-option"],
     ],
 )

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import tfrnnc
-from tfrnnc.bitstream import read_header
+from tfrnnc.bitstream import ENTROPY_MODEL_FILE, read_header
 from tfrnnc.errors import (
     ConfigError,
     CorruptStreamError,
@@ -17,8 +19,8 @@ from tfrnnc.errors import (
     TruncatedStreamError,
     WrongModelError,
 )
-from tfrnnc.images import to_float, to_uint8
-from tfrnnc.metrics import psnr
+from tfrnnc.images import read_image, to_float, to_uint8
+from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.models.model_files import load_model
 
 SIZES = [(1, 1), (1, 9), (8, 8), (7, 5), (33, 17), (16, 40)]
@@ -29,32 +31,74 @@ def codec(tiny_model_folder):
     return tfrnnc.load(tiny_model_folder)
 
 
+@pytest.fixture(scope="module")
+def photo_codec():
+    return tfrnnc.load()
+
+
+@pytest.fixture
+def photo(request):
+    return read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")[:96, :128]
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_comes_back(tiny_codec, noise, size):
     image = noise(*size)
-    data, picture = tiny_codec.encode_with_picture(image)
+    data, picture, missed = tiny_codec.encode_with_picture(image)
     assert picture.shape == image.shape
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(tiny_codec.decode(data), picture)
     header, _ = read_header(data)
     assert (header.height, header.width, header.steps) == (*size, 3)
-    assert len(data) == header.stream_bytes
+    assert header.entropy_coded
+    assert missed == []
+    plain = tiny_codec.encode(image, entropy_coding=False)
+    assert not read_header(plain)[0].entropy_coded
+    np.testing.assert_array_equal(tiny_codec.decode(plain), picture)
+    # A model that knows nothing costs at most a byte a step.
+    assert len(data) <= len(plain) + header.steps
 
 
 def test_decoding_a_prefix_equals_encoding_fewer_steps(tiny_codec, noise):
     image = noise(19, 26)
     data = tiny_codec.encode(image)
-    header, start = read_header(data)
+    ends = tiny_codec.read_planes(data).ends
     progressive = list(tiny_codec.decode_progressive(data))
-    assert len(progressive) == 3
+    assert len(progressive) == len(ends) == 3
     for steps in (1, 2, 3):
-        short, picture = tiny_codec.encode_with_picture(image, steps=steps)
-        cut = data[: start + steps * header.plane_bytes]
-        assert short[start:] == cut[start:]
+        picture = tiny_codec.encode_with_picture(image, steps=steps).picture
+        cut = data[: ends[steps - 1]]
         np.testing.assert_array_equal(progressive[steps - 1], picture)
         np.testing.assert_array_equal(tiny_codec.decode(data, steps=steps), picture)
-        np.testing.assert_array_equal(tiny_codec.decode(cut, allow_truncated=True), picture)
         np.testing.assert_array_equal(tiny_codec.decode(cut, steps=steps), picture)
+        whole = tiny_codec.read_planes(cut, allow_truncated=True).planes[:steps]
+        np.testing.assert_array_equal(whole, tiny_codec.read_planes(data).planes[:steps])
+
+
+def test_every_byte_counts(codec, noise):
+    """Cut at every byte, a stream decodes to what its bits say: more bits with every byte."""
+    data = codec.encode(noise(24, 32))
+    _, start = read_header(data)
+    whole = np.stack(codec.read_planes(data).planes)
+    known = []
+    for size in range(len(data)):
+        if size < start + 2:  # An eighth of the first step's 96 bits takes two bytes.
+            with pytest.raises(TruncatedStreamError) as caught:
+                codec.decode(data[:size], allow_truncated=True)
+            assert caught.value.whole_steps == 0
+            continue
+        found = codec.read_planes(data[:size], allow_truncated=True)
+        planes = np.stack(found.planes)
+        assert ((planes == 0) | (planes == whole[: len(planes)])).all()
+        known.append(np.count_nonzero(planes))
+        with pytest.raises(TruncatedStreamError) as caught:
+            codec.decode(data[:size])
+        assert caught.value.whole_steps == found.whole_steps
+        assert np.all(planes[: found.whole_steps])
+    assert known == sorted(known)
+    assert len(set(known)) > 0.8 * len(known)
+    picture = codec.decode(data[:-1], allow_truncated=True)
+    assert picture.shape == (24, 32, 3)
 
 
 def test_codec_equals_the_training_loop(tiny_codec, tiny_folder, noise):
@@ -72,23 +116,70 @@ def test_padding_repeats_the_edge(codec, noise):
     np.testing.assert_array_equal(codec.decode(codec.encode(image)), whole[:13, :10])
 
 
-def test_max_bytes_is_never_exceeded_and_used_up(codec, noise):
+@pytest.mark.parametrize("header", [True, False])
+def test_max_bytes_is_never_exceeded_and_used_up(tiny_codec, noise, header):
     image = noise(20, 30)
-    header, start = read_header(codec.encode(image))
-    for allowed in range(start + header.plane_bytes, start + 3 * header.plane_bytes + 20):
-        size = len(codec.encode(image, max_bytes=allowed))
-        assert size <= allowed
-        assert size + header.plane_bytes > allowed or size == start + 3 * header.plane_bytes
+    shared = b"" if header else tiny_codec.shared_header(30, 20)
+    whole = len(tiny_codec.encode(image, header=header))
+    sizes, errors = [], []
+    for allowed in range(11, whole + 3):
+        try:
+            code, picture, _ = tiny_codec.encode_with_picture(
+                image, max_bytes=allowed, header=header
+            )
+        except ConfigError:
+            assert not sizes
+            continue
+        assert len(code) <= allowed
+        np.testing.assert_array_equal(tiny_codec.decode(shared + code), picture)
+        sizes.append(len(code))
+        errors.append(np.square(image - picture.astype(float)).sum())
+    assert sizes[-1] == whole
+    assert sizes[0] < whole / 2
 
 
-def test_bpp_counts_the_header(codec, noise):
+def test_a_last_step_is_cut_only_where_the_picture_gains(photo_codec, photo):
+    """With a trained model, more bytes are never worse than the whole steps that fit in them."""
+    ends = photo_codec.read_planes(photo_codec.encode(photo)).ends
+    whole = [psnr(photo, picture) for _, picture in photo_codec.encode_steps(photo)]
+    gained = 0
+    for allowed in range(ends[0] + 40, ends[3], 97):
+        data, picture, _ = photo_codec.encode_with_picture(photo, max_bytes=allowed)
+        fitting = max(step for step, end in enumerate(ends) if end <= allowed)
+        quality = psnr(photo, picture)
+        assert quality >= whole[fitting]
+        gained += quality > whole[fitting]
+        np.testing.assert_array_equal(photo_codec.decode(data), picture)
+        assert read_header(data)[0].open_end == (quality > whole[fitting])
+    assert gained > 5
+
+
+def test_bpp_counts_all_bytes(codec, noise):
     image = noise(32, 32)
-    header, start = read_header(codec.encode(image))
-    assert header.plane_bytes == 16
-    two_steps = start + 32
-    assert len(codec.encode(image, bpp=two_steps * 8 / 1024)) == two_steps
-    assert len(codec.encode(image, bpp=(two_steps - 1) * 8 / 1024)) == two_steps - 16
-    assert len(codec.encode(image, bpp=1e300)) == start + 48
+    two_steps = codec.encode(image, steps=2)
+    assert codec.encode(image, bpp=len(two_steps) * 8 / 1024) == two_steps
+    assert len(codec.encode(image, bpp=(len(two_steps) - 1) * 8 / 1024)) < len(two_steps)
+    assert codec.encode(image, bpp=1e300) == codec.encode(image)
+
+
+def test_bare_code_and_the_shared_header(tiny_codec, noise):
+    images = [noise(16, 24, seed) for seed in range(3)]
+    header = tiny_codec.shared_header(24, 16)
+    for image in images:
+        for steps in (1, 2, 3):
+            code, picture, _ = tiny_codec.encode_with_picture(image, steps=steps, header=False)
+            stream = header + code
+            found = tiny_codec.read_planes(stream)
+            assert found.whole_steps == steps
+            np.testing.assert_array_equal(tiny_codec.decode(stream, steps=steps), picture)
+            if len(found.planes) == steps:
+                np.testing.assert_array_equal(tiny_codec.decode(stream), picture)
+            # What is beyond the steps asked for is what a longer code has there.
+            longer = tiny_codec.read_planes(header + tiny_codec.encode(image, header=False))
+            for plane, other in zip(found.planes, longer.planes, strict=False):
+                assert ((plane == other) | (plane == 0)).all()
+        whole = tiny_codec.encode(image)
+        assert len(tiny_codec.encode(image, header=False)) < len(whole) - len(header)
 
 
 def test_limits_combine_to_the_tightest(codec, noise):
@@ -97,19 +188,22 @@ def test_limits_combine_to_the_tightest(codec, noise):
     assert read_header(codec.encode(image, steps=1, max_bytes=1000))[0].steps == 1
 
 
-def test_psnr_stops_at_the_first_step_that_reaches_it(codec, noise):
+@pytest.mark.parametrize(("name", "measure"), [("psnr", psnr), ("ssim", block_ssim)])
+def test_quality_stops_at_the_first_step_that_reaches_it(codec, noise, name, measure):
     image = noise(24, 24)
-    qualities = [psnr(image, picture) for _, picture in codec.encode_steps(image)]
+    qualities = [measure(image, picture) for _, picture in codec.encode_steps(image)]
     for target in qualities:
         first = next(i for i, quality in enumerate(qualities, 1) if quality >= target)
-        assert read_header(codec.encode(image, psnr=target))[0].steps == first
+        assert read_header(codec.encode(image, **{name: target}))[0].steps == first
 
 
-def test_psnr_out_of_reach_takes_all_steps_and_says_so(codec, noise, caplog):
+@pytest.mark.parametrize(("name", "value"), [("psnr", 70), ("ssim", 0.99)])
+def test_quality_out_of_reach_takes_all_steps_and_says_so(codec, noise, caplog, name, value):
     with caplog.at_level(logging.WARNING, "tfrnnc"):
-        data = codec.encode(noise(24, 24), psnr=70)
+        data, _, missed = codec.encode_with_picture(noise(24, 24), **{name: value})
     assert read_header(data)[0].steps == 3
-    assert "70 dB is not reached in 3 steps" in caplog.text
+    assert [target.name for target in missed] == [name.upper()]
+    assert f"{name.upper()} of {value:g}" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -117,8 +211,9 @@ def test_psnr_out_of_reach_takes_all_steps_and_says_so(codec, noise, caplog):
     [
         ({"steps": 0}, "from 1 to 3"),
         ({"steps": 4}, "from 1 to 3"),
-        ({"max_bytes": 20}, "smallest stream of this model has 30"),
-        ({"bpp": 0.1}, "smallest stream of this model has 30"),
+        ({"max_bytes": 11}, "11 bytes are too few for 32x32 pixels"),
+        ({"max_bytes": 0}, "too few"),
+        ({"bpp": 0.05}, "the first step takes 2[89]"),
         ({"bpp": 0}, "above 0"),
         ({"bpp": float("nan")}, "above 0"),
     ],
@@ -155,27 +250,33 @@ def test_exif_orientation_is_applied(codec, noise):
 
 def test_another_model_is_refused(codec, noise):
     data = bytearray(codec.encode(noise(8, 8)))
-    data[5] ^= 1
+    header, start = read_header(bytes(data))
+    other = replace(header, model_id=b"\1\2\3\4").to_bytes()
     with pytest.raises(WrongModelError, match=codec.runtime.model_id.hex()):
-        codec.decode(bytes(data))
-
-
-@pytest.mark.parametrize("offset", [-3, -2])
-def test_header_that_contradicts_the_model(codec, noise, offset):
-    _, start = read_header(codec.encode(noise(8, 8)))
-    data = bytearray(codec.encode(noise(8, 8)) + bytes(3000))
-    data[start + offset] = 255
-    with pytest.raises((WrongModelError, CorruptStreamError)):
-        codec.decode(bytes(data), steps=1)
+        codec.decode(other + data[start:])
 
 
 def test_more_steps_than_the_model_has(codec, noise):
     data = codec.encode(noise(8, 8))
     header, start = read_header(data)
-    longer = bytearray(data) + data[start:][: header.plane_bytes]
-    longer[start - 1] = 4
     with pytest.raises(WrongModelError, match="4 steps"):
-        codec.decode(bytes(longer))
+        codec.decode(replace(header, steps=4).to_bytes() + data[start:])
+
+
+def test_entropy_model_of_another_model(tiny_folder, tiny_model_folder, tmp_path, noise):
+    shutil.copytree(tiny_model_folder, tmp_path / "mixed")
+    shutil.copyfile(tiny_folder / ENTROPY_MODEL_FILE, tmp_path / "mixed" / ENTROPY_MODEL_FILE)
+    with pytest.raises(tfrnnc.ModelError, match="entropy model is of model"):
+        tfrnnc.load(tmp_path / "mixed")
+
+
+def test_stream_whose_entropy_model_is_missing(tiny_folder, tmp_path, noise):
+    data = tfrnnc.load(tiny_folder).encode(noise(8, 8))
+    shutil.copytree(tiny_folder, tmp_path / "without")
+    (tmp_path / "without" / ENTROPY_MODEL_FILE).unlink()
+    codec = tfrnnc.load(tmp_path / "without")
+    with pytest.raises(WrongModelError, match="made by model"):
+        codec.decode(data)
 
 
 def test_each_bad_stream_has_its_own_error(codec, noise):

@@ -1,6 +1,18 @@
-"""Bytes and nothing else: the container and the bit planes (NumPy; no TensorFlow, no Keras)."""
+"""Bytes and nothing else: container, entropy coder, bit planes (NumPy; no TensorFlow, no Keras)."""
 
-from tfrnnc.bitstream.bit_planes import pack_plane, unpack_plane
-from tfrnnc.bitstream.container import Header, read_header, read_planes, write_stream
+from tfrnnc.bitstream.bit_planes import as_plane, pack_plane, unpack_plane
+from tfrnnc.bitstream.container import Header, Planes, StreamWriter, read_header, read_planes
+from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE, EntropyModel
 
-__all__ = ["Header", "pack_plane", "read_header", "read_planes", "unpack_plane", "write_stream"]
+__all__ = [
+    "ENTROPY_MODEL_FILE",
+    "EntropyModel",
+    "Header",
+    "Planes",
+    "StreamWriter",
+    "as_plane",
+    "pack_plane",
+    "read_header",
+    "read_planes",
+    "unpack_plane",
+]

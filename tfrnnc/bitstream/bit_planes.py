@@ -1,4 +1,4 @@
-"""The bits of one step as bytes. An entropy coder would take the place of this module."""
+"""The bits of one step as bytes, eight to a byte."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ def pack_plane(plane: np.ndarray) -> bytes:
     """Packs a step's bits, eight to a byte, the most significant first.
 
     Args:
-        plane: bool (h, w, bits), true for +1; row by row, at each location bit by bit.
+        plane: int8 (h, w, bits) of -1 and +1; row by row, at each location bit by bit.
 
     Returns:
-        ceil(h * w * bits / 8) bytes; what is left of the last one is zero.
+        ceil(h * w * bits / 8) bytes, with 1 for +1; what is left of the last one is zero.
 
     Example:
-    >>> pack_plane(np.array([[[True, False, True]]])).hex()
+    >>> pack_plane(np.array([[[1, -1, 1]]], np.int8)).hex()
     'a0'
     """
-    return np.packbits(plane, axis=None).tobytes()
+    return np.packbits(plane > 0, axis=None).tobytes()
 
 
 def unpack_plane(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
@@ -31,7 +31,7 @@ def unpack_plane(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
         shape: (h, w, bits).
 
     Returns:
-        bool (h, w, bits).
+        int8 (h, w, bits) of -1 and +1.
 
     Raises:
         CorruptStreamError: if the number of bytes is not that of the shape, or what is left of
@@ -44,4 +44,9 @@ def unpack_plane(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
     bits = np.unpackbits(values)
     if bits[count:].any():
         raise CorruptStreamError("the stream is damaged: the padding after a step is not zero")
-    return bits[:count].astype(bool).reshape(shape)
+    return as_plane(bits[:count].reshape(shape))
+
+
+def as_plane(positive: np.ndarray) -> np.ndarray:
+    """A plane, int8 of -1 and +1, from what says where it is +1."""
+    return np.where(positive, np.int8(1), np.int8(-1))

@@ -1,13 +1,21 @@
-"""The container: a header, then the bit planes, step by step. docs/FORMAT.md describes it."""
+"""The container: a header, then the planes' code. docs/FORMAT.md describes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfrnnc.bitstream.bit_planes import pack_plane, unpack_plane
+from tfrnnc.bitstream import version_1
+from tfrnnc.bitstream.entropy_model import EntropyModel
+from tfrnnc.bitstream.fields import FieldReader, varint
+from tfrnnc.bitstream.plane_coder import (
+    MIN_COST,
+    PlaneDecoder,
+    PlaneEncoder,
+    check_bytes,
+)
 from tfrnnc.errors import (
     ConfigError,
     CorruptStreamError,
@@ -16,11 +24,14 @@ from tfrnnc.errors import (
     TruncatedStreamError,
 )
 
-MAGIC = b"RNNC"
-VERSION = 1
+MAGIC = b"RN"
+VERSION = 2
 MODEL_ID_BYTES = 4
 MAX_PIXELS = 89_478_485  #: most pixels that are decoded unless the caller allows more (Pillow's)
-_MAX_SIDE = 2**31 - 1
+MAX_SIDE = 2**31 - 1
+PARTIAL_SHARE = 8  #: a last step that is not whole counts from one in so many of its bits
+_ENTROPY_CODED, _CHECKED, _OPEN_END = 0x10, 0x20, 0x40
+_FLAGS = _ENTROPY_CODED | _CHECKED | _OPEN_END
 
 
 @dataclass(frozen=True)
@@ -28,61 +39,112 @@ class Header:
     """What a stream says of itself.
 
     Attributes:
-        model_id: first bytes of the hash of the model, see `tfrnnc.models.model_files.model_id`.
+        model_id: identity of the model; of the codec model and its entropy model together where
+            the stream is entropy-coded.
         width, height: of the image in pixels.
-        stride: pixels between two locations of the code; the image is padded to a multiple.
-        bits: bits at each location, for each step.
-        steps: how many steps follow.
+        steps: how many steps follow; the last one, or more, may be cut if the end is open.
+        entropy_coded: whether an entropy model gave the probabilities of the bits.
+        checked: whether a check follows each step.
+        open_end: whether the code may end anywhere.
+        version: of the format.
     """
 
     model_id: bytes
     width: int
     height: int
-    stride: int
-    bits: int
     steps: int
-
-    @property
-    def plane_shape(self) -> tuple[int, int, int]:
-        """(h, w, bits) of one step."""
-        return -(-self.height // self.stride), -(-self.width // self.stride), self.bits
-
-    @property
-    def plane_bytes(self) -> int:
-        """Bytes of one step."""
-        height, width, bits = self.plane_shape
-        return -(-height * width * bits // 8)
+    entropy_coded: bool = False
+    checked: bool = True
+    open_end: bool = False
+    version: int = VERSION
 
     def to_bytes(self) -> bytes:
-        """The header as it stands in the stream."""
+        """The header as it stands in a stream of the newest version."""
+        content = self.identity + bytes([self.steps])
+        return content + bytes([zlib.crc32(content) & 0xFF])
+
+    @property
+    def identity(self) -> bytes:
+        """The part of the header that the checks after the steps cover."""
+        flags = (
+            self.entropy_coded * _ENTROPY_CODED
+            | self.checked * _CHECKED
+            | self.open_end * _OPEN_END
+        )
         return b"".join(
             (
                 MAGIC,
-                bytes([VERSION]),
+                bytes([VERSION | flags]),
                 self.model_id,
-                _varint(self.width),
-                _varint(self.height),
-                bytes([self.stride, self.bits, self.steps]),
+                varint(self.width),
+                varint(self.height),
             )
         )
 
-    @property
-    def stream_bytes(self) -> int:
-        """Bytes of the whole stream."""
-        return len(self.to_bytes()) + self.steps * self.plane_bytes
+    def plane_shape(self, stride: int, bits: int) -> tuple[int, int, int]:
+        """(h, w, bits) of one step, for a model of this stride and so many bits."""
+        return -(-self.height // stride), -(-self.width // stride), bits
 
 
-def write_stream(header: Header, planes: Iterable[np.ndarray]) -> bytes:
-    """Makes a stream.
+@dataclass(frozen=True)
+class Planes:
+    """What `read_planes` found.
+
+    Attributes:
+        header: of the stream.
+        planes: int8 (h, w, bits) of -1 and +1, one for each step; the last one has zeros for
+            bits that the stream ends before.
+        whole_steps: how many of the planes are whole.
+        ends: for each whole step, how many bytes of the stream it takes to have it.
+    """
+
+    header: Header
+    planes: list[np.ndarray]
+    whole_steps: int
+    ends: list[int]
+
+
+class StreamWriter:
+    """Makes streams, plane by plane.
 
     Args:
-        header: with the number of the planes as its steps.
-        planes: bool (h, w, bits) for each step, true for +1.
-
-    Returns:
-        the stream; cut after any plane, it still decodes that far.
+        header: of the streams; its number of steps and open end are set as they turn out.
+        stride, bits: of the model.
+        entropy_model: if the header says that there is one.
     """
-    return header.to_bytes() + b"".join(map(pack_plane, planes))
+
+    def __init__(
+        self, header: Header, stride: int, bits: int, entropy_model: EntropyModel | None = None
+    ):
+        self.header = header
+        shape = header.plane_shape(stride, bits)
+        self._check_bytes = check_bytes(shape[0] * shape[1] * shape[2]) if header.checked else 0
+        self._encoder = PlaneEncoder(shape, entropy_model, _seed(header))
+
+    def add(self, plane: np.ndarray) -> None:
+        """Appends a step's plane, int8 (h, w, bits) of -1 and +1."""
+        self._encoder.add(plane)
+
+    @property
+    def steps(self) -> int:
+        """How many planes there are so far."""
+        return len(self._encoder.planes)
+
+    def code(self) -> bytes:
+        """The code of all planes so far."""
+        return self._encoder.finish()
+
+    def whole(self) -> bytes:
+        """The stream of all planes so far."""
+        return replace(self.header, steps=self.steps, open_end=False).to_bytes() + self.code()
+
+    def cut(self, size: int) -> bytes | None:
+        """The stream of so many bytes with an open end; None if they are too few for any code."""
+        header = replace(self.header, steps=self.steps, open_end=True).to_bytes()
+        code = self.code()[: max(0, size - len(header) - self._check_bytes)]
+        if not code:
+            return None
+        return header + code + _end_check(header + code, self._check_bytes)
 
 
 def read_header(data: bytes) -> tuple[Header, int]:
@@ -95,55 +157,85 @@ def read_header(data: bytes) -> tuple[Header, int]:
         the pair (header, its length in bytes).
 
     Raises:
-        ForeignStreamError: if this is no tfrnnc stream, or one of an unknown version.
+        ForeignStreamError: if this is no tfrnnc stream, or one of an unknown version or with
+            unknown flags.
         TruncatedStreamError: if it ends within the header.
-        CorruptStreamError: if the header makes no sense.
+        CorruptStreamError: if the header is damaged.
     """
+    if version_1.recognises(data):
+        old, offset = version_1.read_header(data)
+        header = Header(old.model_id, old.width, old.height, old.steps, checked=False, version=1)
+        return header, offset
     if not data:
         raise TruncatedStreamError("the stream is empty")
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise ForeignStreamError("not a tfrnnc stream: it does not begin with 'RNNC'")
-    reader = _Reader(data, len(MAGIC))
-    version = reader.take(1)[0]
+        raise ForeignStreamError("not a tfrnnc stream: it does not begin with 'RN'")
+    reader = FieldReader(data, len(MAGIC))
+    first = reader.take(1)[0]
+    version, flags = first & 0x0F, first & 0xF0
     if version != VERSION:
         raise ForeignStreamError(
-            f"format version {version} is not known to this release, which reads version "
+            f"format version {version} is not known to this release, which reads versions 1 and "
             f"{VERSION}; a newer tfrnnc may read it"
+        )
+    if unknown := flags & ~_FLAGS:
+        raise ForeignStreamError(
+            f"the stream has flags that this release does not know ({unknown:#04x}); a newer "
+            "tfrnnc may read it"
         )
     model_id = reader.take(MODEL_ID_BYTES)
     width, height = reader.varint(), reader.varint()
-    stride, bits, steps = reader.take(3)
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE and stride and bits and steps):
+    steps, check = reader.take(2)
+    if zlib.crc32(data[: reader.offset - 1]) & 0xFF != check:
+        raise CorruptStreamError("the stream is damaged: its header is wrong")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and steps):
         raise CorruptStreamError(
-            f"the header is damaged: {width}x{height} pixels, {bits} bits at stride {stride}, "
-            f"{steps} steps"
+            f"the header makes no sense: {width}x{height} pixels, {steps} steps"
         )
-    return Header(model_id, width, height, stride, bits, steps), reader.offset
+    header = Header(
+        model_id,
+        width,
+        height,
+        steps,
+        bool(flags & _ENTROPY_CODED),
+        bool(flags & _CHECKED),
+        bool(flags & _OPEN_END),
+    )
+    return header, reader.offset
 
 
 def read_planes(
     data: bytes,
+    stride: int,
+    bits: int,
+    entropy_model: EntropyModel | None = None,
     steps: int | None = None,
     allow_truncated: bool = False,
     max_pixels: int = MAX_PIXELS,
-) -> tuple[Header, list[np.ndarray]]:
+) -> Planes:
     """Reads a stream's bit planes.
 
     Args:
         data: a stream.
+        stride: of the model that made it.
+        bits: of that model, at each location.
+        entropy_model: the one that it was coded with, if it was.
         steps: take these many only; None takes all.
-        allow_truncated: take what is there of a stream that was cut.
+        allow_truncated: take what is there of a stream that was cut, or is damaged from some
+            place on.
         max_pixels: refuse images of more pixels.
 
     Returns:
-        the pair (header, planes), each plane bool (h, w, bits).
+        the planes, at least one.
 
     Raises:
         TruncatedStreamError: if the stream ends before the steps asked for, and
-            `allow_truncated` is not set or not even one step is whole.
+            `allow_truncated` is not set or not even an eighth of the first step is there.
         ConfigError: if it never had as many steps as asked for.
-        CorruptStreamError: if it has bytes after its end, or is damaged.
+        CorruptStreamError: if it is damaged, and `allow_truncated` is not set or the first step
+            is.
         TooLargeError: if the image has more than `max_pixels`.
+        WrongModelError: if a stream of version 1 is of another stride or number of bits.
         ForeignStreamError: as for `read_header`.
     """
     header, offset = read_header(data)
@@ -152,58 +244,62 @@ def read_planes(
             f"the image has {header.width}x{header.height} pixels, more than the limit of "
             f"{max_pixels:,}; raise the limit (max_pixels=, --max-pixels) if you trust it"
         )
-    available = (len(data) - offset) // header.plane_bytes
-    if available >= header.steps and len(data) != offset + header.steps * header.plane_bytes:
-        raise CorruptStreamError(
-            f"the stream has {len(data)} bytes, but its header says {header.stream_bytes}"
-        )
     wanted = header.steps if steps is None else steps
     if not 1 <= wanted <= header.steps:
         raise ConfigError(f"steps must be from 1 to {header.steps} for this stream, not {wanted}")
-    if available < wanted and not (allow_truncated and available):
-        remedy = "decode those with allow_truncated=True (--partial)" if available else "get more"
+    if header.version == 1:
+        planes = version_1.read_planes(data, stride, bits, wanted, allow_truncated)
+        size = version_1.plane_bytes(header.plane_shape(stride, bits))
+        ends = [offset + size * (step + 1) for step in range(len(planes))]
+        return Planes(header, planes, len(planes), ends)
+    shape = header.plane_shape(stride, bits)
+    plane_bits = shape[0] * shape[1] * shape[2]
+    code = data[offset:]
+    end_is_wrong = False
+    if header.open_end and header.checked:
+        count = check_bytes(plane_bits)
+        if len(code) > count and _end_check(data[:-count], count) == data[-count:]:
+            code = code[:-count]
+        else:
+            end_is_wrong = True
+    decoder = PlaneDecoder(code, shape, entropy_model, _seed(header))
+    partial, damage = None, None
+    # Before memory is taken for planes, they are held against the bytes that there are: no bit
+    # takes less than MIN_COST.
+    if (8 * len(code) + 32) / MIN_COST >= plane_bits / PARTIAL_SHARE:
+        try:
+            while len(decoder.planes) < wanted and partial is None:
+                whole = len(decoder.planes)
+                plane, settled = decoder.read()
+                if len(decoder.planes) == whole:
+                    partial = plane, settled
+        except CorruptStreamError as error:
+            damage = error
+    whole = len(decoder.planes)
+    planes = list(decoder.planes)
+    if partial is not None and partial[1] * PARTIAL_SHARE >= plane_bits:
+        planes.append(partial[0])
+    may_end = header.open_end and steps is None and not end_is_wrong
+    complete = whole >= wanted or (may_end and not damage)
+    if not planes or not (complete or allow_truncated):
+        found = f"{whole} of {header.steps} steps are whole"
+        remedy = "decode those with allow_truncated=True (--partial)" if planes else "get more"
+        if damage:
+            raise CorruptStreamError(f"{damage}; {found}; {remedy if planes else 'get another'}")
+        what = "cut or damaged" if end_is_wrong else "cut"
         raise TruncatedStreamError(
-            f"the stream is cut: {len(data)} of {header.stream_bytes} bytes, "
-            f"{available} of {header.steps} steps whole; {remedy}",
-            available,
+            f"the stream is {what} after {len(data)} bytes, {found}; {remedy}", whole
         )
-    planes = []
-    for _ in range(min(wanted, available)):
-        planes.append(unpack_plane(data[offset : offset + header.plane_bytes], header.plane_shape))
-        offset += header.plane_bytes
-    return header, planes
+    may_go_on = header.open_end or allow_truncated or whole < header.steps
+    if not may_go_on and (spare := len(code) - decoder.ends[-1]):
+        raise CorruptStreamError(f"the stream has {spare} bytes after its end")
+    return Planes(header, planes, whole, [offset + end for end in decoder.ends])
 
 
-class _Reader:
-    """Takes bytes from the front of a header."""
-
-    def __init__(self, data: bytes, offset: int):
-        self.data = data
-        self.offset = offset
-
-    def take(self, count: int) -> bytes:
-        taken = self.data[self.offset : self.offset + count]
-        if len(taken) < count:
-            raise TruncatedStreamError(
-                f"the stream is cut within its header, after {len(self.data)} bytes"
-            )
-        self.offset += count
-        return bytes(taken)
-
-    def varint(self) -> int:
-        value = 0
-        for shift in range(0, 35, 7):
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-        raise CorruptStreamError("the header is damaged: a number is too long")
+def _seed(header: Header) -> bytes | None:
+    """What the checks cover beside the planes."""
+    return replace(header, open_end=False).identity if header.checked else None
 
 
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+def _end_check(data: bytes, count: int) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "big")[4 - count :]

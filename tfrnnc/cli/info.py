@@ -4,58 +4,82 @@ from __future__ import annotations
 
 import click
 
-from tfrnnc.bitstream.container import VERSION, read_header
+from tfrnnc.bitstream import Planes, read_header
 from tfrnnc.cli.common import command, display, read_input, run_all
-from tfrnnc.presets import preset_of
+from tfrnnc.codec.select import CodecSelector
+from tfrnnc.errors import CorruptStreamError, StreamError, TruncatedStreamError, WrongModelError
+from tfrnnc.presets import model_folder, preset_of
 
 
 @command()
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.option("--model", help="The folder of the model, for files that none of the presets made.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-def main(paths, as_json):
-    """Tell what .rnnc files hold, without decoding them.
+def main(paths, model, as_json):
+    """Tell what .rnnc files hold, without making a picture.
 
-    FILE may be - for standard input.
+    FILE may be - for standard input. Where the steps end is known if the model is: it takes
+    reading the code.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
+    if model:
+        model_folder(model)  # Fails now rather than once for each input.
+    select = CodecSelector(model)
 
     def work(source: str, _: str) -> dict:
         data = read_input(source)
         header, offset = read_header(data)
-        whole = min(header.steps, (len(data) - offset) // header.plane_bytes)
+        state, found = _read(select, data)
         return {
             "file": source,
-            "version": VERSION,
+            "version": header.version,
             "width": header.width,
             "height": header.height,
             "model_id": header.model_id.hex(),
             "preset": preset_of(header.model_id),
-            "stride": header.stride,
-            "bits": header.bits,
+            "entropy_coded": header.entropy_coded,
+            "checked": header.checked,
+            "open_end": header.open_end,
             "steps": header.steps,
-            "whole_steps": whole,
+            "state": state,
+            "whole_steps": found and found.whole_steps,
+            "step_ends": found and found.ends,
             "bytes": len(data),
-            "expected_bytes": header.stream_bytes,
             "header_bytes": offset,
-            "bytes_per_step": header.plane_bytes,
             "bpp": round(8 * len(data) / (header.width * header.height), 4),
         }
 
     def describe(fact: dict) -> str:
-        state = (
-            ""
-            if fact["bytes"] == fact["expected_bytes"]
-            else (
-                f"; {'cut' if fact['bytes'] < fact['expected_bytes'] else 'too long'}: should have "
-                f"{fact['expected_bytes']:,} bytes, {fact['whole_steps']} steps are whole"
-            )
-        )
+        steps = f"{fact['steps']} steps"
+        if fact["step_ends"]:
+            steps += f" ending at {', '.join(f'{end:,}' for end in fact['step_ends'])} bytes"
+        if fact["state"] in ("cut", "damaged"):
+            steps += f"; {fact['state']}: {fact['whole_steps'] or 0} steps are whole"
+        elif fact["state"] == "unknown":
+            steps += "; not looked into, as the model is not known"
         return (
             f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
-            f"{fact['bpp']:.3f} bpp, {fact['steps']} steps of {fact['bytes_per_step']:,} bytes, "
-            f"model {fact['preset'] or 'unknown'} ({fact['model_id']}), "
-            f"format version {fact['version']}{state}"
+            f"{fact['bpp']:.3f} bpp, model {fact['preset'] or 'unknown'} ({fact['model_id']}), "
+            f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
+            f"format version {fact['version']}, {steps}"
         )
 
     run_all([(path, "") for path in paths], work, describe, as_json, quiet=False)
+
+
+def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None]:
+    """How a stream fares, and what can be read of it; nothing where the model is not known."""
+    try:
+        codec = select(data)
+        return "whole", codec.read_planes(data)
+    except WrongModelError:
+        return "unknown", None
+    except TruncatedStreamError:
+        state = "cut"
+    except CorruptStreamError:
+        state = "damaged"
+    try:
+        return state, codec.read_planes(data, allow_truncated=True)
+    except StreamError:
+        return state, None

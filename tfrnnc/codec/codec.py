@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
-from tfrnnc.bitstream.container import MAX_PIXELS, Header, read_planes, write_stream
+from tfrnnc.bitstream import EntropyModel, Header, Planes, read_header, read_planes
+from tfrnnc.bitstream.container import MAX_PIXELS
+from tfrnnc.codec import encoding
+from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.errors import ConfigError, ModelError, WrongModelError
 from tfrnnc.export.manifest import MANIFEST_FILE
-from tfrnnc.images import as_rgb, pad_to_multiple, to_float, to_uint8
+from tfrnnc.images import as_rgb
+from tfrnnc.metrics import block_ssim
 from tfrnnc.metrics import psnr as measure_psnr
 from tfrnnc.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
 
@@ -57,11 +60,12 @@ def load(
     folder = model_folder(name_or_path)
     if runtime is None:
         runtime = "litert" if (folder / MANIFEST_FILE).is_file() else "keras"
+    entropy_model = EntropyModel.read(folder)
     if runtime == "keras":
-        return Codec(KerasRuntime.load(folder))
+        return Codec(KerasRuntime.load(folder), entropy_model)
     if runtime != "litert":
         raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
-    codec = Codec(LiteRTRuntime(folder, threads))
+    codec = Codec(LiteRTRuntime(folder, threads), entropy_model)
     if (trained := trained_id(folder)) not in (None, codec.runtime.model_id.hex()):
         raise ModelError(
             f"{folder}: its TFLite files are of model {codec.runtime.model_id.hex()}, but its "
@@ -73,20 +77,35 @@ def load(
 class Codec:
     """Compresses images to progressive streams and back.
 
-    Streams are progressive: the first steps of a stream decode to exactly what encoding with
-    as many steps would have given.
+    Streams are progressive: the first bytes of a stream decode to what they hold, and its first
+    steps to exactly what encoding with as many steps would have given.
 
     Args:
         runtime: what runs the model's steps, a `LiteRTRuntime` or a `KerasRuntime`.
+        entropy_model: gives the probabilities of the model's bits; None for streams that are
+            not entropy-coded.
 
     Attributes:
-        runtime: the same.
+        runtime, entropy_model: the same.
         max_steps: most steps that the model can encode.
+
+    Raises:
+        ModelError: if the entropy model is of another model's bits.
     """
 
-    def __init__(self, runtime: Runtime):
+    def __init__(self, runtime: Runtime, entropy_model: EntropyModel | None = None):
         self.runtime = runtime
+        self.entropy_model = entropy_model
         self.max_steps = runtime.steps
+        if entropy_model is not None:
+            found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.steps))
+            if found != (runtime.model_id, runtime.bits, runtime.steps):
+                raise ModelError(
+                    f"the entropy model is of model {entropy_model.codec_id.hex()} with "
+                    f"{found[1]} bits and {found[2]} steps, but the model is "
+                    f"{runtime.model_id.hex()} with {runtime.bits} and {runtime.steps}; train its "
+                    "own (tfrnnc-train --entropy-model)"
+                )
 
     def encode(
         self,
@@ -96,7 +115,10 @@ class Codec:
         bpp: float | None = None,
         max_bytes: int | None = None,
         psnr: float | None = None,
+        ssim: float | None = None,
         background: str | None = None,
+        header: bool = True,
+        entropy_coding: bool = True,
     ) -> bytes:
         """Compresses an image.
 
@@ -105,22 +127,35 @@ class Codec:
         Args:
             image: a Pillow image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
             steps: encode this many steps.
-            bpp: at most so many bits per pixel, header included.
-            max_bytes: at most so many bytes, header included.
+            bpp: at most so many bits per pixel, all bytes counted.
+            max_bytes: at most so many bytes, all counted. The last step is cut where the bytes
+                end, if the picture gains from what is there of it.
             psnr: stop at the first step that reaches this PSNR in decibels; if none does, all
                 steps are encoded, and a warning is logged.
+            ssim: the same for the paper's SSIM.
             background: colour behind a transparent image.
+            header: False leaves out the header and the checks, for stores that know the size of
+                their images and check for themselves; `shared_header` makes it a stream again.
+            entropy_coding: False leaves the entropy model out.
 
         Returns:
             the stream.
 
         Raises:
             ImageError: if the image is of a kind that cannot be encoded.
-            ConfigError: if a limit is out of range, or no step fits in it.
+            ConfigError: if a limit is out of range, or too few bytes for a picture.
         """
         return self.encode_with_picture(
-            image, steps=steps, bpp=bpp, max_bytes=max_bytes, psnr=psnr, background=background
-        )[0]
+            image,
+            steps=steps,
+            bpp=bpp,
+            max_bytes=max_bytes,
+            psnr=psnr,
+            ssim=ssim,
+            background=background,
+            header=header,
+            entropy_coding=entropy_coding,
+        ).data
 
     def encode_with_picture(
         self,
@@ -130,31 +165,51 @@ class Codec:
         bpp: float | None = None,
         max_bytes: int | None = None,
         psnr: float | None = None,
+        ssim: float | None = None,
         background: str | None = None,
-    ) -> tuple[bytes, np.ndarray]:
-        """As `encode`, and returns what the stream decodes to as well.
+        header: bool = True,
+        entropy_coding: bool = True,
+    ) -> Encoded:
+        """As `encode`, and says more.
 
         Args, Raises: as for `encode`.
 
         Returns:
-            the pair (stream, picture), the picture uint8 (H, W, 3).
+            the stream, what it decodes to, and the targets that are not reached.
         """
         pixels = as_rgb(image, background)
-        limit = self._step_limit(pixels.shape, steps, bpp, max_bytes)
-        planes = []
-        for plane, picture in self.encode_steps(pixels, limit):
-            planes.append(plane)
-            if psnr is not None and measure_psnr(pixels, picture) >= psnr:
-                break
-        else:
-            if psnr is not None:
-                logger.warning(
-                    "a PSNR of %g dB is not reached in %d steps (%.2f dB)",
-                    psnr,
-                    limit,
-                    measure_psnr(pixels, picture),
-                )
-        return write_stream(self._header(pixels.shape, len(planes)), planes), picture
+        height, width, _ = pixels.shape
+        if steps is not None and not 1 <= steps <= self.max_steps:
+            raise ConfigError(
+                f"steps must be from 1 to {self.max_steps} for this model, not {steps}"
+            )
+        if bpp is not None:
+            if not bpp > 0:
+                raise ConfigError(f"bpp must be above 0, not {bpp}")
+            allowed = int(min(bpp * height * width / 8, 2**62))
+            max_bytes = allowed if max_bytes is None else min(max_bytes, allowed)
+        targets = [
+            Target(name, measure, value)
+            for name, measure, value in (
+                ("PSNR", measure_psnr, psnr),
+                ("SSIM", block_ssim, ssim),
+            )
+            if value is not None
+        ]
+        encoded = encoding.encode(
+            self.runtime,
+            self.entropy_model if entropy_coding else None,
+            self._header(height, width, entropy_coding, bare=not header),
+            pixels,
+            steps=steps or self.max_steps,
+            max_bytes=max_bytes,
+            targets=targets,
+            bare=not header,
+        )
+        for target in encoded.missed:
+            found = target.measure(pixels, encoded.picture)
+            logger.warning("no step reaches a %s of %g (%.4g)", target.name, target.value, found)
+        return encoded
 
     def encode_steps(
         self, pixels: np.ndarray, steps: int | None = None
@@ -166,19 +221,32 @@ class Codec:
             steps: how many; None takes all.
 
         Yields:
-            each step's bits, bool (h, w, bits), and the picture after it, uint8 (H, W, 3).
+            each step's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
+            (H, W, 3).
         """
-        height, width, _ = pixels.shape
-        image = to_float(pad_to_multiple(pixels, self.runtime.stride))
-        residual = image
-        reconstruction = encoder_states = decoder_states = None
-        for step in range(self.max_steps if steps is None else steps):
-            plane, encoder_states = self.runtime.encode_step(residual, encoder_states, step)
-            reconstruction, decoder_states = self.runtime.decode_step(
-                plane, decoder_states, reconstruction, step
-            )
-            residual = image - reconstruction
-            yield plane, _picture(reconstruction, height, width)
+        loop = ResidualLoop(self.runtime, pixels)
+        for _ in range(self.max_steps if steps is None else steps):
+            yield loop.step()
+
+    def shared_header(self, width: int, height: int, *, entropy_coding: bool = True) -> bytes:
+        """The header that makes streams of what `encode` gives with `header=False`.
+
+        Args:
+            width: of the images in pixels.
+            height: of the images in pixels.
+            entropy_coding: as for `encode`.
+
+        Returns:
+            the header; in front of the code of any such image it makes a stream.
+
+        Example:
+
+        >>> codec = load()
+        >>> code = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=30, header=False)
+        >>> len(code), codec.decode(codec.shared_header(32, 32) + code).shape
+        (30, (32, 32, 3))
+        """
+        return self._header(height, width, entropy_coding, bare=True).to_bytes()
 
     def decode(
         self,
@@ -193,7 +261,8 @@ class Codec:
         Args:
             data: a stream.
             steps: decode this many steps only; None decodes all.
-            allow_truncated: decode what is there of a stream that was cut.
+            allow_truncated: decode what is there of a stream that was cut, or is damaged from
+                some place on.
             max_pixels: refuse images of more pixels.
 
         Returns:
@@ -202,9 +271,9 @@ class Codec:
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
         """
-        header, planes = self._read(data, steps, allow_truncated, max_pixels)
-        (reconstruction,) = deque(self._reconstructions(planes), maxlen=1)
-        return _picture(reconstruction, header.height, header.width)
+        found = self.read_planes(data, steps, allow_truncated, max_pixels)
+        shape = found.header.height, found.header.width
+        return encoding.decode(self.runtime, found.planes, shape)
 
     def decode_progressive(
         self, data: bytes, *, allow_truncated: bool = False, max_pixels: int = MAX_PIXELS
@@ -213,8 +282,8 @@ class Codec:
 
         Args:
             data: a stream.
-            allow_truncated: decode what is there of a stream that was cut.
-            max_pixels: refuse images of more pixels.
+            allow_truncated: as for `decode`.
+            max_pixels: as for `decode`.
 
         Yields:
             the picture after each step, uint8 (H, W, 3).
@@ -223,64 +292,60 @@ class Codec:
             StreamError: one of its subclasses, before the first picture, if the stream cannot
                 be decoded.
         """
-        header, planes = self._read(data, None, allow_truncated, max_pixels)
-        for reconstruction in self._reconstructions(planes):
-            yield _picture(reconstruction, header.height, header.width)
+        found = self.read_planes(data, None, allow_truncated, max_pixels)
+        shape = found.header.height, found.header.width
+        yield from encoding.decode_steps(self.runtime, found.planes, shape)
 
-    def _reconstructions(self, planes: list[np.ndarray]) -> Iterator[np.ndarray]:
-        reconstruction = states = None
-        for step, plane in enumerate(planes):
-            reconstruction, states = self.runtime.decode_step(plane, states, reconstruction, step)
-            yield reconstruction
+    def read_planes(
+        self,
+        data: bytes,
+        steps: int | None = None,
+        allow_truncated: bool = False,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Planes:
+        """The bits of a stream, which `decode` makes a picture of.
 
-    def _header(self, shape: tuple[int, ...], steps: int) -> Header:
-        runtime = self.runtime
-        return Header(runtime.model_id, shape[1], shape[0], runtime.stride, runtime.bits, steps)
+        Args:
+            data: as for `decode`, like the others.
+            steps: how many at most.
+            allow_truncated: whether the stream may be cut or damaged.
+            max_pixels: refuse images of more pixels.
 
-    def _step_limit(self, shape, steps, bpp, max_bytes) -> int:
-        limit = self.max_steps
-        if steps is not None:
-            if not 1 <= steps <= self.max_steps:
-                raise ConfigError(
-                    f"steps must be from 1 to {self.max_steps} for this model, not {steps}"
-                )
-            limit = steps
-        if bpp is not None:
-            if not bpp > 0:
-                raise ConfigError(f"bpp must be above 0, not {bpp}")
-            allowed = int(min(bpp * shape[0] * shape[1] / 8, 2**62))
-            max_bytes = allowed if max_bytes is None else min(max_bytes, allowed)
-        if max_bytes is not None:
-            least = self._header(shape, 1)
-            fitting = 1 + (max_bytes - least.stream_bytes) // least.plane_bytes
-            if fitting < 1:
-                raise ConfigError(
-                    f"{max_bytes} bytes are too few for {shape[1]}x{shape[0]} pixels; the "
-                    f"smallest stream of this model has {least.stream_bytes}"
-                )
-            limit = min(limit, fitting)
-        return limit
-
-    def _read(self, data, steps, allow_truncated, max_pixels):
-        header, planes = read_planes(data, steps, allow_truncated, max_pixels)
-        if header.model_id != self.runtime.model_id:
+        Raises:
+            StreamError: one of its subclasses, if the stream cannot be decoded.
+        """
+        header, _ = read_header(data)
+        model = self.entropy_model if header.entropy_coded else None
+        known = model.stream_id if model else self.runtime.model_id
+        if header.model_id != known:
             maker = preset_of(header.model_id)
             remedy = f"load the preset {maker!r}" if maker else "load the model that made it"
             raise WrongModelError(
                 f"the stream was made by model {header.model_id.hex()}, but this is "
-                f"{self.runtime.model_id.hex()}; {remedy}"
+                f"{known.hex()}; {remedy}"
             )
-        if (header.stride, header.bits) != (self.runtime.stride, self.runtime.bits):
-            raise WrongModelError(
-                f"the stream has {header.bits} bits at stride {header.stride}, but the model has "
-                f"{self.runtime.bits} at stride {self.runtime.stride}"
-            )
-        if len(planes) > self.max_steps:
+        if (header.steps if steps is None else min(steps, header.steps)) > self.max_steps:
             raise WrongModelError(
                 f"the stream has {header.steps} steps, but the model only {self.max_steps}"
             )
-        return header, planes
+        return read_planes(
+            data,
+            self.runtime.stride,
+            self.runtime.bits,
+            model,
+            steps,
+            allow_truncated,
+            max_pixels,
+        )
 
-
-def _picture(reconstruction: np.ndarray, height: int, width: int) -> np.ndarray:
-    return to_uint8(reconstruction[:height, :width])
+    def _header(self, height: int, width: int, entropy_coding: bool, bare: bool) -> Header:
+        model = self.entropy_model if entropy_coding else None
+        return Header(
+            model.stream_id if model else self.runtime.model_id,
+            width,
+            height,
+            self.max_steps,
+            entropy_coded=model is not None,
+            checked=not bare,
+            open_end=bare,
+        )

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from tfrnnc.bitstream import as_plane
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.environment import compiled, prepare_environment
 
@@ -51,7 +52,7 @@ class KerasRuntime(Runtime):
             states = self.model.initial_encoder_states(1, *residual.shape[:2])
         encode_step = self._encode_steps[min(step, len(self._encode_steps) - 1)]
         logits, states = encode_step(residual[None], states)
-        return np.asarray(logits)[0] >= 0, states
+        return as_plane(np.asarray(logits)[0] >= 0), states
 
     def decode_step(
         self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int
@@ -60,7 +61,7 @@ class KerasRuntime(Runtime):
         if states is None:
             height, width, _ = plane.shape
             states = self.model.initial_decoder_states(1, height * self.stride, width * self.stride)
-        bits = np.where(plane, np.float32(1), np.float32(-1))
+        bits = plane.astype(np.float32)
         decode_step = self._decode_steps[min(step, len(self._decode_steps) - 1)]
         prediction, states = decode_step(bits[None], states)
         before = 0.0 if reconstruction is None else reconstruction

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrnnc.bitstream import as_plane
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.windows import Window, cut, even
 from tfrnnc.environment import silenced_stderr
@@ -44,14 +45,14 @@ class LiteRTRuntime(Runtime):
         """E_t: see `Runtime.encode_step`."""
         encoder = self._encoders[min(step, len(self._encoders) - 1)]
         logits, states = encoder(residual, states, residual.shape[:2])
-        return logits >= 0, states
+        return as_plane(logits >= 0), states
 
     def decode_step(
         self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int
     ):
         """D_t: see `Runtime.decode_step`."""
         decoder = self._decoders[min(step, len(self._decoders) - 1)]
-        bits = np.where(plane, np.float32(1), np.float32(-1))
+        bits = plane.astype(np.float32)
         size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
         prediction, states = decoder(bits, states, size)
         if self._additive and reconstruction is not None:

@@ -23,7 +23,7 @@ class Runtime(Protocol):
     steps: int
 
     def encode_step(self, residual: np.ndarray, states: Any, step: int) -> tuple[np.ndarray, Any]:
-        """E_t: the residual float32 (H, W, 3) to a plane of bits, bool (h, w, bits).
+        """E_t: the residual float32 (H, W, 3) to a plane, int8 (h, w, bits).
 
         Args:
             residual: H and W are multiples of the stride.
@@ -31,7 +31,7 @@ class Runtime(Protocol):
             step: t - 1, counted from zero.
 
         Returns:
-            the pair (plane, new states); the plane is true where the bit is +1.
+            the pair (plane, new states); the plane holds -1 and +1.
         """
 
     def decode_step(
@@ -40,7 +40,7 @@ class Runtime(Protocol):
         """D_t: a plane of bits to the reconstruction, float32 (H, W, 3).
 
         Args:
-            plane: bool (h, w, bits).
+            plane: int8 (h, w, bits) of -1 and +1, and 0 for bits that are not known.
             states: None at first, then what the step before returned.
             reconstruction: None at first, then what the step before returned.
             step: t - 1, counted from zero.

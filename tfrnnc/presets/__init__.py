@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE, stream_id
 from tfrnnc.errors import ModelError
 from tfrnnc.files import CONFIG_FILE
 
@@ -45,9 +46,19 @@ def model_folder(name_or_path: str | os.PathLike) -> Path:
 def preset_of(model_id: bytes) -> str | None:
     """The name of the preset with this identity, as streams carry it; None if there is none."""
     for name in list_presets():
-        if trained_id(PRESETS_FOLDER / name) == model_id.hex():
+        folder = PRESETS_FOLDER / name
+        if model_id.hex() in (trained_id(folder), entropy_coded_id(folder)):
             return name
     return None
+
+
+def entropy_coded_id(folder: Path) -> str | None:
+    """The identity that entropy-coded streams of a folder's model carry, in hexadecimal.
+
+    None if it has no entropy model.
+    """
+    path = folder / ENTROPY_MODEL_FILE
+    return stream_id(path.read_bytes()).hex() if path.is_file() else None
 
 
 def trained_id(folder: Path) -> str | None:

@@ -1,0 +1,202 @@
+"""The residual loop of encoding and decoding, and what of an image fits in so many bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel, Header, Planes, StreamWriter, read_planes
+from tfrnnc.bitstream.container import MAX_SIDE
+from tfrnnc.codec.runtime import Runtime
+from tfrnnc.errors import ConfigError, TruncatedStreamError
+from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+
+
+class ResidualLoop:
+    """Encodes an image step by step (section 3.1).
+
+    Args:
+        runtime: of the model.
+        pixels: uint8 (H, W, 3).
+        keep: whether `last_picture` will be asked for; takes memory.
+    """
+
+    def __init__(self, runtime: Runtime, pixels: np.ndarray, keep: bool = False):
+        self._runtime, self._keep = runtime, keep
+        self._height, self._width, _ = pixels.shape
+        self._image = to_float(pad_to_multiple(pixels, runtime.stride))
+        self._residual = self._image
+        self._step = 0
+        self._encoder_states: Any = None
+        self._decoded: tuple[Any, Any] = (None, None)  # states and reconstruction
+        self._before: tuple[Any, Any] = (None, None)
+
+    def step(self) -> tuple[np.ndarray, np.ndarray]:
+        """Takes a step: its plane, int8 (h, w, bits), and the picture after it, uint8 (H, W, 3)."""
+        plane, self._encoder_states = self._runtime.encode_step(
+            self._residual, self._encoder_states, self._step
+        )
+        if self._keep:
+            self._before = self._decoded
+        self._decoded = self._decode(plane, self._decoded, self._step)
+        self._residual = self._image - self._decoded[1]
+        self._step += 1
+        return plane, self._picture(self._decoded[1])
+
+    def last_picture(self, plane: np.ndarray) -> np.ndarray:
+        """The picture after the last step, had a decoder this plane for it."""
+        return self._picture(self._decode(plane, self._before, self._step - 1)[1])
+
+    def _decode(self, plane, decoded, step: int):
+        states, reconstruction = decoded
+        reconstruction, states = self._runtime.decode_step(plane, states, reconstruction, step)
+        return states, reconstruction
+
+    def _picture(self, reconstruction: np.ndarray) -> np.ndarray:
+        return to_uint8(reconstruction[: self._height, : self._width])
+
+
+@dataclass(frozen=True)
+class Target:
+    """A quality to reach.
+
+    Attributes:
+        name: to tell the user.
+        measure: takes the image and a picture, uint8 (H, W, 3).
+        value: that the measure should reach.
+    """
+
+    name: str
+    measure: Callable[[np.ndarray, np.ndarray], float]
+    value: float
+
+
+class Encoded(NamedTuple):
+    """An encoded image.
+
+    Attributes:
+        data: the stream, or its code without header.
+        picture: what it decodes to, uint8 (H, W, 3).
+        missed: the targets that the last whole step does not reach.
+    """
+
+    data: bytes
+    picture: np.ndarray
+    missed: list[Target]
+
+
+def encode(
+    runtime: Runtime,
+    entropy_model: EntropyModel | None,
+    header: Header,
+    pixels: np.ndarray,
+    *,
+    steps: int,
+    max_bytes: int | None,
+    targets: list[Target],
+    bare: bool,
+) -> Encoded:
+    """Encodes an image within limits.
+
+    Args:
+        runtime: of the model.
+        entropy_model: the model's, if it is to be used.
+        header: of the stream.
+        pixels: uint8 (H, W, 3).
+        steps: most steps.
+        max_bytes: most bytes; the last step is cut there, if the picture gains from it.
+        targets: stop at the first step that reaches them all.
+        bare: return the code only.
+
+    Raises:
+        ConfigError: if nothing that can be decoded fits in `max_bytes`.
+    """
+    writer = StreamWriter(header, runtime.stride, runtime.bits, entropy_model)
+    loop = ResidualLoop(runtime, pixels, keep=max_bytes is not None)
+    prefix = header.to_bytes() if bare else b""
+    data, picture, missed = b"", None, targets
+    whole, over = 0, False
+    while whole < steps and not over:
+        plane, after = loop.step()
+        writer.add(plane)
+        grown = writer.code() if bare else writer.whole()
+        over = max_bytes is not None and len(grown) > max_bytes
+        if not over:
+            data, picture, whole = grown, after, whole + 1
+            missed = [each for each in targets if each.measure(pixels, picture) < each.value]
+            if targets and not missed:
+                break
+    if bare and picture is not None:
+        # Cut out of the code of a further step, so that the last byte's spare bits are its own.
+        if not over and whole < runtime.steps:
+            writer.add(loop.step()[0])
+        code = writer.code()
+        found = _read(prefix + code, runtime, entropy_model)
+        data = code[: found.ends[whole - 1] - len(prefix)]
+    if max_bytes is None or not (over or len(data) > max_bytes):
+        assert picture is not None
+        return Encoded(data, picture, missed)
+
+    cut = writer.code()[:max_bytes] if bare else writer.cut(max_bytes)
+    try:
+        planes = _read(prefix + cut, runtime, entropy_model).planes if cut else []
+    except TruncatedStreamError:
+        planes = []
+    if planes and cut and (len(planes) > whole or len(data) > max_bytes):
+        if len(planes) == writer.steps:
+            of_cut = loop.last_picture(planes[-1])
+        else:
+            of_cut = decode(runtime, planes, pixels.shape)
+        if picture is None or len(data) > max_bytes or _gains(pixels, picture, of_cut):
+            data, picture = cut, of_cut
+    if picture is None or len(data) > max_bytes:
+        height, width, _ = pixels.shape
+        raise ConfigError(
+            f"{max_bytes} bytes are too few for {width}x{height} pixels: the first step takes "
+            f"{len(writer.whole())}, of which a picture needs about an eighth and the header"
+        )
+    return Encoded(data, picture, missed)
+
+
+def decode(runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """The picture after the last of the planes, uint8 (H, W, 3).
+
+    Args:
+        runtime: of the model.
+        planes: int8 (h, w, bits).
+        shape: of the image, (H, W, ...).
+    """
+    (picture,) = deque(decode_steps(runtime, planes, shape), maxlen=1)
+    return picture
+
+
+def decode_steps(
+    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...]
+) -> Iterator[np.ndarray]:
+    """Yields the picture after each plane; see `decode`."""
+    height, width = shape[:2]
+    reconstruction = states = None
+    for step, plane in enumerate(planes):
+        reconstruction, states = runtime.decode_step(plane, states, reconstruction, step)
+        yield to_uint8(reconstruction[:height, :width])
+
+
+def _gains(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether the second picture is nearer to the image than the first."""
+    errors = [np.square(pixels - picture.astype(np.float32)).sum() for picture in (before, after)]
+    return bool(errors[1] < errors[0])
+
+
+def _read(stream: bytes, runtime: Runtime, entropy_model: EntropyModel | None) -> Planes:
+    return read_planes(
+        stream,
+        runtime.stride,
+        runtime.bits,
+        entropy_model,
+        allow_truncated=True,
+        max_pixels=MAX_SIDE**2,
+    )
