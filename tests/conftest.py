@@ -55,17 +55,25 @@ def tiny_config(arch: str, **settings) -> dict:
 
 @pytest.fixture(scope="session", params=list(TINY_LAYOUTS))
 def tiny_folder(request, tmp_path_factory) -> Path:
-    """A folder with a model of each architecture, of random weights, and its TFLite files."""
+    """A folder with a model of each architecture, its TFLite files and its entropy model.
+
+    All of random weights.
+    """
     import keras
 
+    from tfrnnc.bitstream import ENTROPY_MODEL_FILE
     from tfrnnc.export.tflite import export_tflite
-    from tfrnnc.models.model_files import model_from_config, save_model
+    from tfrnnc.models.entropy_network import EntropyNetwork
+    from tfrnnc.models.model_files import model_from_config, model_id, save_model
 
     keras.utils.set_random_seed(7)
     folder = tmp_path_factory.mktemp(request.param)
     model = model_from_config(tiny_config(request.param))
     save_model(model, folder)
     export_tflite(model, folder)
+    network = EntropyNetwork(model.steps, model.bits, groups=min(3, model.bits), hidden=8, width=4)
+    content = network.to_entropy_model(model_id(model)).to_bytes()
+    (folder / ENTROPY_MODEL_FILE).write_bytes(content)
     return folder
 
 

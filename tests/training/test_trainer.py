@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import tfrnnc
+from tfrnnc.bitstream import read_header
 from tfrnnc.data import FolderImages
 from tfrnnc.errors import ConfigError, ModelError, TrainingError
 from tfrnnc.images import to_float, to_uint8
@@ -258,12 +260,14 @@ import keras, numpy as np
 assert keras.backend.backend() == "jax"
 from tfrnnc.data import FolderImages
 from tfrnnc.models.model_files import load_model, model_from_config
+from tfrnnc.training.entropy_training import train_entropy_model
 from tfrnnc.training.trainer import Recipe, train
 folder, images = Path(sys.argv[1]), FolderImages(sys.argv[2])
 keras.utils.set_random_seed(5)
 model = model_from_config({config!r}, seed=5)
-train(model, images, images, Recipe(epochs=2, steps_per_epoch=3, batch_size=2, patch_size=16),
-      folder, quiet=True)
+recipe = Recipe(epochs=2, steps_per_epoch=3, batch_size=2, patch_size=16)
+train(model, images, images, recipe, folder, quiet=True)
+train_entropy_model(load_model(folder), images, images, recipe, folder, quiet=True)
 patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
 np.save(folder / "jax.npy", np.asarray(load_model(folder)(patch)))
 """
@@ -286,6 +290,11 @@ def test_trains_on_jax_without_tensorflow_and_loads_on_tensorflow(image_folder, 
     on_tensorflow = np.asarray(load_model(tmp_path)(patch))
     np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), on_tensorflow, atol=1e-5)
     assert [row["step"] for row in read_log(tmp_path)] == [3, 6]
+    codec = tfrnnc.load(tmp_path)
+    image = np.arange(20 * 20 * 3, dtype=np.uint8).reshape(20, 20, 3)
+    data, picture, _ = codec.encode_with_picture(image)
+    assert read_header(data)[0].entropy_coded
+    np.testing.assert_array_equal(codec.decode(data), picture)
 
 
 def test_command_line(image_folder, tmp_path):

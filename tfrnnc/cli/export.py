@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 
+from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE
 from tfrnnc.cli.common import command
 from tfrnnc.environment import require_tensorflow
-from tfrnnc.files import SETTINGS_FILE
+from tfrnnc.files import SETTINGS_FILE, replacing
 from tfrnnc.presets import model_folder
 
 CALIBRATION_IMAGES = 50  #: at most
@@ -146,6 +148,8 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
             click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
     manifest = export_measured(trained, output, compared, pixels, quantize, calibrating, optimized)
+    if optimized is None and folder.resolve() != output.resolve():
+        copy_entropy_model(folder, output)
     parity = manifest.parity
     for file in (*manifest.encoders, *manifest.decoders):
         click.echo(f"{output / file.name}: {file.size_bytes:,} bytes")
@@ -155,6 +159,16 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
         f"{parity['max_difference']:.1e} at most; "
         f"{max(parity['psnr_lost']):.3f} dB lost at the worst step"
     )
+
+
+def copy_entropy_model(folder: Path, output: Path) -> None:
+    """Copies a model's entropy model, if it has one, to where its TFLite files are."""
+    if (folder / ENTROPY_MODEL_FILE).is_file():
+        with replacing(output / ENTROPY_MODEL_FILE) as temporary:
+            shutil.copyfile(folder / ENTROPY_MODEL_FILE, temporary)
+        click.echo(
+            f"{output / ENTROPY_MODEL_FILE}: {(output / ENTROPY_MODEL_FILE).stat().st_size:,} bytes"
+        )
 
 
 def _optimize(model, method, output, data, sparsity, clusters, fine_tune_steps, **recipe):

@@ -6,6 +6,7 @@ Not a command that users install; run it with `python -m tfrnnc.cli.make_preset 
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -32,9 +33,14 @@ from tfrnnc.presets import PRESETS_FOLDER
 def main(run, name, images, presets, notes):
     """Make the preset NAME from the best model of the training in the folder RUN."""
     require_tensorflow()
+    from tfrnnc.bitstream import EntropyModel
+    from tfrnnc.cli.export import copy_entropy_model
+    from tfrnnc.codec import Codec
+    from tfrnnc.codec.keras_runtime import KerasRuntime
     from tfrnnc.codec.parity import export_measured
     from tfrnnc.data import FolderImages
     from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.training.entropy_training import ENTROPY_LOG_FILE
     from tfrnnc.training.trainer import LOG_FILE, read_settings
 
     if not name.isidentifier():
@@ -48,9 +54,14 @@ def main(run, name, images, presets, notes):
     save_model(model, presets / name)
     export_measured(model, presets / name, measured)
     shutil.copyfile(run / LOG_FILE, presets / name / LOG_FILE)
-    (presets / name / "MODEL_CARD.md").write_text(
-        model_card(name, model, settings, log, rows, images, notes)
-    )
+    entropy_model = EntropyModel.read(run)
+    card = model_card(name, model, settings, log, rows, images, notes)
+    if entropy_model:
+        copy_entropy_model(run, presets / name)
+        shutil.copyfile(run / ENTROPY_LOG_FILE, presets / name / ENTROPY_LOG_FILE)
+        saved = measure_entropy_model(Codec(KerasRuntime(model), entropy_model), measured)
+        card += entropy_section(run, entropy_model, saved)
+    (presets / name / "MODEL_CARD.md").write_text(card)
     click.echo(f"{presets / name}")
 
 
@@ -82,6 +93,53 @@ def measure(model, images) -> list[dict[str, float]]:
         dict(zip(("bytes", "bpp", "psnr", "ssim"), map(float, row), strict=True))
         for row in np.mean(values, axis=0)
     ]
+
+
+def measure_entropy_model(codec, images) -> list[tuple[float, float]]:
+    """Means of the bytes of the code after each step, without the entropy model and with it."""
+    from tfrnnc.bitstream.plane_coder import PlaneEncoder
+
+    totals = []
+    for image in images:
+        planes = [plane for plane, _ in codec.encode_steps(image)]
+        encoders = [PlaneEncoder(planes[0].shape, each) for each in (None, codec.entropy_model)]
+        sizes = []
+        for plane in planes:
+            for encoder in encoders:
+                encoder.add(plane)
+            sizes.append([len(encoder.finish()) for encoder in encoders])
+        totals.append(sizes)
+    return [(float(plain), float(coded)) for plain, coded in np.mean(totals, axis=0)]
+
+
+def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) -> str:
+    """What a model card says of the entropy model."""
+    from tfrnnc.training.entropy_training import ENTROPY_LOG_FILE, ENTROPY_SETTINGS_FILE
+
+    settings = json.loads((run / ENTROPY_SETTINGS_FILE).read_text())
+    with (run / ENTROPY_LOG_FILE).open(newline="") as file:
+        best = min(csv.DictReader(file), key=lambda row: float(row["val_loss"]))
+    table = "\n".join(
+        f"| {step} | {plain:.1f} | {coded:.1f} | {100 * (1 - coded / plain):.1f} % |"
+        for step, (plain, coded) in enumerate(saved, start=1)
+    )
+    return f"""
+## Entropy model
+
+```
+{settings["command"]}
+```
+
+Seed {settings["recipe"]["seed"]}; the weights are those after epoch {best["epoch"]}, at which a bit
+of the validation patches takes {float(best["val_loss"]):.4f} bits. The curve is in
+`{ENTROPY_LOG_FILE}`. {len(entropy_model.to_bytes()):,} bytes; streams coded with it carry the
+identity `{entropy_model.stream_id.hex()}`. Bytes of the code on the same images, header and checks
+apart:
+
+| step | plain | coded | saved |
+|---|---|---|---|
+{table}
+"""
 
 
 def model_card(name, model, settings, log, rows, images, notes) -> str:

@@ -17,9 +17,21 @@ from click.core import ParameterSource
 from tfrnnc.cli.common import command
 from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError, TrainingError
-from tfrnnc.files import CONFIG_FILE, SETTINGS_FILE
+from tfrnnc.files import CONFIG_FILE, SETTINGS_FILE, replacing
 from tfrnnc.presets import model_folder
 
+DATA = ("data", "validation", "tfds_dir", "tfds_split")
+RECIPE = (
+    "epochs",
+    "steps_per_epoch",
+    "batch_size",
+    "patch_size",
+    "reduce",
+    "max_reduce",
+    "warmup_steps",
+    "ssim_weight",
+    "seed",
+)
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
 
@@ -60,6 +72,13 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     type=click.Path(file_okay=False, path_type=Path),
     help="Go on with the run in this folder, with its own settings.",
 )
+@click.option(
+    "--entropy-model",
+    "finished_codec",
+    metavar="MODEL",
+    help="Train the entropy model of MODEL, a finished codec's folder, which compresses its bits "
+    "further; it is written there, or to --output.",
+)
 @click.option("--steps", type=int, default=8, show_default=True, help="Residual steps a patch.")
 @click.option("--bits", type=int, help="Bits a location of the code and step; else the layout's.")
 @click.option(
@@ -97,7 +116,7 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 @click.option("--warmup-steps", type=int, default=100, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def main(resume, quiet, output, learning_rate, **options):
+def main(resume, quiet, output, learning_rate, finished_codec, **options):
     """Train a codec on images.
 
     The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
@@ -119,6 +138,9 @@ def main(resume, quiet, output, learning_rate, **options):
         write_settings,
     )
 
+    if finished_codec:
+        _train_entropy_model(finished_codec, output, quiet, learning_rate, options)
+        return
     if resume:
         if given := _given() - {"resume", "learning_rate", "quiet"}:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
@@ -163,35 +185,61 @@ def main(resume, quiet, output, learning_rate, **options):
 def _new_settings(options: dict, learning_rate: float) -> dict:
     from tfrnnc.training.trainer import Recipe
 
-    recipe = Recipe(
-        learning_rate=learning_rate,
-        **{
-            name: options[name]
-            for name in (
-                "epochs",
-                "steps_per_epoch",
-                "batch_size",
-                "patch_size",
-                "reduce",
-                "max_reduce",
-                "warmup_steps",
-                "ssim_weight",
-                "seed",
-            )
-        },
-    )
+    recipe = Recipe(learning_rate=learning_rate, **{name: options[name] for name in RECIPE})
+    return {
+        **_provenance(options, recipe),
+        "earlier_commands": _earlier_commands(options["initial_model"]),
+        "model": _model_settings(options),
+        "initial_model": options["initial_model"],
+    }
+
+
+def _provenance(options: dict, recipe) -> dict:
+    """What any run's settings say of where its result comes from."""
     return {
         "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),
-        "earlier_commands": _earlier_commands(options["initial_model"]),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("tfrnnc", "keras", "numpy")},
         },
-        "model": _model_settings(options),
-        "initial_model": options["initial_model"],
-        "data": {name: options[name] for name in ("data", "validation", "tfds_dir", "tfds_split")},
+        "data": {name: options[name] for name in DATA},
         "recipe": asdict(recipe),
     }
+
+
+def _train_entropy_model(codec, output, quiet, learning_rate, options) -> None:
+    from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE
+    from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.training.entropy_training import ENTROPY_SETTINGS_FILE, train_entropy_model
+    from tfrnnc.training.trainer import Recipe
+
+    known = {"finished_codec", "output", "quiet", "learning_rate", *DATA, *RECIPE}
+    if given := _given() - (known - {"warmup_steps", "ssim_weight"}):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise click.UsageError(f"--entropy-model keeps the codec as it is; leave out {names}")
+    if not options["data"]:
+        raise click.UsageError("give --data")
+    source = model_folder(codec)
+    folder = output or source
+    if (folder / ENTROPY_MODEL_FILE).exists():
+        raise click.UsageError(
+            f"{folder} has an entropy model, without which streams that were made with it "
+            "cannot be decoded; give another --output"
+        )
+    if folder != source and (folder / CONFIG_FILE).exists():
+        raise click.UsageError(f"{folder} holds another model; give another --output")
+    recipe = Recipe(learning_rate=learning_rate, **{name: options[name] for name in RECIPE})
+    model = load_model(source)
+    images, validation_images = _open_data(**{name: options[name] for name in DATA})
+
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    if folder != source:
+        save_model(model, folder)
+    with replacing(folder / ENTROPY_SETTINGS_FILE) as temporary:
+        temporary.write_text(json.dumps(_provenance(options, recipe), indent=2) + "\n")
+    train_entropy_model(model, images, validation_images, recipe, folder, quiet)
 
 
 def _model_settings(options: dict) -> dict:

@@ -167,6 +167,21 @@ class ResidualCodec(keras.Model):
         return self.decoders[0].initial_states(batch, height // self.stride, width // self.stride)
 
     def call(self, images, training=False):
+        return ops.stack([picture for _, picture in self._loop(images, training)], axis=1)
+
+    def code(self, images):
+        """The bits of images, as they are in use.
+
+        Args:
+            images: as for a call.
+
+        Returns:
+            floats -1 and +1, (B, N, H/stride, W/stride, bits).
+        """
+        return ops.stack([bits for bits, _ in self._loop(images, training=False)], axis=1)
+
+    def _loop(self, images, training: bool):
+        """The residual loop: yields the bits of each step and the picture after it."""
         batch, height, width, _ = ops.shape(images)
         for size in (height, width):
             if isinstance(size, int) and size % self.stride:
@@ -177,15 +192,13 @@ class ResidualCodec(keras.Model):
         encoder_states = self.initial_encoder_states(batch, height, width)
         decoder_states = self.initial_decoder_states(batch, height, width)
         residual, reconstruction = images, ops.zeros_like(images)
-        reconstructions = []
         for step in range(self.steps):
             logits, encoder_states = self.encode_step(residual, encoder_states, step)
             bits = self.binarizer(ops.tanh(logits), training=training)
             prediction, decoder_states = self.decode_step(bits, decoder_states, step)
             reconstruction = self.reconstruct(reconstruction, prediction)
             residual = images - reconstruction
-            reconstructions.append(reconstruction)
-        return ops.stack(reconstructions, axis=1)
+            yield bits, reconstruction
 
     def reconstruct(self, reconstruction, prediction):
         """The picture after a step, from the picture before it and the step's prediction."""

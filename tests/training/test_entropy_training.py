@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import tfrnnc
+from tfrnnc.bitstream import ENTROPY_MODEL_FILE, EntropyModel, read_header
+from tfrnnc.cli.train import main as train
+from tfrnnc.models.model_files import load_model
+
+SETTINGS = ["--epochs", 2, "--steps-per-epoch", 3, "--batch-size", 9, "--patch-size", 16, "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model_folder, image_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("entropy") / "run"
+    words = ["--entropy-model", tiny_model_folder, "--output", folder, "--data", image_folder]
+    result = CliRunner().invoke(train, [*map(str, [*words, *SETTINGS])])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_it_leaves_a_model_that_codes(trained, tiny_model_folder, noise):
+    codec = tfrnnc.load(trained)
+    assert codec.runtime.model_id == tfrnnc.load(tiny_model_folder).runtime.model_id
+    assert codec.entropy_model.codec_id == codec.runtime.model_id
+    image = noise(20, 20)
+    data = codec.encode(image)
+    assert read_header(data)[0].entropy_coded
+    plain = tfrnnc.load(tiny_model_folder).encode(image)
+    np.testing.assert_array_equal(codec.decode(data), codec.decode(plain))
+
+
+def test_its_log_and_settings(trained):
+    with (trained / "entropy_log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    of_steps = [float(rows[0][f"val_loss_{step}"]) for step in (1, 2, 3)]
+    assert float(rows[0]["val_loss"]) == pytest.approx(np.mean(of_steps), abs=1e-4)
+    settings = json.loads((trained / "entropy_training.json").read_text())
+    assert "--entropy-model" in settings["command"] or settings["recipe"]["batch_size"] == 9
+
+
+def test_the_codec_is_not_changed(trained, tiny_model_folder):
+    before, after = load_model(tiny_model_folder), load_model(trained)
+    for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_it_is_repeatable(trained, tiny_model_folder, image_folder, tmp_path):
+    words = ["--entropy-model", tiny_model_folder, "--output", tmp_path / "again"]
+    words += ["--data", image_folder, *SETTINGS]
+    assert CliRunner().invoke(train, [*map(str, words)]).exit_code == 0
+    models = [EntropyModel.read(folder) for folder in (trained, tmp_path / "again")]
+    first, second = (np.frombuffer(model.to_bytes(), np.uint8) for model in models)
+    assert np.mean(first != second) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "x", "--arch", "conv"], "leave out --arch"),
+        (["--data", "x", "--resume", "y"], "leave out --resume"),
+        ([], "give --data"),
+    ],
+)
+def test_usage_errors(trained, words, message):
+    result = CliRunner().invoke(train, ["--entropy-model", str(trained), *words])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_model_that_has_one_is_refused(trained, image_folder):
+    before = (trained / ENTROPY_MODEL_FILE).read_bytes()
+    words = ["--entropy-model", str(trained), "--data", str(image_folder)]
+    result = CliRunner().invoke(train, words)
+    assert result.exit_code == 2
+    assert "has an entropy model" in result.output
+    assert (trained / ENTROPY_MODEL_FILE).read_bytes() == before
+
+
+def test_small_images_only_are_said(tiny_model_folder, image_folder, tmp_path):
+    words = ["--entropy-model", tiny_model_folder, "--output", tmp_path / "run"]
+    words += ["--data", image_folder, "--epochs", 1, "--steps-per-epoch", 1, "--quiet"]
+    result = CliRunner().invoke(train, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert "96 pixels in both directions" in result.output

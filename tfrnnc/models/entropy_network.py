@@ -1,0 +1,183 @@
+"""The trainable form of the entropy model."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfrnnc.bitstream.entropy_model import (
+    ACTIVATION_SCALE,
+    WEIGHT_SCALE,
+    EntropyModel,
+    Head,
+    StepModel,
+    group_edges,
+)
+from tfrnnc.errors import ConfigError
+from tfrnnc.models.quantized_conv import QuantizedConv, quantized_logits, quantized_relu
+
+LOGIT_UNIT = 1 / 24  #: see `tfrnnc.bitstream.probabilities`
+
+
+class EntropyNetwork(keras.Model):
+    """Predicts the bits of each step from those that a decoder has by then.
+
+    The same network as `tfrnnc.bitstream.EntropyModel`, which computes with integers what this
+    one computes with multiples of powers of two; `to_entropy_model` converts it.
+
+    Args:
+        steps: of the codec model.
+        bits: at each location, for each step.
+        groups: that the bits of a location are divided into; each takes two passes.
+        hidden: channels of the layers that see the earlier steps.
+        width: channels that predict a group.
+        **kwargs: as for every `keras.Model`.
+
+    Call arguments:
+        planes: floats -1 and +1, (B, steps, h, w, bits).
+
+    Returns:
+        the logit that each bit is +1, (B, steps, h, w, bits).
+
+    Raises:
+        ConfigError: if a number is out of range.
+
+    Example:
+    >>> network = EntropyNetwork(steps=2, bits=8)
+    >>> tuple(network(ops.ones((1, 2, 4, 4, 8))).shape)
+    (1, 2, 4, 4, 8)
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        bits: int,
+        groups: int = 4,
+        hidden: int = 32,
+        width: int = 16,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not (1 <= groups <= bits <= 255 and 1 <= hidden <= 999 and 1 <= width <= 999):
+            raise ConfigError(
+                f"there is no entropy model of {bits} bits in {groups} groups, with {hidden} "
+                f"hidden channels and {width} for a group"
+            )
+        self.steps, self.bits = steps, bits
+        self.groups, self.hidden, self.width = groups, hidden, width
+        edges = group_edges(bits, groups)
+        group_of_bit = np.searchsorted(edges, np.arange(bits), side="right") - 1
+        group_of_unit = np.repeat(np.arange(groups), width)
+        # A unit sees the groups before its own everywhere, and its own at the even locations.
+        self._before = (group_of_bit[:, None] < group_of_unit).astype(np.float32)
+        self._own = (group_of_bit[:, None] == group_of_unit).astype(np.float32)
+        self.contexts = [
+            [QuantizedConv(hidden, 3, name=f"context_{step}_{layer}") for layer in (1, 2)]
+            for step in range(1, steps)
+        ]
+        names = range(steps)
+        self.from_contexts = [
+            QuantizedConv(groups * width, 1, use_bias=False, name=f"from_context_{i}")
+            for i in names[1:]
+        ]
+        self.from_planes = [QuantizedConv(groups * width, 3, name=f"from_plane_{i}") for i in names]
+        self.odd_biases = [
+            self.add_weight(shape=(groups * width,), initializer="zeros", name=f"odd_bias_{i}")
+            for i in names
+        ]
+        self.outputs_ = [QuantizedConv(bits, 1, name=f"output_{i}") for i in names]
+        for step in names:
+            if step:
+                self.contexts[step - 1][0].build((None, None, None, step * bits))
+                self.contexts[step - 1][1].build((None, None, None, hidden))
+                self.from_contexts[step - 1].build((None, None, None, hidden))
+            self.from_planes[step].build((None, None, None, bits))
+            self.outputs_[step].build((None, None, None, groups * width))
+        self.built = True
+
+    def call(self, planes):
+        height, width = ops.shape(planes)[2:4]
+        odd = (ops.arange(height)[:, None] + ops.arange(width)) % 2
+        odd = ops.cast(odd, planes.dtype)[None, :, :, None]
+        logits = []
+        for step in range(self.steps):
+            plane = planes[:, step]
+            layer = self.from_planes[step]
+            values = layer(plane, self._before)
+            own = ops.conv(plane * (1 - odd), layer.quantized_kernel() * self._own, padding="same")
+            values = values + odd * (own + _on_grid(self.odd_biases[step]))
+            if step:
+                context = ops.concatenate([planes[:, i] for i in range(step)], axis=-1)
+                for context_layer in self.contexts[step - 1]:
+                    context = quantized_relu(context_layer(context))
+                values = values + self.from_contexts[step - 1](context)
+            output = self.outputs_[step](quantized_relu(values), self._own.T)
+            unit = ACTIVATION_SCALE * LOGIT_UNIT
+            logits.append(quantized_logits(output) * unit + LOGIT_UNIT / 2)
+        return ops.stack(logits, axis=1)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean length of a bit's code, in bits; 1 is that of the bit itself."""
+        positive = (x + 1.0) / 2.0
+        lost = ops.binary_crossentropy(positive, y_pred, from_logits=True)
+        return ops.mean(lost) / math.log(2)
+
+    def to_entropy_model(self, codec_id: bytes) -> EntropyModel:
+        """The network in integers.
+
+        Args:
+            codec_id: identity of the codec model whose bits it was trained on.
+
+        Raises:
+            ModelError: if its weights are too large to be summed exactly.
+        """
+        edges = group_edges(self.bits, self.groups)
+        steps = []
+        for step in range(self.steps):
+            contexts = self.contexts[step - 1] if step else []
+            plane_kernel = _integers(self.from_planes[step].quantized_kernel(), WEIGHT_SCALE)
+            even_bias = _bias(self.from_planes[step].quantized_bias())
+            odd_bias = even_bias + _bias(_on_grid(self.odd_biases[step]))
+            output = _integers(self.outputs_[step].quantized_kernel(), WEIGHT_SCALE)[0, 0]
+            output_bias = _bias(self.outputs_[step].quantized_bias())
+            seen = np.zeros((0, self.groups * self.width), np.float32)
+            if step:
+                kernel = self.from_contexts[step - 1].quantized_kernel()
+                seen = _integers(kernel, WEIGHT_SCALE)[0, 0]
+            heads = []
+            for group in range(self.groups):
+                units = slice(group * self.width, (group + 1) * self.width)
+                bits = slice(edges[group], edges[group + 1])
+                heads.append(
+                    Head(
+                        seen[:, units],
+                        plane_kernel[:, :, : bits.stop, units].reshape(-1, self.width),
+                        np.stack([even_bias[units], odd_bias[units]]),
+                        output[units, bits],
+                        output_bias[bits],
+                    )
+                )
+            context = []
+            for layer in contexts:
+                kernel = _integers(layer.quantized_kernel(), WEIGHT_SCALE)
+                kernel = kernel.reshape(-1, self.hidden)
+                context.append((kernel, _bias(layer.quantized_bias())))
+            steps.append(StepModel(context, heads))
+        return EntropyModel(codec_id, self.bits, steps)
+
+
+def _on_grid(bias):
+    scale = ACTIVATION_SCALE * WEIGHT_SCALE
+    rounded = ops.round(bias * scale) / scale
+    return ops.stop_gradient(rounded) + (bias - ops.stop_gradient(bias))
+
+
+def _integers(values, scale: int) -> np.ndarray:
+    return np.rint(ops.convert_to_numpy(values) * scale)
+
+
+def _bias(values) -> np.ndarray:
+    return _integers(values, ACTIVATION_SCALE * WEIGHT_SCALE)
