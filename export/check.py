@@ -2,8 +2,8 @@
 
     python export/check.py [PATTERN]
 
-takes the folders whose names match, such as "*_32x32", or all. Bits must be the same, pictures the
-same to a grey level. Exit code 1 if they are not.
+takes the folders whose names match, such as "*_32x32", or all. Bits and streams must be the same,
+pictures the same to a grey level. Exit code 1 if they are not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrnnc.bitstream import pack_plane
+from tfrnnc.bitstream import EntropyModel, pack_plane
 from tfrnnc.codec import Codec
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.images import read_image
@@ -26,13 +26,15 @@ def main(pattern: str = "*") -> int:
     """Checks the folders that match; returns the number of vectors that differ."""
     failures = checked = 0
     for path in sorted(HERE.glob(f"*/{pattern}/golden/golden.json")):
-        codec = Codec(LiteRTRuntime(path.parents[1]))
+        folder = path.parents[1]
+        codec = Codec(LiteRTRuntime(folder), EntropyModel.read(folder))
         for entry in json.loads(path.read_text()):
-            bits, levels = compare(codec, path.parent, entry)
-            failed = bits > 0 or levels > 1
+            bits, levels, same_stream = compare(codec, path.parent, entry)
+            failed = bits > 0 or levels > 1 or not same_stream
             print(
                 f"{path.parents[1].relative_to(HERE)} {entry['name']}: {bits} bits differ, "
-                f"pictures by {levels} grey levels{' - FAILED' if failed else ''}"
+                f"pictures by {levels} grey levels, the stream is "
+                f"{'the same' if same_stream else 'another'}{' - FAILED' if failed else ''}"
             )
             failures += failed
             checked += 1
@@ -43,8 +45,8 @@ def main(pattern: str = "*") -> int:
     return failures
 
 
-def compare(codec: Codec, golden: Path, entry: dict) -> tuple[int, int]:
-    """Bits that differ in encoding, and grey levels between the pictures in decoding."""
+def compare(codec: Codec, golden: Path, entry: dict) -> tuple[int, int, bool]:
+    """Bits that differ in encoding, levels in decoding, and whether the stream is the same."""
     image = read_image(golden / f"{entry['name']}.png")
     expected_pictures = np.split(
         read_image(golden / f"{entry['name']}_steps.png"), len(entry["bits"])
@@ -61,7 +63,7 @@ def compare(codec: Codec, golden: Path, entry: dict) -> tuple[int, int]:
             codec.decode_progressive(stream), expected_pictures, strict=True
         )
     )
-    return bits, levels
+    return bits, levels, codec.encode(image) == stream
 
 
 if __name__ == "__main__":

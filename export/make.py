@@ -20,10 +20,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from tfrnnc.bitstream import pack_plane
-from tfrnnc.bitstream.container import Header, write_stream
+from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_plane
 from tfrnnc.cli.common import command
-from tfrnnc.cli.export import images_of_size
+from tfrnnc.cli.export import copy_entropy_model, images_of_size
 from tfrnnc.environment import require_tensorflow
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.files import replacing
@@ -54,6 +53,7 @@ def main(small_images, large_images, output):
         for name, quantize in QUANTIZATIONS.items():
             folder = output / DEFAULT_PRESET / f"{name}_{size[0]}x{size[1]}"
             manifest = export_measured(model, folder, measured, size, quantize)
+            copy_entropy_model(model_folder(DEFAULT_PRESET), folder)
             images = golden_images(size)
             if size == LARGE:  # The pictures of one photo take a megabyte.
                 images = {"chelsea": images["chelsea"]}
@@ -91,6 +91,7 @@ def write_golden_vectors(
     Of each photo the first piece is taken that leaves no logit near zero, if there is one.
     """
     stages = _interpreters(folder, manifest)
+    model = EntropyModel.read(folder)
     golden = folder / "golden"
     shutil.rmtree(golden, ignore_errors=True)
     golden.mkdir()
@@ -105,16 +106,18 @@ def write_golden_vectors(
             continue
         height, width, _ = image.shape
         header = Header(
-            bytes.fromhex(manifest.model_id),
+            model.stream_id if model else bytes.fromhex(manifest.model_id),
             width,
             height,
-            manifest.stride,
-            manifest.bits,
             manifest.steps,
+            entropy_coded=model is not None,
         )
+        writer = StreamWriter(header, manifest.stride, manifest.bits, model)
+        for plane in planes:
+            writer.add(plane)
         Image.fromarray(image).save(golden / f"{name}.png")
         Image.fromarray(np.concatenate(pictures)).save(golden / f"{name}_steps.png")
-        (golden / f"{name}.rnnc").write_bytes(write_stream(header, planes))
+        (golden / f"{name}.rnnc").write_bytes(writer.whole())
         entries.append(
             {
                 "name": name,
@@ -163,7 +166,7 @@ def run_files(encoders: list, decoders: list, manifest: Manifest, image: np.ndar
         decoder_states = _renamed(decoder_states)
         picture = prediction + picture if manifest.reconstruction == "additive" else prediction
         residual = original - picture
-        planes.append(bits[0] > 0)
+        planes.append(as_plane(bits[0] > 0))
         pictures.append(to_uint8(picture[0]))
         least_logit = min(least_logit, float(np.abs(logits).min()))
     return planes, pictures, least_logit
