@@ -66,6 +66,12 @@ bench-compression: $(VENV)/.installed-test ## Measure optimised and quantised fi
 	  --optimize none --optimize cluster:16 --optimize cluster:32 --optimize prune:0.5 \
 	  --work runs/compression --markdown
 
+.PHONY: bench-entropy
+bench-entropy: $(VENV)/.installed-test ## Measure what entropy coding saves and takes (5 minutes).
+	$(BIN)/python -m pip install --quiet 'constriction>=0.4,<0.6'
+	$(BIN)/python benchmarks/entropy_coding.py $(DATA)/thumbnails/val $(DATA)/kodak \
+	  --json docs/entropy_coding.json --markdown docs/ENTROPY_CODING.md
+
 .PHONY: pictures
 pictures: $(VENV)/.installed ## Make the README's pictures again.
 	$(BIN)/python docs/make_pictures.py
@@ -87,6 +93,8 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_2 $(PRESET_DATA) --ssim-weight 0.1 \
 	  --epochs 12 --steps-per-epoch 250 --batch-size 32 --learning-rate 2e-3 --seed 4 \
 	  --output runs/conv_lstm_small_3
+	$(BIN)/tfrnnc-train --entropy-model runs/conv_lstm_small_3 $(PRESET_DATA) \
+	  --epochs 20 --steps-per-epoch 1000 --batch-size 64 --learning-rate 3e-3 --seed 1
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
