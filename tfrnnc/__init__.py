@@ -27,6 +27,7 @@ from tfrnnc.errors import (
     TooLargeError,
     TrainingError,
     TruncatedStreamError,
+    UnsupportedVersionError,
     WrongModelError,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "TooLargeError",
     "TrainingError",
     "TruncatedStreamError",
+    "UnsupportedVersionError",
     "WrongModelError",
     "__version__",
     "list_presets",

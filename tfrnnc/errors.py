@@ -36,7 +36,11 @@ class StreamError(TfrnncError):
 
 
 class ForeignStreamError(StreamError):
-    """The bytes are not a tfrnnc stream, or of a version that this release does not know."""
+    """The bytes are not a tfrnnc stream."""
+
+
+class UnsupportedVersionError(StreamError):
+    """The stream is of a version, or has flags, that this release does not know."""
 
 
 class TruncatedStreamError(StreamError):

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tfrnnc.bitstream import pack_plane, unpack_plane
+from tfrnnc.bitstream import as_plane, pack_plane, unpack_plane
 from tfrnnc.errors import CorruptStreamError
 
 planes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9)).flatmap(
-    lambda shape: arrays(bool, shape)
+    lambda shape: arrays(bool, shape).map(as_plane)
 )
 
 
@@ -25,7 +25,7 @@ def test_order_is_row_by_row_and_most_significant_bit_first():
     plane = np.zeros((2, 2, 3), bool)
     plane[0, 0, 0] = plane[0, 1, 1] = plane[1, 0, 2] = plane[1, 1, 0] = True
     # 100 010 001 100, then four bits of padding
-    assert pack_plane(plane) == bytes([0b10001000, 0b11000000])
+    assert pack_plane(as_plane(plane)) == bytes([0b10001000, 0b11000000])
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"\0\0\0"])

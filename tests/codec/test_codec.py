@@ -143,7 +143,7 @@ def test_a_last_step_is_cut_only_where_the_picture_gains(photo_codec, photo):
     ends = photo_codec.read_planes(photo_codec.encode(photo)).ends
     whole = [psnr(photo, picture) for _, picture in photo_codec.encode_steps(photo)]
     gained = 0
-    for allowed in range(ends[0] + 40, ends[3], 97):
+    for allowed in range(ends[0] + 40, ends[3], 61):
         data, picture, _ = photo_codec.encode_with_picture(photo, max_bytes=allowed)
         fitting = max(step for step, end in enumerate(ends) if end <= allowed)
         quality = psnr(photo, picture)

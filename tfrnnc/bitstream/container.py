@@ -22,6 +22,8 @@ from tfrnnc.errors import (
     ForeignStreamError,
     TooLargeError,
     TruncatedStreamError,
+    UnsupportedVersionError,
+    WrongModelError,
 )
 
 MAGIC = b"RN"
@@ -157,8 +159,8 @@ def read_header(data: bytes) -> tuple[Header, int]:
         the pair (header, its length in bytes).
 
     Raises:
-        ForeignStreamError: if this is no tfrnnc stream, or one of an unknown version or with
-            unknown flags.
+        ForeignStreamError: if this is no tfrnnc stream.
+        UnsupportedVersionError: if it is of an unknown version or has unknown flags.
         TruncatedStreamError: if it ends within the header.
         CorruptStreamError: if the header is damaged.
     """
@@ -174,12 +176,12 @@ def read_header(data: bytes) -> tuple[Header, int]:
     first = reader.take(1)[0]
     version, flags = first & 0x0F, first & 0xF0
     if version != VERSION:
-        raise ForeignStreamError(
+        raise UnsupportedVersionError(
             f"format version {version} is not known to this release, which reads versions 1 and "
             f"{VERSION}; a newer tfrnnc may read it"
         )
     if unknown := flags & ~_FLAGS:
-        raise ForeignStreamError(
+        raise UnsupportedVersionError(
             f"the stream has flags that this release does not know ({unknown:#04x}); a newer "
             "tfrnnc may read it"
         )
@@ -219,7 +221,7 @@ def read_planes(
         data: a stream.
         stride: of the model that made it.
         bits: of that model, at each location.
-        entropy_model: the one that it was coded with, if it was.
+        entropy_model: the one that it was coded with; not used if it was coded without.
         steps: take these many only; None takes all.
         allow_truncated: take what is there of a stream that was cut, or is damaged from some
             place on.
@@ -235,8 +237,9 @@ def read_planes(
         CorruptStreamError: if it is damaged, and `allow_truncated` is not set or the first step
             is.
         TooLargeError: if the image has more than `max_pixels`.
-        WrongModelError: if a stream of version 1 is of another stride or number of bits.
-        ForeignStreamError: as for `read_header`.
+        WrongModelError: if a stream of version 1 is of another stride or number of bits, or the
+            entropy model is missing.
+        ForeignStreamError, UnsupportedVersionError: as for `read_header`.
     """
     header, offset = read_header(data)
     if header.width * header.height > max_pixels:
@@ -252,6 +255,10 @@ def read_planes(
         size = version_1.plane_bytes(header.plane_shape(stride, bits))
         ends = [offset + size * (step + 1) for step in range(len(planes))]
         return Planes(header, planes, len(planes), ends)
+    if not header.entropy_coded:
+        entropy_model = None
+    elif entropy_model is None:
+        raise WrongModelError("the stream is entropy-coded, but there is no entropy model")
     shape = header.plane_shape(stride, bits)
     plane_bits = shape[0] * shape[1] * shape[2]
     code = data[offset:]

@@ -31,13 +31,15 @@ class FieldReader:
 
         Raises:
             TruncatedStreamError: if it is cut.
-            CorruptStreamError: if it takes more than five bytes.
+            CorruptStreamError: if it takes more than five bytes, or more than it needs.
         """
         value = 0
         for shift in range(0, 35, 7):
             byte = self.take(1)[0]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                if not byte and shift:
+                    raise CorruptStreamError("the header is damaged: a number has idle bytes")
                 return value
         raise CorruptStreamError("the header is damaged: a number is too long")
 

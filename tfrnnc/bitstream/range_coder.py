@@ -22,7 +22,7 @@ class RangeEncoder:
     >>> encoder = RangeEncoder()
     >>> encoder.encode([1, 0, 1], [60000, 5000, EVEN])
     >>> encoder.finish().hex()
-    '20'
+    '12'
     """
 
     def __init__(self):
@@ -79,7 +79,7 @@ class RangeDecoder:
         data: what `RangeEncoder.finish` gave, or the first bytes of it.
 
     Example:
-    >>> RangeDecoder(bytes.fromhex("20")).decode([60000, 5000, EVEN])
+    >>> RangeDecoder(bytes.fromhex("12")).decode([60000, 5000, EVEN])
     [1, 0, 1]
     """
 

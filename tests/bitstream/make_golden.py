@@ -1,0 +1,131 @@
+"""Writes a golden file of a stream format, `python tests/bitstream/make_golden.py FILE`.
+
+A file that is in `tests/golden` is never written again: it pins streams that exist. This is for
+the next version, and shows how the present one was made.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_plane, read_planes
+from tfrnnc.bitstream.entropy_model import Head, StepModel, group_edges
+
+CODEC_ID = bytes.fromhex("c0ffee01")
+STRIDE = 8
+
+
+def small_model(steps=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> EntropyModel:
+    """An entropy model of random weights."""
+    rng = np.random.default_rng(seed)
+
+    def integers(most: int, *shape: int) -> np.ndarray:
+        return rng.integers(-most, most + 1, shape).astype(np.float32)
+
+    def layer(channels: int) -> tuple[np.ndarray, np.ndarray]:
+        return integers(60, 9 * channels, hidden), integers(3000, hidden)
+
+    edges = group_edges(bits, groups)
+    models = []
+    for step in range(steps):
+        heads = [
+            Head(
+                integers(90, hidden if step else 0, width),
+                integers(90, 9 * end, width),
+                integers(6000, 2, width),
+                integers(120, width, end - first),
+                integers(3000, end - first),
+            )
+            for first, end in zip(edges, edges[1:], strict=False)
+        ]
+        context = [layer(step * bits), layer(hidden)] if step else []
+        models.append(StepModel(context, heads))
+    return EntropyModel(CODEC_ID, bits, models)
+
+
+def likely_planes(model: EntropyModel, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    """Planes whose bits are as the model expects them, most of the time."""
+    rng = np.random.default_rng(1)
+    planes: list[np.ndarray] = []
+    for _ in model.steps:
+        plane = np.zeros(shape, np.int8)
+        flat = plane.reshape(-1, shape[2])
+        for part in model.passes(planes, plane):
+            drawn = rng.integers(0, 65536, part.probabilities.shape) < part.probabilities
+            flat[part.cells, part.channels] = as_plane(drawn)
+        planes.append(plane)
+    return planes
+
+
+def cases(model: EntropyModel) -> dict[str, bytes]:
+    """A stream of each kind."""
+    plain = Header(CODEC_ID, 37, 20, len(model.steps))
+    coded = replace(plain, model_id=model.stream_id, entropy_coded=True)
+    shape = plain.plane_shape(STRIDE, model.bits)
+    planes = likely_planes(model, shape)
+    unlikely = [-plane for plane in planes]
+    large = replace(coded, width=333, height=222)
+    bare = replace(coded, checked=False, open_end=True)
+
+    def writer(header, planes, entropy_model=None):
+        made = StreamWriter(header, STRIDE, model.bits, entropy_model)
+        for plane in planes:
+            made.add(plane)
+        return made
+
+    whole = writer(coded, planes, model)
+    cut = whole.cut(len(whole.whole()) - 2)
+    assert cut is not None
+    return {
+        "not entropy-coded": writer(plain, planes).whole(),
+        "entropy-coded": whole.whole(),
+        "stored, because the model is wrong": writer(coded, unlikely, model).whole(),
+        "cut, with an open end": cut,
+        "bare": bare.to_bytes() + writer(bare, planes, model).code(),
+        "large": writer(
+            large, likely_planes(model, large.plane_shape(STRIDE, model.bits)), model
+        ).whole(),
+    }
+
+
+def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
+    """A stream and what a decoder must find in it."""
+    found = read_planes(stream, STRIDE, model.bits, model)
+    header = found.header
+    return {
+        "name": name,
+        "stream": stream.hex(),
+        "width": header.width,
+        "height": header.height,
+        "steps": header.steps,
+        "model_id": header.model_id.hex(),
+        "entropy_coded": header.entropy_coded,
+        "checked": header.checked,
+        "open_end": header.open_end,
+        "whole_steps": found.whole_steps,
+        "ends": found.ends,
+        "positive": [pack_plane(plane).hex() for plane in found.planes],
+        "known": [pack_plane(as_plane(plane != 0)).hex() for plane in found.planes],
+    }
+
+
+def main(path: str) -> None:
+    """Writes the file."""
+    model = small_model()
+    content = {
+        "format_version": 2,
+        "stride": STRIDE,
+        "bits": model.bits,
+        "entropy_model": model.to_bytes().hex(),
+        "streams": [describe(name, stream, model) for name, stream in cases(model).items()],
+    }
+    Path(path).write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
