@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def small_model(steps=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> Entropy
                 integers(120, width, end - first),
                 integers(3000, end - first),
             )
-            for first, end in zip(edges, edges[1:], strict=False)
+            for first, end in pairwise(edges)
         ]
         context = [layer(step * bits), layer(hidden)] if step else []
         models.append(StepModel(context, heads))

@@ -1,36 +1,61 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make_golden import STRIDE, cases, describe, likely_planes, small_model
 
-from tfrnnc.bitstream import Header, read_header, read_planes, write_stream
+from tfrnnc.bitstream import (
+    EntropyModel,
+    Header,
+    StreamWriter,
+    as_plane,
+    pack_plane,
+    read_header,
+    read_planes,
+)
+from tfrnnc.bitstream.plane_coder import PlaneEncoder, check_bytes
 from tfrnnc.errors import (
     ConfigError,
     CorruptStreamError,
     ForeignStreamError,
     StreamError,
-    TfrnncError,
     TooLargeError,
     TruncatedStreamError,
+    UnsupportedVersionError,
+    WrongModelError,
 )
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "v2_container.json").read_text())
+MODEL = EntropyModel.from_bytes(bytes.fromhex(GOLDEN["entropy_model"]))
+STREAMS = {entry["name"]: bytes.fromhex(entry["stream"]) for entry in GOLDEN["streams"]}
 MODEL_ID = b"\x01\x23\x45\x67"
 
+#: Streams that a decoder takes by itself, each with an end of its own.
+names = st.sampled_from(sorted(STREAMS))
 
-def make_stream(width=33, height=20, stride=8, bits=3, steps=4, seed=0):
-    header = Header(MODEL_ID, width, height, stride, bits, steps)
+
+def read(data: bytes, **settings):
+    return read_planes(data, STRIDE, MODEL.bits, MODEL, **settings)
+
+
+def make_stream(width=33, height=20, bits=3, steps=4, seed=0, stride=STRIDE, **settings):
+    """A stream of random bits, not entropy-coded."""
+    header = Header(MODEL_ID, width, height, steps, **settings)
     rng = np.random.default_rng(seed)
-    planes = [rng.random(header.plane_shape) < 0.5 for _ in range(steps)]
-    return header, planes, write_stream(header, planes)
+    planes = [as_plane(rng.random(header.plane_shape(stride, bits)) < 0.5) for _ in range(steps)]
+    writer = StreamWriter(header, stride, bits)
+    for plane in planes:
+        writer.add(plane)
+    return planes, writer.whole()
 
 
 @given(
@@ -39,136 +64,280 @@ def make_stream(width=33, height=20, stride=8, bits=3, steps=4, seed=0):
     st.integers(1, 32),
     st.integers(1, 16),
     st.integers(1, 5),
+    st.booleans(),
 )
-def test_round_trip(width, height, stride, bits, steps):
-    header, planes, data = make_stream(width, height, stride, bits, steps)
-    assert len(data) == header.stream_bytes
-    read, read_back = read_planes(data)
-    assert read == header
-    np.testing.assert_array_equal(read_back, planes)
+def test_round_trip(width, height, stride, bits, steps, checked):
+    planes, data = make_stream(width, height, bits, steps, stride=stride, checked=checked)
+    found = read_planes(data, stride, bits)
+    assert found.header == Header(MODEL_ID, width, height, steps, checked=checked)
+    np.testing.assert_array_equal(found.planes, planes)
+    assert (found.whole_steps, found.ends[-1]) == (steps, len(data))
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 9), st.sampled_from([0.1, 0.5, 1]))
+def test_round_trip_with_an_entropy_model(width, height, seed, share):
+    """Whatever the bits are: as the model expects them, or less and less so."""
+    header = Header(MODEL.stream_id, width, height, 2, entropy_coded=True)
+    shape = header.plane_shape(STRIDE, MODEL.bits)
+    rng = np.random.default_rng(seed)
+    planes = [
+        np.where(rng.random(shape) < share, as_plane(rng.random(shape) < 0.5), plane)
+        for plane in likely_planes(MODEL, shape)
+    ]
+    writer = StreamWriter(header, STRIDE, MODEL.bits, MODEL)
+    plain = StreamWriter(replace(header, entropy_coded=False), STRIDE, MODEL.bits)
+    for plane in planes:
+        writer.add(plane)
+        plain.add(plane)
+        assert len(writer.whole()) <= len(plain.whole()) + writer.steps
+    found = read(writer.whole())
+    np.testing.assert_array_equal(found.planes, planes)
 
 
 def test_layout_of_the_header():
-    header = Header(MODEL_ID, 300, 32, 8, 5, 7)
-    assert header.to_bytes() == b"RNNC\x01" + MODEL_ID + b"\xac\x02" + b"\x20" + b"\x08\x05\x07"
-    assert header.plane_shape == (4, 38, 5)
-    assert header.plane_bytes == 95
+    header = Header(MODEL_ID, 300, 32, 7, entropy_coded=True, checked=True, open_end=False)
+    content = b"RN\x32" + MODEL_ID + b"\xac\x02" + b"\x20" + b"\x07"
+    assert header.to_bytes() == content + bytes([zlib.crc32(content) & 0xFF])
+    assert read_header(header.to_bytes()) == (header, 12)
+    assert header.plane_shape(8, 5) == (4, 38, 5)
+    assert len(replace(header, width=32).to_bytes()) == 11
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
-def test_golden_streams_read_as_ever(path):
-    expected = json.loads(path.read_text())
-    header, planes = read_planes(bytes.fromhex(expected["stream"]))
-    fields = {
-        name: getattr(header, name) for name in ("width", "height", "stride", "bits", "steps")
-    }
-    assert fields == {name: expected[name] for name in fields}
-    assert header.model_id.hex() == expected["model_id"]
-    assert [np.flatnonzero(plane).tolist() for plane in planes] == expected["positive_bits"]
+@pytest.mark.parametrize("entry", GOLDEN["streams"], ids=lambda entry: entry["name"])
+def test_golden_streams_read_as_ever(entry):
+    assert describe(entry["name"], STREAMS[entry["name"]], MODEL) == entry
 
 
-def test_there_are_golden_streams():
-    assert len(list(GOLDEN.glob("*.json"))) >= 1
+def test_golden_streams_are_written_as_ever():
+    """The very bytes, of the entropy model's file too."""
+    assert small_model().to_bytes() == MODEL.to_bytes()
+    assert cases(MODEL) == STREAMS
 
 
-def test_cut_at_every_byte():
-    header, planes, data = make_stream()
-    start = len(header.to_bytes())
-    for length in range(len(data)):
-        cut = data[:length]
-        with pytest.raises(TruncatedStreamError) as caught:
-            read_planes(cut)
-        whole = max(0, length - start) // header.plane_bytes
-        assert caught.value.whole_steps == whole
-        if whole:
-            assert f"{whole} of 4 steps whole" in str(caught.value)
-            _, partial = read_planes(cut, allow_truncated=True)
-            np.testing.assert_array_equal(partial, planes[:whole])
-            _, asked = read_planes(cut, steps=whole)
-            np.testing.assert_array_equal(asked, planes[:whole])
-        else:
-            with pytest.raises(TruncatedStreamError):
-                read_planes(cut, allow_truncated=True)
+@pytest.mark.parametrize("name", STREAMS)
+def test_cut_at_every_byte(name):
+    """What a cut stream gives is what the whole has there, more with every byte."""
+    stream = STREAMS[name]
+    if name == "large":  # Its first bytes, and those around the ends of its steps.
+        lengths = {*range(60), *(end + i for end in read(stream).ends for i in range(-9, 9))}
+    else:
+        lengths = set(range(len(stream)))
+    whole = read(stream)
+    known = [0]
+    for length in sorted(lengths & set(range(len(stream)))):
+        cut = stream[:length]
+        try:
+            found = read(cut, allow_truncated=True)
+        except TruncatedStreamError:
+            assert known[-1] == 0
+            continue
+        if name != "bare":
+            with pytest.raises(TruncatedStreamError, match=f"{found.whole_steps} of 2") as caught:
+                read(cut)
+            assert caught.value.whole_steps == found.whole_steps
+        planes = np.stack(found.planes)
+        assert ((planes == 0) | (planes == np.stack(whole.planes)[: len(planes)])).all()
+        assert found.whole_steps == sum(end <= length for end in whole.ends)
+        known.append(np.count_nonzero(planes))
+        for steps in range(1, found.whole_steps + 1):
+            np.testing.assert_array_equal(read(cut, steps=steps).planes, whole.planes[:steps])
+    assert known == sorted(known)
+    assert known[-1] > 0
+
+
+def test_with_an_open_end_it_may_end_anywhere():
+    stream = STREAMS["bare"]
+    counts = [len(read(stream[:length]).planes) for length in range(15, len(stream))]
+    assert counts == sorted(counts)
+    assert {1, 2} == set(counts)
+
+
+def test_a_cut_open_end_is_noticed_where_it_is_checked():
+    stream = STREAMS["cut, with an open end"]
+    assert len(read(stream).planes) == 2
+    with pytest.raises(TruncatedStreamError, match="cut or damaged after 20 bytes"):
+        read(stream[:-1])
+
+
+def test_an_eighth_of_a_step_counts():
+    planes, data = make_stream(64, 64, bits=1, steps=2)
+    end = read_planes(data, STRIDE, 1).ends[0]
+    for extra in range(1, 9):
+        found = read_planes(data[: end + extra], STRIDE, 1, allow_truncated=True)
+        if len(found.planes) == 2:
+            assert np.count_nonzero(found.planes[1]) >= 8
+    with_two = [
+        len(read_planes(data[: end + extra], STRIDE, 1, allow_truncated=True).planes)
+        for extra in range(9)
+    ]
+    assert with_two == sorted(with_two)
+    assert set(with_two) == {1, 2}
+    np.testing.assert_array_equal(read_planes(data[:end], STRIDE, 1, steps=1).planes, planes[:1])
+
+
+@pytest.mark.parametrize("name", [name for name in STREAMS if name != "bare"])
+def test_every_wrong_bit_is_found(name):
+    """In checked streams, and what came before the damage is there still."""
+    stream = STREAMS[name]
+    whole = read(stream)
+    offset = read_header(stream)[1]
+    step = 97 if name == "large" else 1
+    wrong = 0
+    for position in range(8 * offset, 8 * len(stream), step):
+        damaged = bytearray(stream)
+        damaged[position // 8] ^= 0x80 >> position % 8
+        try:
+            found = read(bytes(damaged))
+        except (CorruptStreamError, TruncatedStreamError):
+            pass
+        else:  # A check of one byte is right by chance once in 256; a spare bit says nothing.
+            wrong += not np.array_equal(found.planes, whole.planes)
+        before = sum(end <= position // 8 for end in whole.ends)
+        if before:
+            partial = read(bytes(damaged), allow_truncated=True)
+            np.testing.assert_array_equal(partial.planes[:before], whole.planes[:before])
+    assert wrong <= 1
+
+
+@pytest.mark.parametrize("position", range(11))
+def test_every_wrong_byte_of_the_header_is_found(position):
+    _, stream = make_stream(20, 20)
+    for value in range(256):
+        damaged = bytearray(stream)
+        damaged[position] = value
+        if value != stream[position]:
+            with pytest.raises(StreamError):
+                read_planes(bytes(damaged), STRIDE, 3)
+
+
+def test_checks_grow_with_the_plane():
+    assert check_bytes(2048) == 1
+    assert check_bytes(2049) == 4
+    for side, expected in ((64, 1), (512, 4)):
+        sizes = []
+        for checked in (True, False):
+            sizes.append(len(make_stream(side, side, 8, 2, checked=checked)[1]))
+        assert abs(sizes[0] - sizes[1] - 2 * expected) <= 1
 
 
 def test_fewer_steps_are_the_first_ones():
-    _, planes, data = make_stream()
-    np.testing.assert_array_equal(read_planes(data, steps=2)[1], planes[:2])
+    planes, data = make_stream()
+    np.testing.assert_array_equal(read_planes(data, STRIDE, 3, steps=2).planes, planes[:2])
 
 
 @pytest.mark.parametrize("steps", [0, -1, 5])
 def test_steps_out_of_range(steps):
     with pytest.raises(ConfigError, match="from 1 to 4"):
-        read_planes(make_stream()[2], steps=steps)
+        read_planes(make_stream()[1], STRIDE, 3, steps=steps)
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x89PNG\r\n\x1a\n", b"RNN", b"RNNX\x01", b"\xff\xd8\xff\xe0", b"rnnc\x01aaaa"]
+    "data", [b"\x89PNG\r\n\x1a\n", b"X", b"\xff\xd8\xff\xe0", b"rnnc\x01aaaa", b"R\0\0\0\0\0"]
 )
 def test_foreign_files(data):
-    with pytest.raises((ForeignStreamError, TruncatedStreamError)):
+    with pytest.raises(ForeignStreamError, match="not a tfrnnc stream"):
         read_header(data)
 
 
-def test_a_foreign_file_is_called_so():
-    with pytest.raises(ForeignStreamError, match="not a tfrnnc stream"):
-        read_header(b"\x89PNG\r\n\x1a\n")
+@pytest.mark.parametrize("data", [b"", b"R", b"RN", b"RNN", b"RNNC", b"RN\x22", b"RN\x22\0\0\0"])
+def test_cut_within_the_header(data):
+    with pytest.raises(TruncatedStreamError) as caught:
+        read_planes(data, STRIDE, 3, allow_truncated=True)
+    assert caught.value.whole_steps == 0
 
 
-def test_unknown_version_is_named():
-    data = make_stream()[2]
-    with pytest.raises(ForeignStreamError, match="version 9"):
-        read_header(data[:4] + b"\x09" + data[5:])
+def test_unknown_versions_and_flags_are_named():
+    _, data = make_stream()
+    for version in {*range(16)} - {2}:
+        with pytest.raises(UnsupportedVersionError, match=f"version {version} is not known"):
+            read_header(data[:2] + bytes([version]) + data[3:])
+    with pytest.raises(UnsupportedVersionError, match=r"flags .* does not know \(0x80\)"):
+        read_header(data[:2] + b"\xa2" + data[3:])
 
 
 def test_bytes_after_the_end():
-    with pytest.raises(CorruptStreamError, match="header says"):
-        read_planes(make_stream()[2] + b"\0")
+    with pytest.raises(CorruptStreamError, match="2 bytes after its end"):
+        read_planes(make_stream()[1] + b"\0\0", STRIDE, 3)
 
 
-@pytest.mark.parametrize("field", ["width", "height", "stride", "bits", "steps"])
+@pytest.mark.parametrize("field", ["width", "height", "steps"])
 def test_zero_in_the_header(field):
-    values = {"width": 9, "height": 9, "stride": 8, "bits": 1, "steps": 1, field: 0}
-    with pytest.raises(CorruptStreamError, match="header is damaged"):
+    values = {"width": 9, "height": 9, "steps": 1, field: 0}
+    with pytest.raises(CorruptStreamError, match="makes no sense"):
         read_header(Header(MODEL_ID, **values).to_bytes())
 
 
-def test_too_long_a_number():
-    with pytest.raises(CorruptStreamError, match="too long"):
-        read_header(b"RNNC\x01" + MODEL_ID + b"\xff" * 8)
+def test_a_missing_entropy_model():
+    with pytest.raises(WrongModelError, match="no entropy model"):
+        read_planes(STREAMS["entropy-coded"], STRIDE, MODEL.bits)
 
 
 def test_size_is_checked_before_anything_is_allocated():
-    huge = Header(MODEL_ID, 2**31 - 1, 2**31 - 1, 1, 255, 255).to_bytes()
+    huge = Header(MODEL_ID, 2**31 - 1, 2**31 - 1, 255).to_bytes()
     with pytest.raises(TooLargeError, match="limit"):
-        read_planes(huge, allow_truncated=True)
+        read_planes(huge, 1, 255, allow_truncated=True)
     with pytest.raises(TruncatedStreamError, match="0 of 255 steps"):
-        read_planes(huge, allow_truncated=True, max_pixels=2**62)
+        read_planes(huge + bytes(1000), 1, 255, allow_truncated=True, max_pixels=2**62)
 
 
 def test_limit_on_pixels_can_be_raised():
-    _, _, data = make_stream(width=40, height=30)
+    _, data = make_stream(width=40, height=30)
     with pytest.raises(TooLargeError, match="40x30"):
-        read_planes(data, max_pixels=1199)
-    assert read_planes(data, max_pixels=1200)[0].width == 40
+        read_planes(data, STRIDE, 3, max_pixels=1199)
+    assert read_planes(data, STRIDE, 3, max_pixels=1200).header.width == 40
 
 
-@given(st.binary(max_size=80))
-def test_any_bytes_after_the_magic_read_or_raise_a_stream_error(tail):
+@given(st.binary(max_size=80), st.sampled_from([0x02, 0x12, 0x22, 0x32, 0x42, 0x52, 0x62, 0x72]))
+def test_any_code_reads_or_raises_a_stream_error(code, first):
+    """Behind a header that is right, so that the code is reached."""
+    content = b"RN" + bytes([first]) + MODEL_ID + b"\x21\x14\x02"
+    stream = content + bytes([zlib.crc32(content) & 0xFF]) + code
+    for allow_truncated in (False, True):
+        try:
+            found = read(stream, allow_truncated=allow_truncated)
+        except StreamError:
+            continue
+        assert 1 <= len(found.planes) <= 2
+        assert found.whole_steps in (len(found.planes), len(found.planes) - 1)
+
+
+@given(names, st.data())
+def test_mutated_streams_read_or_raise_a_stream_error(name, data):
+    mutated = bytearray(STREAMS[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
     try:
-        header, planes = read_planes(b"RNNC\x01" + tail, allow_truncated=True)
+        found = read(bytes(mutated), allow_truncated=True)
     except StreamError:
         return
-    assert len(planes) <= header.steps
+    assert found.planes[0].dtype == np.int8
 
 
-@given(st.data())
-def test_mutated_streams_read_or_raise_our_error(data):
-    stream = bytearray(make_stream()[2])
-    for _ in range(data.draw(st.integers(1, 4))):
-        stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(TfrnncError):
-        read_planes(bytes(stream), allow_truncated=True)
+def test_writing_leaves_the_encoder_open():
+    """`whole` and `cut` can be asked for at any step, and change nothing."""
+    header = Header(MODEL.stream_id, 50, 40, 2, entropy_coded=True)
+    shape = header.plane_shape(STRIDE, MODEL.bits)
+    asked, silent = (StreamWriter(header, STRIDE, MODEL.bits, MODEL) for _ in range(2))
+    for plane in likely_planes(MODEL, shape):
+        asked.add(plane)
+        silent.add(plane)
+        first = asked.whole()
+        assert asked.cut(20) is None or len(asked.cut(20)) <= 20
+        assert asked.whole() == first
+    assert asked.whole() == silent.whole()
+
+
+def test_a_plane_that_would_grow_is_stored():
+    shape = (40, 40, MODEL.bits)
+    planes = [-plane for plane in likely_planes(MODEL, shape)]
+    sizes = []
+    for model in (MODEL, None):
+        encoder = PlaneEncoder(shape, model)
+        for plane in planes:
+            encoder.add(plane)
+        sizes.append(len(encoder.finish()))
+    assert sizes[0] <= sizes[1] + 2
+    assert sizes[1] <= 2 * len(pack_plane(planes[0])) + 2
 
 
 def test_bitstream_and_metrics_need_neither_keras_nor_tensorflow():

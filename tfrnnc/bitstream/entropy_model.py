@@ -181,7 +181,7 @@ class EntropyModel:
         _, version, codec_id, steps, bits, groups, hidden, width = _HEADER.unpack_from(content)
         if version != _VERSION:
             raise ModelError(f"the entropy model is of version {version}, not {_VERSION}")
-        if not (steps and 0 < groups <= bits and width):
+        if not (steps and 0 < groups <= bits and width and (hidden or steps == 1)):
             raise ModelError("the entropy model is damaged")
         reader = _Reader(content[:-4], _HEADER.size)
         edges = group_edges(bits, groups)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from make_golden import CODEC_ID, likely_planes, small_model
+
+from tfrnnc.bitstream import ENTROPY_MODEL_FILE, EntropyModel, as_plane
+from tfrnnc.bitstream.entropy_model import EXACT, Head, StepModel, stream_id
+from tfrnnc.bitstream.plane_coder import MIN_COST, PlaneEncoder
+from tfrnnc.bitstream.probabilities import COST_OF_ONE, PROBABILITIES
+from tfrnnc.errors import ModelError
+
+CONTENT = small_model().to_bytes()
+
+
+def with_check(content: bytes) -> bytes:
+    """A file's content under a check that is right, so that the rest of it is looked at."""
+    return content + zlib.crc32(content).to_bytes(4, "little")
+
+
+def reference_probabilities(model: EntropyModel, planes, known, row, column, group):
+    """docs/FORMAT.md, a location at a time, in Python's integers."""
+    step = model.steps[len(planes)]
+    height, width, bits = known.shape
+    sizes = [head.output_bias.size for head in step.heads]
+    end = sum(sizes[: group + 1])
+
+    def clamp(value):
+        return min(max(int(value) // 128, 0), 255)
+
+    def around(values, row, column, channels):
+        for i in (row - 1, row, row + 1):
+            for j in (column - 1, column, column + 1):
+                inside = 0 <= i < height and 0 <= j < width
+                for channel in range(channels):
+                    yield int(values(i, j)[channel]) if inside else 0
+
+    def layer(kernel, bias, inputs):
+        inputs = list(inputs)
+        return [
+            clamp(sum(x * int(w) for x, w in zip(inputs, column, strict=True)) + int(b))
+            for column, b in zip(kernel.T, bias, strict=True)
+        ]
+
+    head = step.heads[group]
+    inputs = []
+    if step.context:
+        (first, first_bias), (second, second_bias) = step.context
+
+        def earlier(i, j):
+            return [64 * int(bit) for plane in planes for bit in plane[i, j]]
+
+        def hidden(i, j):
+            return layer(first, first_bias, around(earlier, i, j, len(planes) * bits))
+
+        inputs = layer(second, second_bias, around(hidden, row, column, first_bias.size))
+    inputs += around(lambda i, j: 64 * known[i, j].astype(int), row, column, end)
+    kernel = np.concatenate([head.context, head.plane])
+    units = layer(kernel, head.bias[(row + column) % 2], inputs)
+    found = []
+    for weights, bias in zip(head.output.T, head.output_bias, strict=True):
+        logit = sum(x * int(w) for x, w in zip(units, weights, strict=True)) + int(bias)
+        found.append(int(PROBABILITIES[min(max(logit // 128, -128), 127) + 128]))
+    return found
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (3, 1), (4, 5)])
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_passes_are_as_the_format_says(shape, groups):
+    model = small_model(groups=groups, seed=groups)
+    planes = likely_planes(model, (*shape, model.bits))
+    for step, plane in enumerate(planes):
+        known = np.zeros_like(plane)
+        seen = []
+        for number, part in enumerate(model.passes(planes[:step], known)):
+            group, parity = divmod(number, 2)
+            for cell, probabilities in zip(part.cells, part.probabilities, strict=True):
+                row, column = divmod(int(cell), shape[1])
+                assert (row + column) % 2 == parity
+                expected = reference_probabilities(model, planes[:step], known, row, column, group)
+                assert probabilities.tolist() == expected
+                seen += [(cell, bit) for bit in range(part.channels.start, part.channels.stop)]
+            flat = known.reshape(-1, model.bits)
+            flat[part.cells, part.channels] = plane.reshape(flat.shape)[part.cells, part.channels]
+        assert len(seen) == len(set(seen)) == plane.size
+
+
+def test_large_planes_are_computed_in_parts(monkeypatch):
+    model = small_model()
+    shape = (30, 41, model.bits)
+    planes = likely_planes(model, shape)
+    whole = PlaneEncoder(shape, model)
+    monkeypatch.setattr("tfrnnc.bitstream.entropy_model._CELLS_AT_ONCE", 64)
+    parts = PlaneEncoder(shape, model)
+    for plane in planes:
+        whole.add(plane)
+        parts.add(plane)
+    assert whole.finish() == parts.finish()
+
+
+def test_probabilities_are_those_of_the_logits():
+    logits = (np.arange(-128, 128) + 0.5) / 24
+    np.testing.assert_array_equal(PROBABILITIES, np.rint(65536 / (1 + np.exp(-logits))))
+    np.testing.assert_array_equal(PROBABILITIES + PROBABILITIES[::-1], 65536)
+    assert COST_OF_ONE[32768] == 1
+    assert pytest.approx(-math.log2(65215 / 65536)) == MIN_COST
+
+
+def test_the_file_is_the_same_model():
+    model = EntropyModel.from_bytes(CONTENT)
+    assert model.to_bytes() == CONTENT
+    assert (model.codec_id, model.bits, len(model.steps)) == (CODEC_ID, 3, 2)
+    assert model.stream_id == stream_id(CONTENT)
+
+
+def test_cut_at_every_byte():
+    for size in range(len(CONTENT)):
+        with pytest.raises(ModelError):
+            EntropyModel.from_bytes(CONTENT[:size])
+    for size in range(len(CONTENT) - 4):
+        with pytest.raises(ModelError):
+            EntropyModel.from_bytes(with_check(CONTENT[:size]))
+
+
+def test_every_wrong_byte_is_found():
+    for position in range(len(CONTENT)):
+        damaged = bytearray(CONTENT)
+        damaged[position] ^= 0x55
+        with pytest.raises(ModelError):
+            EntropyModel.from_bytes(bytes(damaged))
+
+
+@given(st.data())
+def test_mutated_files_are_models_or_refused(data):
+    content = bytearray(CONTENT[:-4])
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content += data.draw(st.binary(max_size=3))
+    try:
+        model = EntropyModel.from_bytes(with_check(bytes(content)))
+    except ModelError:
+        return
+    plane = np.zeros((3, 4, model.bits), np.int8)
+    for part in model.passes([], plane):
+        assert ((part.probabilities > 0) & (part.probabilities < 65536)).all()
+
+
+@given(st.binary(max_size=40))
+def test_any_header_is_refused(tail):
+    with pytest.raises(ModelError):
+        EntropyModel.from_bytes(with_check(b"RNNE\x01" + tail))
+
+
+def test_a_header_of_large_numbers_takes_no_memory():
+    header = struct.pack("<4sB4sBBBHH", b"RNNE", 1, CODEC_ID, 255, 255, 255, 65535, 65535)
+    with pytest.raises(ModelError, match="cut"):
+        EntropyModel.from_bytes(with_check(header))
+
+
+def test_an_unknown_version():
+    with pytest.raises(ModelError, match="version 9"):
+        EntropyModel.from_bytes(with_check(b"RNNE\x09" + CONTENT[5:-4]))
+
+
+@pytest.mark.parametrize("place", ["output", "plane", "bias"])
+def test_sums_that_float32_cannot_hold_are_refused(place):
+    values = {
+        "context": np.zeros((0, 600), np.float32),
+        "plane": np.zeros((9, 600), np.float32),
+        "bias": np.zeros((2, 600), np.float32),
+        "output": np.zeros((600, 1), np.float32),
+        "output_bias": np.zeros(1, np.float32),
+    }
+    values[place] += {"output": 127, "plane": 1, "bias": EXACT}[place]
+    step = StepModel([], [Head(**values)])
+    if place == "plane":  # 9 * 255 is far below the limit.
+        EntropyModel(CODEC_ID, 1, [step])
+        return
+    with pytest.raises(ModelError, match="step 1 are too large"):
+        EntropyModel(CODEC_ID, 1, [step])
+
+
+def test_reading_a_folder(tmp_path):
+    assert EntropyModel.read(tmp_path) is None
+    path = tmp_path / ENTROPY_MODEL_FILE
+    path.write_bytes(CONTENT)
+    model = EntropyModel.read(tmp_path)
+    assert model is not None
+    assert model.to_bytes() == CONTENT
+    path.write_bytes(CONTENT[:100])
+    with pytest.raises(ModelError, match=rf"{ENTROPY_MODEL_FILE}: .* train it again"):
+        EntropyModel.read(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ModelError, match=ENTROPY_MODEL_FILE):
+        EntropyModel.read(tmp_path)
+
+
+def test_bits_that_are_not_known_count_as_nothing():
+    """Zeros in a plane of an earlier step do not occur, in this step they are the unknown ones."""
+    model = small_model()
+    plane = np.zeros((3, 3, model.bits), np.int8)
+    first = next(iter(model.passes([], plane)))
+    assert len(np.unique(first.probabilities)) == 1
+    filled = as_plane(np.ones_like(plane) > 0)
+    assert (next(iter(model.passes([], filled))).probabilities == first.probabilities).all()
