@@ -37,6 +37,19 @@ test: $(VENV)/.installed-test ## Run all tests.
 arm: | $(BIN)/python ## Run the golden vectors on emulated ARM processors (docs/ARM.md).
 	PYTHON=$(BIN)/python tests/arm/run export/check.py '*_32x32'
 
+.PHONY: mutations
+mutations: $(VENV)/.installed-test ## Decode 100,000 mutated streams (ten times what the tests do).
+	TFRNNC_MUTATIONS=100000 $(BIN)/python -m pytest tests/codec/test_mutations.py
+
+FUZZ_SECONDS ?= 3600
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-test ## Fuzz the reading of streams for an hour (FUZZ_SECONDS).
+	$(BIN)/python -m pip install --quiet 'atheris>=3,<4'
+	$(BIN)/python tests/fuzz/make_seeds.py .fuzz/seeds
+	@mkdir -p .fuzz/corpus
+	$(BIN)/python tests/fuzz/fuzz.py -max_total_time=$(FUZZ_SECONDS) -max_len=1600 -timeout=20 \
+	  -artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds
+
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Check format, style and types.
 	$(BIN)/python -m ruff format --check .
@@ -98,4 +111,4 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
-	rm -rf $(VENV) .arm build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .arm .fuzz build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache

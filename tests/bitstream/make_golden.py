@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_plane, read_planes
+from tfrnnc.bitstream import (
+    EntropyModel,
+    Header,
+    StreamWriter,
+    as_plane,
+    pack_plane,
+    read_header,
+    read_planes,
+)
 from tfrnnc.bitstream.entropy_model import Head, StepModel, group_edges
+from tfrnnc.errors import StreamError, WrongModelError
 
 CODEC_ID = bytes.fromhex("c0ffee01")
 STRIDE = 8
@@ -72,6 +82,7 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     unlikely = [-plane for plane in planes]
     large = replace(coded, width=333, height=222)
     bare = replace(coded, checked=False, open_end=True)
+    zeros = [np.full(shape, -1, np.int8)] * 2
 
     def writer(header, planes, entropy_model=None):
         made = StreamWriter(header, STRIDE, model.bits, entropy_model)
@@ -87,11 +98,55 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
         "entropy-coded": whole.whole(),
         "stored, because the model is wrong": writer(coded, unlikely, model).whole(),
         "cut, with an open end": cut,
+        "zeros, not checked": writer(replace(plain, checked=False), zeros).whole(),
         "bare": bare.to_bytes() + writer(bare, planes, model).code(),
         "large": writer(
             large, likely_planes(model, large.plane_shape(STRIDE, model.bits)), model
         ).whole(),
     }
+
+
+def refused(streams: dict[str, bytes]) -> dict[str, bytes]:
+    """Streams that must be refused, each for a reason of its own."""
+    stream = streams["entropy-coded"]
+    _, offset = read_header(stream)
+    header, code = stream[:offset], stream[offset:]
+
+    def checked(content: bytes) -> bytes:
+        return content + bytes([zlib.crc32(content) & 0xFF])
+
+    return {
+        "another file": b"\x89PNG\r\n\x1a\n",
+        "a version to come": b"RN\x33" + stream[3:],
+        "an unknown flag": b"RN\xb2" + stream[3:],
+        "nothing": b"",
+        "cut in the header": stream[: offset - 1],
+        "cut in the code": stream[:-1],
+        "no code": header,
+        "a wrong header": stream[:7] + b"\x26" + stream[8:],
+        "a number with idle bytes": checked(header[:7] + b"\xa5\x00\x14\x02") + code,
+        "no pixels": checked(header[:7] + b"\x00\x14\x02") + code,
+        "no steps": checked(header[:-2] + b"\x00") + code,
+        "a wrong bit": header + bytes([code[0] ^ 0x40]) + code[1:],
+        "a byte too many": stream + b"\0",
+        "code that no encoder writes": header + b"\xff\xff\xff\xff" + code,
+        "more pixels than are allowed": checked(header[:7] + b"\xff\xff\x03\xff\xff\x03\x02")
+        + code,
+        "another model": checked(header[:3] + b"\1\2\3\4" + header[7:-1]) + code,
+        "more steps than the model has": checked(header[:-2] + b"\x03") + code,
+    }
+
+
+def error_of(stream: bytes, model: EntropyModel) -> str:
+    """The name of the error that a stream is refused with."""
+    try:
+        header, _ = read_header(stream)
+        if header.model_id != model.stream_id:
+            return WrongModelError.__name__
+        read_planes(stream, STRIDE, model.bits, model)
+    except StreamError as error:
+        return type(error).__name__
+    raise AssertionError("it is not refused")
 
 
 def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
@@ -118,12 +173,17 @@ def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
 def main(path: str) -> None:
     """Writes the file."""
     model = small_model()
+    streams = cases(model)
     content = {
         "format_version": 2,
         "stride": STRIDE,
         "bits": model.bits,
         "entropy_model": model.to_bytes().hex(),
-        "streams": [describe(name, stream, model) for name, stream in cases(model).items()],
+        "streams": [describe(name, stream, model) for name, stream in streams.items()],
+        "refused": [
+            {"name": name, "stream": stream.hex(), "error": error_of(stream, model)}
+            for name, stream in refused(streams).items()
+        ],
     }
     Path(path).write_text(json.dumps(content, indent=1) + "\n")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make_golden import STRIDE, cases, describe, likely_planes, small_model
+from make_golden import STRIDE, cases, describe, error_of, likely_planes, refused, small_model
 
 from tfrnnc.bitstream import (
     EntropyModel,
@@ -114,6 +114,19 @@ def test_golden_streams_are_written_as_ever():
     assert cases(MODEL) == STREAMS
 
 
+@pytest.mark.parametrize("entry", GOLDEN["refused"], ids=lambda entry: entry["name"])
+def test_golden_streams_are_refused_as_ever(entry):
+    assert error_of(bytes.fromhex(entry["stream"]), MODEL) == entry["error"]
+
+
+def test_each_reason_to_refuse_a_stream_is_among_them():
+    assert {name: stream.hex() for name, stream in refused(STREAMS).items()} == {
+        entry["name"]: entry["stream"] for entry in GOLDEN["refused"]
+    }
+    kinds = {kind.__name__ for kind in StreamError.__subclasses__()}
+    assert {entry["error"] for entry in GOLDEN["refused"]} == kinds
+
+
 @pytest.mark.parametrize("name", STREAMS)
 def test_cut_at_every_byte(name):
     """What a cut stream gives is what the whole has there, more with every byte."""
@@ -175,7 +188,7 @@ def test_an_eighth_of_a_step_counts():
     np.testing.assert_array_equal(read_planes(data[:end], STRIDE, 1, steps=1).planes, planes[:1])
 
 
-@pytest.mark.parametrize("name", [name for name in STREAMS if name != "bare"])
+@pytest.mark.parametrize("name", [name for name in STREAMS if read(STREAMS[name]).header.checked])
 def test_every_wrong_bit_is_found(name):
     """In checked streams, and what came before the damage is there still."""
     stream = STREAMS[name]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrnnc.bitstream.range_coder import EVEN, RangeDecoder, RangeEncoder
+from tfrnnc.errors import CorruptStreamError
 
 coded_bits = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=300)
 
@@ -37,7 +38,7 @@ def test_a_prefix_settles_true_bits_only(pairs):
         assert found == bits[: len(found)]
         assert len(found) >= known
         known = len(found)
-        for tail in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+        for tail in (b"\0\0\0\0", b"\xfe\xff\xff\xff"):
             assert RangeDecoder(data[:size] + tail).decode(probabilities)[:known] == found
     assert known == len(bits)
 
@@ -49,8 +50,7 @@ def test_used_is_what_settles_the_bits(pairs):
     decoder = RangeDecoder(data)
     decoder.decode(probabilities)
     assert len(RangeDecoder(data[: decoder.used]).decode(probabilities)) == len(pairs)
-    if not data.startswith(b"\xff"):  # The range ends short of 2^32, which decoders need not heed.
-        assert len(RangeDecoder(data[: decoder.used - 1]).decode(probabilities)) < len(pairs)
+    assert len(RangeDecoder(data[: decoder.used - 1]).decode(probabilities)) < len(pairs)
 
 
 @given(coded_bits, coded_bits)
@@ -100,6 +100,14 @@ def test_pinned_code(bits, probabilities, code):
 def test_end_costs_a_byte_at_most():
     for count in range(200):
         assert len(encode([(count % 3 == 0, EVEN)] * count)) <= math.ceil(count / 8) + 1
+
+
+def test_code_that_no_encoder_writes():
+    """Its number is not below the range, so that it would grow with every byte."""
+    with pytest.raises(CorruptStreamError, match="begins with ff ff ff ff"):
+        RangeDecoder(b"\xff\xff\xff\xff\0")
+    assert RangeDecoder(b"\xff\xff\xff").decode([EVEN]) == []
+    assert RangeDecoder(b"\xff\xff\xff\xfe").decode([EVEN] * 4) == [0] * 4
 
 
 def test_nothing_is_settled_by_nothing():

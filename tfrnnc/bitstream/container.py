@@ -238,7 +238,7 @@ def read_planes(
             is.
         TooLargeError: if the image has more than `max_pixels`.
         WrongModelError: if a stream of version 1 is of another stride or number of bits, or the
-            entropy model is missing.
+            entropy model is missing or has fewer steps.
         ForeignStreamError, UnsupportedVersionError: as for `read_header`.
     """
     header, offset = read_header(data)
@@ -259,6 +259,10 @@ def read_planes(
         entropy_model = None
     elif entropy_model is None:
         raise WrongModelError("the stream is entropy-coded, but there is no entropy model")
+    elif wanted > len(entropy_model.steps):
+        raise WrongModelError(
+            f"the stream has {header.steps} steps, but the entropy model {len(entropy_model.steps)}"
+        )
     shape = header.plane_shape(stride, bits)
     plane_bits = shape[0] * shape[1] * shape[2]
     code = data[offset:]

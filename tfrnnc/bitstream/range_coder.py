@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tfrnnc.errors import CorruptStreamError
+
 PROBABILITY_BITS = 16
 EVEN = 1 << (PROBABILITY_BITS - 1)  #: the probability of a bit of which nothing is known
 _TOP = 1 << 24
@@ -78,6 +80,9 @@ class RangeDecoder:
     Args:
         data: what `RangeEncoder.finish` gave, or the first bytes of it.
 
+    Raises:
+        CorruptStreamError: if no encoder writes such bytes.
+
     Example:
     >>> RangeDecoder(bytes.fromhex("12")).decode([60000, 5000, EVEN])
     [1, 0, 1]
@@ -88,6 +93,9 @@ class RangeDecoder:
         self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
         self._position = 4
         self._range = _MASK
+        # From here on the code stays below the range, which every number here rests on.
+        if self._code >= self._range:
+            raise CorruptStreamError("the stream is damaged: its code begins with ff ff ff ff")
 
     def decode(self, probabilities: Sequence[int]) -> list[int]:
         """Reads bits.
@@ -103,11 +111,12 @@ class RangeDecoder:
         data, end = self._data, len(self._data)
         code, width, position = self._code, self._range, self._position
         for probability in probabilities:
-            if position > end and not _settled(
-                code, (width >> PROBABILITY_BITS) * probability, position - end
-            ):
-                break
             bound = (width >> PROBABILITY_BITS) * probability
+            if position > end:
+                # Whatever the missing bytes are, read as zeros so far, the bit must be the same.
+                most = code + (1 << 8 * (position - end))
+                if not (most <= bound or bound <= code < most <= width):
+                    break
             if code < bound:
                 width = bound
                 append(1)
@@ -131,11 +140,6 @@ class RangeDecoder:
             if known >= 0 and known + (1 << 8 * spare) <= self._range:
                 return self._position - spare
         return self._position
-
-
-def _settled(code: int, bound: int, missing: int) -> bool:
-    """Whether a bit is the same whatever the missing bytes, read as zeros so far, are."""
-    return code >= bound or code + (1 << 8 * missing) <= bound
 
 
 def _carry(out: bytearray) -> None:

@@ -1,0 +1,88 @@
+"""Whatever comes in, a picture comes out or a `TfrnncError`."""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+import numpy as np
+import pytest
+
+import tfrnnc
+from tfrnnc.bitstream import read_header
+from tfrnnc.errors import StreamError
+from tfrnnc.images import read_image
+
+MUTATIONS = int(os.environ.get("TFRNNC_MUTATIONS", "10000"))
+MAX_PIXELS = 1 << 12  # A header may say more; that is refused.
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return tfrnnc.load(threads=1)
+
+
+@pytest.fixture(scope="module")
+def streams(codec, request):
+    """Real streams of every kind, of a photo's pieces."""
+    photo = read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")
+    bare = codec.encode(photo[90:122, 50:82], max_bytes=40, header=False)
+    return [
+        codec.encode(photo[:16, :24]),
+        codec.encode(photo[50:74, 60:77], entropy_coding=False),
+        codec.encode(photo[80:112, 80:112], max_bytes=60),
+        codec.shared_header(32, 32) + bare,
+        (request.config.rootpath / "tests" / "golden" / "conv_lstm_small.rnnc").read_bytes()[:300],
+    ]
+
+
+def mutate(stream: bytes, rng: np.random.Generator) -> bytes:
+    """Changes, removes, inserts and repeats bytes; half of the time the header's check is right."""
+    data = bytearray(stream)
+    for _ in range(rng.integers(1, 5)):
+        place = int(rng.integers(len(data) + 1))
+        kind = rng.integers(6)
+        if kind == 0:
+            data[place : place + 1] = bytes([rng.integers(256)])
+        elif kind == 1 and place < len(data):
+            data[place] ^= 1 << rng.integers(8)
+        elif kind == 2:
+            del data[place : place + int(rng.integers(1, 9))]
+        elif kind == 3:
+            data[place:place] = rng.bytes(int(rng.integers(1, 9)))
+        elif kind == 4:
+            data[place:place] = data[place : place + int(rng.integers(1, 30))]
+        else:
+            del data[place:]
+        if not data:
+            break
+    if rng.random() < 0.5 and data[:2] == b"RN" and len(data) > 12:
+        end = 7
+        for _ in range(2):
+            while end < len(data) - 2 and data[end] & 0x80:
+                end += 1
+            end += 1
+        if end + 1 < len(data):
+            data[end + 1] = zlib.crc32(data[: end + 1]) & 0xFF
+    return bytes(data)
+
+
+def test_mutated_streams(codec, streams):
+    rng = np.random.default_rng(0)
+    decoded, refused = 0, {}
+    for number in range(MUTATIONS):
+        data = mutate(streams[number % len(streams)], rng)
+        partial = bool(rng.integers(2))
+        try:
+            picture = codec.decode(data, allow_truncated=partial, max_pixels=MAX_PIXELS)
+        except StreamError as error:
+            refused[type(error).__name__] = refused.get(type(error).__name__, 0) + 1
+            assert str(error)
+            continue
+        header, _ = read_header(data)
+        assert picture.shape == (header.height, header.width, 3)
+        assert picture.dtype == np.uint8
+        decoded += 1
+    # Mutations reach every kind of outcome, so the test looks at what it is meant to.
+    assert decoded > MUTATIONS / 50
+    assert {kind.__name__ for kind in StreamError.__subclasses__()} == set(refused)

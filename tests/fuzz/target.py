@@ -1,0 +1,110 @@
+"""What must hold of any bytes: they are decoded, or refused with a `TfrnncError`.
+
+Used by `fuzz.py`, which looks for bytes for which it does not, and by the tests, which go through
+the corpus and mutations of real streams.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel, Planes, StreamWriter, read_header, read_planes
+from tfrnnc.bitstream.container import MAGIC
+from tfrnnc.errors import ModelError, StreamError
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "v2_container.json").read_text())
+MODEL = EntropyModel.from_bytes(bytes.fromhex(GOLDEN["entropy_model"]))
+STRIDE = GOLDEN["stride"]
+MAX_PIXELS = 1 << 14  # so that an input takes milliseconds
+
+# The first byte of an input says what the others are.
+RAW, WITH_HEADER, ENTROPY_MODEL, WITH_CHECK = range(4)
+
+
+def one_input(data: bytes) -> None:
+    """Checks an input.
+
+    Raises:
+        AssertionError: or any other exception, if something is wrong.
+    """
+    if not data:
+        return
+    kind, rest = data[0] % 4, data[1:]
+    if kind == RAW:
+        check_stream(rest)
+    elif kind == WITH_HEADER:
+        check_stream(mend_header(rest))
+    elif kind == ENTROPY_MODEL:
+        check_entropy_model(rest)
+    else:
+        check_entropy_model(rest + zlib.crc32(rest).to_bytes(4, "little"))
+
+
+def check_stream(data: bytes) -> None:
+    """What is read of a stream must be the beginning of what it would be written as."""
+    try:
+        partial = _read(data, allow_truncated=True)
+    except StreamError:
+        partial = None
+    try:
+        found = _read(data)
+    except StreamError:
+        found = None
+    if partial is None:
+        assert found is None
+        return
+    _check_planes(partial, data)
+    if found is not None:
+        assert len(found.planes) <= len(partial.planes)
+        for plane, other in zip(found.planes, partial.planes, strict=False):
+            np.testing.assert_array_equal(plane, other)
+    if partial.header.version == 2 and partial.whole_steps:
+        model = MODEL if partial.header.entropy_coded else None
+        writer = StreamWriter(partial.header, STRIDE, MODEL.bits, model)
+        for plane in partial.planes[: partial.whole_steps]:
+            writer.add(plane)
+        again = _read(writer.whole())
+        assert again.whole_steps == partial.whole_steps
+        np.testing.assert_array_equal(again.planes, partial.planes[: partial.whole_steps])
+
+
+def check_entropy_model(content: bytes) -> None:
+    """A model file is refused, or gives usable probabilities."""
+    try:
+        model = EntropyModel.from_bytes(content)
+    except ModelError:
+        return
+    assert model.to_bytes() == content
+    plane = np.zeros((2, 3, model.bits), np.int8)
+    for part in model.passes([], plane):
+        assert ((part.probabilities > 0) & (part.probabilities < 65536)).all()
+
+
+def mend_header(data: bytes) -> bytes:
+    """A stream whose header has the right letters, model and check, so that its code is read."""
+    first = 0x02 | (data[0] & 0x70 if data else 0)
+    model_id = MODEL.stream_id if first & 0x10 else MODEL.codec_id
+    sides = bytes(byte & 0x7F for byte in data[1:3].ljust(2, b"\1"))
+    content = MAGIC + bytes([first]) + model_id + sides + (data[3:4] or b"\2")
+    return content + bytes([zlib.crc32(content) & 0xFF]) + data[4:]
+
+
+def _read(data: bytes, **settings) -> Planes:
+    return read_planes(data, STRIDE, MODEL.bits, MODEL, max_pixels=MAX_PIXELS, **settings)
+
+
+def _check_planes(found: Planes, data: bytes) -> None:
+    header, offset = read_header(data)
+    assert header == found.header
+    assert 1 <= len(found.planes) <= header.steps
+    assert found.whole_steps in (len(found.planes), len(found.planes) - 1)
+    assert len(found.ends) == found.whole_steps
+    assert all(offset < end <= len(data) for end in found.ends)
+    assert found.ends == sorted(found.ends)
+    for number, plane in enumerate(found.planes, start=1):
+        assert plane.shape == header.plane_shape(STRIDE, MODEL.bits)
+        assert set(np.unique(plane)) <= ({-1, 1} if number <= found.whole_steps else {-1, 0, 1})
