@@ -77,7 +77,6 @@ def test_mutated_streams(codec, streams):
             picture = codec.decode(data, allow_truncated=partial, max_pixels=MAX_PIXELS)
         except StreamError as error:
             refused[type(error).__name__] = refused.get(type(error).__name__, 0) + 1
-            assert str(error)
             continue
         header, _ = read_header(data)
         assert picture.shape == (header.height, header.width, 3)
