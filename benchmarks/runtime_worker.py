@@ -192,11 +192,13 @@ class CodecContender:
 
     def _one_step(self, name: str):
         """A function that runs one step with the states of the one before."""
+        from tfrnnc.codec.runtime import binarize
         from tfrnnc.images import pad_to_multiple, to_float
 
         runtime = self._codec.runtime
         residual = to_float(pad_to_multiple(self._pixels, runtime.stride))
-        plane, encoder_states = runtime.encode_step(residual, None, 0)
+        logits, encoder_states = runtime.encode_step(residual, None, 0)
+        plane = binarize(logits)
         picture, decoder_states = runtime.decode_step(plane, None, None, 0)
         if name == "encode_step":
             return lambda: runtime.encode_step(residual, encoder_states, 0)

@@ -53,6 +53,14 @@ SUFFIX = ".rnnc"
     show_default=True,
     help="Compress the bits by the model's entropy model, if it has one.",
 )
+@click.option(
+    "--effort",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    help="Try so many bits of each 8x8 pixels and step the other way, for a better picture at "
+    "the same bytes; 2 takes some 30 times as long.",
+)
 @click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")

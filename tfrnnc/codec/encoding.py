@@ -11,7 +11,8 @@ import numpy as np
 
 from tfrnnc.bitstream import EntropyModel, Header, Planes, StreamWriter, read_planes
 from tfrnnc.bitstream.container import MAX_SIDE
-from tfrnnc.codec.runtime import Runtime
+from tfrnnc.codec.runtime import Runtime, binarize
+from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, TruncatedStreamError
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
 
@@ -23,38 +24,46 @@ class ResidualLoop:
         runtime: of the model.
         pixels: uint8 (H, W, 3).
         keep: whether `last_picture` will be asked for; takes memory.
+        effort: of a `BitSearch`; 0 takes the model's bits as they are.
     """
 
-    def __init__(self, runtime: Runtime, pixels: np.ndarray, keep: bool = False):
+    def __init__(self, runtime: Runtime, pixels: np.ndarray, keep: bool = False, effort: int = 0):
         self._runtime, self._keep = runtime, keep
         self._height, self._width, _ = pixels.shape
         self._image = to_float(pad_to_multiple(pixels, runtime.stride))
         self._residual = self._image
         self._step = 0
+        self._search = BitSearch(pixels, runtime.stride, effort) if effort else None
         self._encoder_states: Any = None
-        self._decoded: tuple[Any, Any] = (None, None)  # states and reconstruction
+        self._decoded: tuple[Any, Any] = (None, None)  # reconstruction and states
         self._before: tuple[Any, Any] = (None, None)
 
     def step(self) -> tuple[np.ndarray, np.ndarray]:
         """Takes a step: its plane, int8 (h, w, bits), and the picture after it, uint8 (H, W, 3)."""
-        plane, self._encoder_states = self._runtime.encode_step(
+        logits, self._encoder_states = self._runtime.encode_step(
             self._residual, self._encoder_states, self._step
         )
+        plane = binarize(logits)
+        before = self._decoded
         if self._keep:
-            self._before = self._decoded
-        self._decoded = self._decode(plane, self._decoded, self._step)
-        self._residual = self._image - self._decoded[1]
+            self._before = before
+        if self._search:
+            plane, self._decoded = self._search.improve(
+                plane, logits, lambda plane: self._decode(plane, before, self._step)
+            )
+        else:
+            self._decoded = self._decode(plane, before, self._step)
+        self._residual = self._image - self._decoded[0]
         self._step += 1
-        return plane, self._picture(self._decoded[1])
+        return plane, self._picture(self._decoded[0])
 
     def last_picture(self, plane: np.ndarray) -> np.ndarray:
         """The picture after the last step, had a decoder this plane for it."""
-        return self._picture(self._decode(plane, self._before, self._step - 1)[1])
+        return self._picture(self._decode(plane, self._before, self._step - 1)[0])
 
     def _decode(self, plane, decoded, step: int):
-        states, reconstruction = decoded
-        reconstruction, states = self._runtime.decode_step(plane, states, reconstruction, step)
-        return states, reconstruction
+        reconstruction, states = decoded
+        return self._runtime.decode_step(plane, states, reconstruction, step)
 
     def _picture(self, reconstruction: np.ndarray) -> np.ndarray:
         return to_uint8(reconstruction[: self._height, : self._width])
@@ -99,6 +108,7 @@ def encode(
     max_bytes: int | None,
     targets: list[Target],
     bare: bool,
+    effort: int,
 ) -> Encoded:
     """Encodes an image within limits.
 
@@ -111,12 +121,13 @@ def encode(
         max_bytes: most bytes; the last step is cut there, if the picture gains from it.
         targets: stop at the first step that reaches them all.
         bare: return the code only.
+        effort: see `ResidualLoop`.
 
     Raises:
         ConfigError: if nothing that can be decoded fits in `max_bytes`.
     """
     writer = StreamWriter(header, runtime.stride, runtime.bits, entropy_model)
-    loop = ResidualLoop(runtime, pixels, keep=max_bytes is not None)
+    loop = ResidualLoop(runtime, pixels, keep=max_bytes is not None, effort=effort)
     prefix = header.to_bytes() if bare else b""
     data, picture, missed = b"", None, targets
     whole, over = 0, False

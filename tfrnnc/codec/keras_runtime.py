@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from tfrnnc.bitstream import as_plane
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.environment import compiled, prepare_environment
 
@@ -52,7 +51,7 @@ class KerasRuntime(Runtime):
             states = self.model.initial_encoder_states(1, *residual.shape[:2])
         encode_step = self._encode_steps[min(step, len(self._encode_steps) - 1)]
         logits, states = encode_step(residual[None], states)
-        return as_plane(np.asarray(logits)[0] >= 0), states
+        return np.asarray(logits)[0], states
 
     def decode_step(
         self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int

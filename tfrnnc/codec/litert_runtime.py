@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tfrnnc.bitstream import as_plane
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.windows import Window, cut, even
 from tfrnnc.environment import silenced_stderr
@@ -44,8 +43,7 @@ class LiteRTRuntime(Runtime):
     def encode_step(self, residual: np.ndarray, states: list | None, step: int):
         """E_t: see `Runtime.encode_step`."""
         encoder = self._encoders[min(step, len(self._encoders) - 1)]
-        logits, states = encoder(residual, states, residual.shape[:2])
-        return as_plane(logits >= 0), states
+        return encoder(residual, states, residual.shape[:2])
 
     def decode_step(
         self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int

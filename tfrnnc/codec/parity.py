@@ -12,7 +12,7 @@ import numpy as np
 from tfrnnc.codec.codec import Codec
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
-from tfrnnc.codec.runtime import Runtime
+from tfrnnc.codec.runtime import Runtime, binarize
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
 from tfrnnc.metrics import psnr
@@ -87,8 +87,8 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
         for step in range(model.steps):
             planes = []
             for i, runtime in enumerate(runtimes):
-                plane, encoder_states[i] = runtime.encode_step(residual, encoder_states[i], step)
-                planes.append(plane)
+                logits, encoder_states[i] = runtime.encode_step(residual, encoder_states[i], step)
+                planes.append(binarize(logits))
             differing[step] += np.count_nonzero(planes[0] != planes[1])
             bits += planes[0].size
             for i, runtime in enumerate(runtimes):

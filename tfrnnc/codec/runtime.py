@@ -6,6 +6,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tfrnnc.bitstream import as_plane
+
+
+def binarize(logits: np.ndarray) -> np.ndarray:
+    """B in use (section 3.2): int8 -1 and +1, the sign of each logit. Zero is +1, everywhere."""
+    return as_plane(logits >= 0)
+
 
 class Runtime(Protocol):
     """The steps of a trained model, on NumPy arrays.
@@ -23,7 +30,7 @@ class Runtime(Protocol):
     steps: int
 
     def encode_step(self, residual: np.ndarray, states: Any, step: int) -> tuple[np.ndarray, Any]:
-        """E_t: the residual float32 (H, W, 3) to a plane, int8 (h, w, bits).
+        """E_t: the residual float32 (H, W, 3) to logits, float32 (h, w, bits).
 
         Args:
             residual: H and W are multiples of the stride.
@@ -31,7 +38,7 @@ class Runtime(Protocol):
             step: t - 1, counted from zero.
 
         Returns:
-            the pair (plane, new states); the plane holds -1 and +1.
+            the pair (logits, new states); see `binarize`.
         """
 
     def decode_step(

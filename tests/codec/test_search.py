@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tfrnnc
+from tfrnnc.codec.encoding import ResidualLoop
+from tfrnnc.codec.search import SSIM_WEIGHT, BitSearch
+from tfrnnc.errors import ConfigError
+from tfrnnc.images import read_image, to_float
+from tfrnnc.metrics import block_ssim, psnr
+
+
+def cost(image: np.ndarray, picture: np.ndarray) -> float:
+    """What the search is to lower, of whole images of 8x8 blocks."""
+    error = np.mean(np.square(to_float(image) - to_float(picture)))
+    return float(error + SSIM_WEIGHT * (1 - block_ssim(image, picture)))
+
+
+@pytest.mark.parametrize("size", [(32, 40), (5, 9), (1, 1), (17, 30)])
+def test_streams_of_a_search_decode_to_its_picture(tiny_codec, noise, size):
+    image = noise(*size)
+    data, picture, _ = tiny_codec.encode_with_picture(image, effort=3)
+    np.testing.assert_array_equal(tiny_codec.decode(data), picture)
+    plain = tiny_codec.encode(image)
+    assert tiny_codec.encode(image, effort=0) == plain
+    assert (data != plain) or size == (1, 1)
+
+
+def test_more_effort_costs_less(tiny_codec, noise):
+    """In the first step, whose alternatives are the same; each later one starts elsewhere."""
+    image = noise(48, 64)
+    costs = [
+        cost(image, next(iter(tiny_codec.encode_steps(image, effort=effort)))[1])
+        for effort in (0, 1, 3, 8)
+    ]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[1] < costs[0]
+
+
+def test_a_trained_model_gains(request):
+    """In both measures, from the first step on."""
+    codec = tfrnnc.load()
+    photo = read_image(request.config.rootpath / "examples" / "photos" / "chelsea.png")
+    photo = photo[100:164, 180:276]
+    plain, searched = (
+        [(psnr(photo, picture), block_ssim(photo, picture)) for _, picture in steps]
+        for steps in (codec.encode_steps(photo, 3), codec.encode_steps(photo, 3, effort=2))
+    )
+    assert (np.array(searched) > np.array(plain)).all()
+    assert searched[0][0] > plain[0][0] + 0.2
+
+
+def test_least_certain_bits_are_tried_first(noise):
+    """Two locations of two bits in each direction make a cell, of a model with stride 4."""
+    logits = np.arange(1, 33, dtype=np.float32).reshape(4, 4, 2)
+    logits[1, 1, 1] = -0.5
+    logits[3, 2, 0] = 0.25
+    candidates = BitSearch(noise(16, 16), 4, 2)._candidates(logits)
+    places = np.arange(32).reshape(4, 4, 2)
+    assert candidates.shape == (2, 2, 2)
+    assert candidates[0, 0].tolist() == [places[1, 1, 1], places[0, 0, 0]]
+    assert candidates[1, 1].tolist() == [places[3, 2, 0], places[2, 2, 0]]
+
+
+def test_cells_at_the_edge_have_fewer_bits(noise):
+    logits = np.ones((3, 3, 1), np.float32)
+    candidates = BitSearch(noise(12, 12), 4, 4)._candidates(logits)
+    assert (candidates >= 0).sum() == 9
+    assert candidates[1, 1].tolist() == [8, -1, -1, -1]
+
+
+def test_only_bits_that_help_are_turned(noise):
+    """A decoder that shows each bit in its own cell, so that the best plane is known."""
+    image = np.repeat(np.repeat(noise(4, 5)[..., :1] > 127, 8, 0), 8, 1)
+    image = np.where(np.repeat(image, 3, 2), np.uint8(255), np.uint8(0))
+    best = np.where(image[::8, ::8, :1] > 0, 1, -1).astype(np.int8)
+
+    def decode(plane):
+        cells = np.repeat(np.repeat(plane.astype(np.float32), 8, 0), 8, 1)
+        return np.repeat(cells, 3, 2) * 0.9, "states"
+
+    logits = np.ones_like(best, dtype=np.float32)
+    plane, decoded = BitSearch(image, 8, 1).improve(np.ones_like(best), logits, decode)
+    np.testing.assert_array_equal(plane, best)
+    np.testing.assert_allclose(decoded[0], to_float(image), atol=1e-6)
+    assert decoded[1] == "states"
+
+
+def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
+    """Its next residual is that of the picture that decoders see."""
+    image = noise(24, 24)
+    loop = ResidualLoop(tiny_codec.runtime, image, effort=2)
+    planes = []
+    for _ in range(3):
+        plane, picture = loop.step()
+        planes.append(plane)
+        states = reconstruction = None
+        for step, each in enumerate(planes):
+            reconstruction, states = tiny_codec.runtime.decode_step(
+                each, states, reconstruction, step
+            )
+        np.testing.assert_allclose(loop._residual, to_float(image) - reconstruction, atol=1e-6)
+        assert psnr(image, picture) > 0
+
+
+def test_effort_out_of_range(tiny_codec, noise):
+    with pytest.raises(ConfigError, match="effort must be at least 0"):
+        tiny_codec.encode(noise(8, 8), effort=-1)
