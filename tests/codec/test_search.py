@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import tfrnnc
+from tfrnnc.bitstream import EntropyModel, StreamWriter, read_header
+from tfrnnc.bitstream.entropy_model import Head, StepModel
 from tfrnnc.codec.encoding import ResidualLoop
 from tfrnnc.codec.search import SSIM_WEIGHT, BitSearch
 from tfrnnc.errors import ConfigError
@@ -87,19 +89,54 @@ def test_only_bits_that_help_are_turned(noise):
     assert decoded[1] == "states"
 
 
+def test_bits_that_cost_less_are_preferred(noise):
+    """Where the picture is the same either way, likely bits win."""
+    head = Head(
+        context=np.zeros((0, 1), np.float32),
+        plane=np.zeros((9, 1), np.float32),
+        bias=np.full((2, 1), 100 * 128, np.float32),
+        output=np.full((1, 1), -120, np.float32),
+        output_bias=np.zeros(1, np.float32),
+    )
+    model = EntropyModel(b"test", 1, [StepModel([], [head])])  # It expects -1, everywhere.
+    image = noise(16, 24)
+
+    def decode(plane):
+        return np.zeros((16, 24, 3), np.float32), plane.sum()
+
+    logits = np.full((2, 3, 1), 0.1, np.float32)
+    plane = np.ones_like(logits, np.int8)
+    searched, decoded = BitSearch(image, 8, 1, model).improve(plane, logits, decode)
+    assert (searched == -1).all()
+    assert decoded[1] == -6
+    searched, _ = BitSearch(image, 8, 1).improve(plane, logits, decode)
+    np.testing.assert_array_equal(searched, plane)
+
+
+def test_entropy_coded_it_looks_at_the_bytes(request):
+    """A searched photo takes fewer bytes if the search knows that it will be entropy-coded."""
+    codec = tfrnnc.load()
+    photo = read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")[:96, :128]
+    aware = codec.encode(photo, effort=2)
+    plain = codec.encode(photo, effort=2, entropy_coding=False)
+    writer = StreamWriter(read_header(aware)[0], 8, codec.runtime.bits, codec.entropy_model)
+    for plane in codec.read_planes(plain).planes:
+        writer.add(plane)
+    assert len(aware) < 0.99 * len(writer.whole())
+
+
 def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
     """Its next residual is that of the picture that decoders see."""
     image = noise(24, 24)
-    loop = ResidualLoop(tiny_codec.runtime, image, effort=2)
+    runtime = tiny_codec.runtime
+    loop = ResidualLoop(runtime, image, search=BitSearch(image, runtime.stride, 2))
     planes = []
     for _ in range(3):
         plane, picture = loop.step()
         planes.append(plane)
         states = reconstruction = None
         for step, each in enumerate(planes):
-            reconstruction, states = tiny_codec.runtime.decode_step(
-                each, states, reconstruction, step
-            )
+            reconstruction, states = runtime.decode_step(each, states, reconstruction, step)
         np.testing.assert_allclose(loop._residual, to_float(image) - reconstruction, atol=1e-6)
         assert psnr(image, picture) > 0
 

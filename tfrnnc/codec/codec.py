@@ -16,6 +16,7 @@ from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.codec.runtime import Runtime
+from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, ModelError, WrongModelError
 from tfrnnc.export.manifest import MANIFEST_FILE
 from tfrnnc.images import as_rgb
@@ -189,8 +190,6 @@ class Codec:
             raise ConfigError(
                 f"steps must be from 1 to {self.max_steps} for this model, not {steps}"
             )
-        if effort < 0:
-            raise ConfigError(f"effort must be at least 0, not {effort}")
         if bpp is not None:
             if not bpp > 0:
                 raise ConfigError(f"bpp must be above 0, not {bpp}")
@@ -213,7 +212,7 @@ class Codec:
             max_bytes=max_bytes,
             targets=targets,
             bare=not header,
-            effort=effort,
+            search=self._search(pixels, effort, entropy_coding),
         )
         for target in encoded.missed:
             found = target.measure(pixels, encoded.picture)
@@ -234,7 +233,7 @@ class Codec:
             each step's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
             (H, W, 3).
         """
-        loop = ResidualLoop(self.runtime, pixels, effort=effort)
+        loop = ResidualLoop(self.runtime, pixels, search=self._search(pixels, effort))
         for _ in range(self.max_steps if steps is None else steps):
             yield loop.step()
 
@@ -347,6 +346,14 @@ class Codec:
             allow_truncated,
             max_pixels,
         )
+
+    def _search(
+        self, pixels: np.ndarray, effort: int, entropy_coding: bool = True
+    ) -> BitSearch | None:
+        if effort < 0:
+            raise ConfigError(f"effort must be at least 0, not {effort}")
+        model = self.entropy_model if entropy_coding else None
+        return BitSearch(pixels, self.runtime.stride, effort, model) if effort else None
 
     def _header(self, height: int, width: int, entropy_coding: bool, bare: bool) -> Header:
         model = self.entropy_model if entropy_coding else None

@@ -24,16 +24,21 @@ class ResidualLoop:
         runtime: of the model.
         pixels: uint8 (H, W, 3).
         keep: whether `last_picture` will be asked for; takes memory.
-        effort: of a `BitSearch`; 0 takes the model's bits as they are.
+        search: improves the bits; None takes the model's as they are.
     """
 
-    def __init__(self, runtime: Runtime, pixels: np.ndarray, keep: bool = False, effort: int = 0):
-        self._runtime, self._keep = runtime, keep
+    def __init__(
+        self,
+        runtime: Runtime,
+        pixels: np.ndarray,
+        keep: bool = False,
+        search: BitSearch | None = None,
+    ):
+        self._runtime, self._keep, self._search = runtime, keep, search
         self._height, self._width, _ = pixels.shape
         self._image = to_float(pad_to_multiple(pixels, runtime.stride))
         self._residual = self._image
         self._step = 0
-        self._search = BitSearch(pixels, runtime.stride, effort) if effort else None
         self._encoder_states: Any = None
         self._decoded: tuple[Any, Any] = (None, None)  # reconstruction and states
         self._before: tuple[Any, Any] = (None, None)
@@ -108,7 +113,7 @@ def encode(
     max_bytes: int | None,
     targets: list[Target],
     bare: bool,
-    effort: int,
+    search: BitSearch | None = None,
 ) -> Encoded:
     """Encodes an image within limits.
 
@@ -121,13 +126,13 @@ def encode(
         max_bytes: most bytes; the last step is cut there, if the picture gains from it.
         targets: stop at the first step that reaches them all.
         bare: return the code only.
-        effort: see `ResidualLoop`.
+        search: see `ResidualLoop`.
 
     Raises:
         ConfigError: if nothing that can be decoded fits in `max_bytes`.
     """
     writer = StreamWriter(header, runtime.stride, runtime.bits, entropy_model)
-    loop = ResidualLoop(runtime, pixels, keep=max_bytes is not None, effort=effort)
+    loop = ResidualLoop(runtime, pixels, keep=max_bytes is not None, search=search)
     prefix = header.to_bytes() if bare else b""
     data, picture, missed = b"", None, targets
     whole, over = 0, False
