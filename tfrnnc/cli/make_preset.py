@@ -18,6 +18,9 @@ from tfrnnc.environment import require_tensorflow
 from tfrnnc.errors import ConfigError
 from tfrnnc.presets import PRESETS_FOLDER
 
+#: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
+QUANTIZATION = "weights"
+
 
 @command()
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path))
@@ -33,10 +36,8 @@ from tfrnnc.presets import PRESETS_FOLDER
 def main(run, name, images, presets, notes):
     """Make the preset NAME from the best model of the training in the folder RUN."""
     require_tensorflow()
-    from tfrnnc.bitstream import EntropyModel
     from tfrnnc.cli.export import copy_entropy_model
-    from tfrnnc.codec import Codec
-    from tfrnnc.codec.keras_runtime import KerasRuntime
+    from tfrnnc.codec import load
     from tfrnnc.codec.parity import export_measured
     from tfrnnc.data import FolderImages
     from tfrnnc.models.model_files import load_model, save_model
@@ -48,31 +49,28 @@ def main(run, name, images, presets, notes):
     model = load_model(run)
     settings = read_settings(run)
     measured = FolderImages(images)
-    rows = measure(model, measured)
     with (run / LOG_FILE).open(newline="") as file:
         log = list(csv.DictReader(file))
-    save_model(model, presets / name)
-    export_measured(model, presets / name, measured)
-    shutil.copyfile(run / LOG_FILE, presets / name / LOG_FILE)
-    entropy_model = EntropyModel.read(run)
-    card = model_card(name, model, settings, log, rows, images, notes)
-    if entropy_model:
-        copy_entropy_model(run, presets / name)
-        shutil.copyfile(run / ENTROPY_LOG_FILE, presets / name / ENTROPY_LOG_FILE)
-        saved = measure_entropy_model(Codec(KerasRuntime(model), entropy_model), measured)
-        card += entropy_section(run, entropy_model, saved)
-    (presets / name / "MODEL_CARD.md").write_text(card)
-    click.echo(f"{presets / name}")
+    folder = presets / name
+    save_model(model, folder)
+    export_measured(model, folder, measured, quantize=QUANTIZATION)
+    shutil.copyfile(run / LOG_FILE, folder / LOG_FILE)
+    copy_entropy_model(run, folder)
+    codec = load(folder)
+    card = model_card(name, model, settings, log, measure(codec, measured), images, notes)
+    if codec.entropy_model:
+        shutil.copyfile(run / ENTROPY_LOG_FILE, folder / ENTROPY_LOG_FILE)
+        saved = measure_entropy_model(codec, measured)
+        card += entropy_section(run, codec.entropy_model, saved)
+    (folder / "MODEL_CARD.md").write_text(card)
+    click.echo(f"{folder}")
 
 
-def measure(model, images) -> list[dict[str, float]]:
+def measure(codec, images) -> list[dict[str, float]]:
     """Means of bytes (header apart), bpp, PSNR and SSIM over images, for each step."""
     from tfrnnc.bitstream import pack_plane
-    from tfrnnc.codec import Codec
-    from tfrnnc.codec.keras_runtime import KerasRuntime
     from tfrnnc.metrics import block_ssim, psnr
 
-    codec = Codec(KerasRuntime(model))
     values = []
     for image in images:
         planes, pictures = zip(*codec.encode_steps(image), strict=True)
@@ -189,9 +187,10 @@ The curve is in `log.csv`.
 
 ## Quality
 
-Means over the images of `{Path(images).parent.name}/{Path(images).name}`. Bytes and bpp are of the
-bit planes; the header is not counted. SSIM is the paper's: 8x8 blocks, each channel, no smoothing.
-The best weights were chosen by their loss on the validation images named in the command.
+Means over the images of `{Path(images).parent.name}/{Path(images).name}`, of the TFLite files,
+which hold 8-bit weights. Bytes and bpp are of the bit planes; the header is not counted. SSIM is
+the paper's: 8x8 blocks, each channel, no smoothing. The best weights were chosen by their loss on
+the validation images named in the command.
 
 | step | bytes | bpp | PSNR (dB) | SSIM |
 |---|---|---|---|---|
