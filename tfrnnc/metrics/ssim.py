@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_C1 = (0.01 * 255) ** 2
-_C2 = (0.03 * 255) ** 2
+C1 = (0.01 * 255) ** 2  #: keeps the luminance term from dividing by nothing
+C2 = (0.03 * 255) ** 2  #: and the contrast-structure term
 
 
 def block_ssim(reference: np.ndarray, picture: np.ndarray, block_size: int = 8) -> float:
@@ -39,8 +39,8 @@ def block_ssim(reference: np.ndarray, picture: np.ndarray, block_size: int = 8) 
     variance_x = _block_sums(x * x, block_size) / count - mean_x**2
     variance_y = _block_sums(y * y, block_size) / count - mean_y**2
     covariance = _block_sums(x * y, block_size) / count - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    structure = (2 * covariance + _C2) / (variance_x + variance_y + _C2)
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
     return float(np.mean(luminance * structure))
 
 
