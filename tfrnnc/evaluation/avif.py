@@ -28,8 +28,8 @@ class AVIF(ClassicCodec):
     """
 
     unit = "quality {}"
-    qualities = _distinct(range(1, 101))
-    sweep_qualities = (5, 15, 25, 35, 45, 55, 65, 75, 85, 90, 95)
+    qualities = _distinct(range(101))
+    sweep_qualities = (0, 10, 20, 30, 40, 50, 60, 70, 80, 88, 94)
 
     def __init__(self, name: str, subsampling: str):
         if not features.check("avif"):

@@ -29,7 +29,7 @@ class ProgressiveCodec:
         ModelError, InstallationError: as for `tfrnnc.load`.
     """
 
-    packages = ("bitstream", "codec", "layers", "models")
+    packages: tuple[str, ...] = ("bitstream", "codec", "layers", "models")
 
     def __init__(self, name_or_path: str):
         self._folder = model_folder(name_or_path)
