@@ -48,7 +48,7 @@ def build_report(
             "settings": open_codec(codec).settings(),
             "points": {
                 **_settings(of_codec, protocol),
-                "bytes": _rounded(sizes.mean(axis=0), 2),
+                "bytes": _rounded(sizes.mean(axis=0), 4),
                 "bpp": _rounded((8 * sizes / pixels[:, None]).mean(axis=0), 5),
                 **{
                     name: _rounded(np.mean([each[name] for each in of_codec], 0), _DIGITS[name])
