@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+CODECS ?= conv_lstm_small,jpeg,jpeg444,jpeg2000,webp,avif,jpegxl
 PRESET_DATA := --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
   --validation $(DATA)/thumbnails/val --reduce 2
 
@@ -63,7 +64,16 @@ format: $(VENV)/.installed-test ## Format the code.
 
 .PHONY: thumbnails
 thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG on thumbnails.
-	$(BIN)/python benchmarks/thumbnails.py $(DATA)/thumbnails/val
+	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \
+	  --codec conv_lstm_small,jpeg --bytes 16,32,64,128
+
+# Goes on where it was if it is interrupted. All but AVIF takes minutes.
+.PHONY: results
+results: $(VENV)/.installed-test ## Measure all codecs, both protocols (an hour or two), into docs/results/.
+	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \
+	  --codec $(CODECS) --output docs/results/thumbnails
+	$(BIN)/tfrnnc-evaluate --data $(DATA)/kodak --protocol modern \
+	  --codec $(CODECS) --metric psnr,ssim,msssim --output docs/results/kodak
 
 .PHONY: bench-runtime
 bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (ten minutes, quiet).

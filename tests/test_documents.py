@@ -88,7 +88,7 @@ def test_python_in_the_readme_runs(block, monkeypatch):
     exec(compile(block, "README.md", "exec"), {})
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/EXPORT.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/EVALUATION.md", "docs/EXPORT.md"])
 def test_commands_in_the_documents_exist(document):
     for block in code_blocks(document, ""):
         for name, options in re.findall(r"^tfrnnc-(\w+)([^#\n]*)", block, re.M):

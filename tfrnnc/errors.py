@@ -15,6 +15,10 @@ class DataError(TfrnncError):
     """A data set has nothing to train or measure on."""
 
 
+class EvaluationError(TfrnncError):
+    """A codec cannot be measured on an image, or the measurement was interrupted."""
+
+
 class ImageError(TfrnncError):
     """An image cannot be read, or is of a kind that the codec does not take."""
 

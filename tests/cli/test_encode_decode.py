@@ -250,7 +250,7 @@ def test_output_folder_that_cannot_be_made(run, image):
     assert "file" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["encode", "decode", "info", "train"])
+@pytest.mark.parametrize("name", ["encode", "decode", "evaluate", "info", "train"])
 def test_installed_commands(name):
     script = Path(sys.executable).parent / f"tfrnnc-{name}"
     result = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)

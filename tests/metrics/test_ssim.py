@@ -75,3 +75,24 @@ def test_partial_blocks_count_as_much_as_whole_ones():
 def test_refuses_pictures_of_another_shape(shape):
     with pytest.raises(ValueError, match="shapes differ"):
         block_ssim(np.zeros((8, 8, 3), np.uint8), np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(16, 24, 3), (32, 32, 1)])
+def test_equals_scikit_image(shape):
+    """Of each block scikit-image's value with a flat window of the block's own size."""
+    from skimage.metrics import structural_similarity
+
+    reference = random_picture(0, *shape)
+    noise = np.random.default_rng(1).normal(0, 20, shape)
+    picture = np.clip(reference + noise, 0, 255).astype(np.uint8)
+    settings = {"win_size": 7, "data_range": 255, "use_sample_covariance": False}
+    expected = []
+    for top in range(0, shape[0] - 6, 7):
+        for left in range(0, shape[1] - 6, 7):
+            block = np.s_[top : top + 7, left : left + 7]
+            pair = reference[block], picture[block]
+            # A window of 7x7 fits a block of 7x7 once, so the mean is its only value.
+            expected.append(structural_similarity(*pair, channel_axis=2, **settings))
+    whole = np.s_[: shape[0] // 7 * 7, : shape[1] // 7 * 7]
+    measured = block_ssim(reference[whole], picture[whole], block_size=7)
+    assert measured == pytest.approx(np.mean(expected), abs=1e-4)

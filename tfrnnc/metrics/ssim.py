@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 BLOCK = 8  #: side of the paper's blocks in pixels
-_C1 = (0.01 * 255) ** 2
-_C2 = (0.03 * 255) ** 2
+C1 = (0.01 * 255) ** 2  #: keeps the luminance term from dividing by nothing
+C2 = (0.03 * 255) ** 2  #: and the contrast-structure term
 
 
 def block_ssim(reference: np.ndarray, picture: np.ndarray, block_size: int = BLOCK) -> float:
@@ -56,8 +56,8 @@ def block_ssim_map(
     variance_x = block_sums(x * x, block_size) / count - mean_x**2
     variance_y = block_sums(y * y, block_size) / count - mean_y**2
     covariance = block_sums(x * y, block_size) / count - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    structure = (2 * covariance + _C2) / (variance_x + variance_y + _C2)
+    luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
     return luminance * structure
 
 

@@ -1,0 +1,116 @@
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import PHOTOS
+
+import tfrnnc
+from tfrnnc.evaluation import Protocol, measure, open_codec
+from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
+from tfrnnc.images import read_image
+from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.presets import DEFAULT_PRESET
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return read_image(PHOTOS / "chelsea.png")[100:164, 150:214]
+
+
+@pytest.fixture(scope="module")
+def thumbnail():
+    return read_image(PHOTOS / "astronaut.png")[60:92, 200:232]
+
+
+def test_sweep_is_every_step_of_one_stream(pixels):
+    codec = tfrnnc.load()
+    data = codec.encode(pixels)
+    coded = open_codec(DEFAULT_PRESET).sweep(pixels)
+    assert len(coded) == codec.max_steps
+    for step, each in enumerate(coded, start=1):
+        # The bytes that the picture takes, and not one fewer.
+        cut = data[: each.size]
+        assert codec.read_planes(cut, allow_truncated=True).whole_steps == step
+        assert codec.read_planes(cut[:-1], allow_truncated=True).whole_steps < step
+        np.testing.assert_array_equal(each.picture, codec.decode(data, steps=step))
+        # A file of its own ends its code with a byte less at best.
+        assert 0 <= each.size - len(codec.encode(pixels, steps=step)) <= 1
+    assert coded[-1].size == len(data)
+
+
+def test_sweep_encodes_once(pixels, monkeypatch):
+    calls = []
+    encode = tfrnnc.Codec.encode_with_picture
+    monkeypatch.setattr(
+        tfrnnc.Codec,
+        "encode_with_picture",
+        lambda *args, **options: calls.append(1) or encode(*args, **options),
+    )
+    open_codec(DEFAULT_PRESET).sweep(pixels)
+    assert len(calls) == 1
+
+
+def test_at_sizes_is_the_bare_code(thumbnail):
+    codec = tfrnnc.load()
+    targets = (16, 50, 128)
+    for target, each in zip(
+        targets, open_codec(DEFAULT_PRESET).at_sizes(thumbnail, targets), strict=True
+    ):
+        data, picture, _ = codec.encode_with_picture(thumbnail, max_bytes=target, header=False)
+        assert each.size == len(data) <= target
+        np.testing.assert_array_equal(each.picture, picture)
+
+
+def test_within_counts_the_header(thumbnail):
+    coded = open_codec(DEFAULT_PRESET).within(thumbnail, 64)
+    data, picture, _ = tfrnnc.load().encode_with_picture(thumbnail, max_bytes=64)
+    assert coded.size == len(data) <= 64
+    np.testing.assert_array_equal(coded.picture, picture)
+
+
+def test_too_few_bytes(pixels):
+    with pytest.raises(tfrnnc.ConfigError, match="too few"):
+        open_codec(DEFAULT_PRESET).at_sizes(pixels, [1])
+
+
+def test_measures_are_of_the_pictures(pixels, thumbnail):
+    codec = open_codec(DEFAULT_PRESET)
+    result = measure(codec, pixels, Protocol("modern", ("psnr", "ssim")))
+    coded = codec.sweep(pixels)
+    assert result["bytes"] == [each.size for each in coded]
+    assert result["psnr"] == [psnr(pixels, each.picture) for each in coded]
+    assert result["ssim"] == [block_ssim(pixels, each.picture) for each in coded]
+    assert result["psnr"] == sorted(result["psnr"])
+    paper = measure(codec, thumbnail, Protocol("paper", ("ssim",), (32, 64)))
+    assert paper["setting"] == ["32 bytes", "64 bytes"]
+    assert paper["ssim"] == sorted(paper["ssim"])
+
+
+def test_settings_tell_models_apart(tiny_model_folder, tmp_path):
+    first = ProgressiveCodec(str(tiny_model_folder)).settings()
+    assert first["library"].startswith("keras ")
+    shutil.copytree(tiny_model_folder, tmp_path / "other")
+    assert ProgressiveCodec(str(tmp_path / "other")).settings() == first
+    config = tmp_path / "other" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    assert ProgressiveCodec(str(tmp_path / "other")).settings() != first
+    assert ProgressiveCodec(str(tmp_path / "other")).name == "other"
+
+
+WITHOUT_KERAS = """
+import sys
+for name in ("keras", "tensorflow", "jax", "torch", "matplotlib", "scipy", "imagecodecs"):
+    sys.modules[name] = None
+import numpy as np
+import tfrnnc.cli.evaluate
+from tfrnnc.evaluation import Protocol, measure, open_codec
+image = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
+for name in ("conv_lstm_small", "jpeg", "jpeg2000", "webp"):
+    assert measure(open_codec(name), image, Protocol("paper", ("psnr",), (64,)))["bytes"]
+"""
+
+
+def test_needs_neither_keras_nor_tensorflow():
+    subprocess.run([sys.executable, "-c", WITHOUT_KERAS], check=True)

@@ -1,0 +1,197 @@
+"""One image by one codec: what is measured of it, and where that is kept."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import tfrnnc
+from tfrnnc.errors import ConfigError
+from tfrnnc.evaluation.evaluated_codec import Coded, EvaluatedCodec
+from tfrnnc.files import replacing
+from tfrnnc.metrics import block_ssim, ms_ssim, psnr
+
+PSNR_OF_EQUALS = 100.0  #: dB, for pictures equal to the image, so that means stay finite
+
+METRICS = {
+    "psnr": lambda image, picture: min(psnr(image, picture), PSNR_OF_EQUALS),
+    "ssim": block_ssim,
+    "msssim": ms_ssim,
+}  #: by the names that the command takes
+
+PAPER, MODERN = "paper", "modern"
+#: Modules that come after the measuring, and do not change what is measured.
+_ONLY_PRESENT = ("curves", "plots", "report", "runner", "strips")
+
+DEFAULT_TARGETS = (16, 32, 48, 64, 80, 96, 112, 128)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How codecs are compared.
+
+    Attributes:
+        name: "paper": at each target size the code without headers; "modern": whole files, over
+            a sweep of qualities.
+        metrics: names in `METRICS`.
+        targets: bytes; none for "modern".
+
+    Raises:
+        ConfigError: if a name is not known, or the targets do not fit it.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    targets: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        if self.name not in (PAPER, MODERN):
+            raise ConfigError(f"there is no protocol {self.name!r}; there are paper and modern")
+        if unknown := [name for name in self.metrics if name not in METRICS]:
+            raise ConfigError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
+        if not self.metrics:
+            raise ConfigError("no metric is given")
+        if bool(self.targets) != (self.name == PAPER):
+            raise ConfigError("target sizes belong to the protocol 'paper', which needs some")
+
+
+def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: Protocol) -> dict:
+    """Measures a codec on an image.
+
+    Args:
+        codec: to measure.
+        pixels: uint8 (H, W, 3).
+        protocol: how.
+
+    Returns:
+        a list for each of "setting", "bytes", the protocol's metrics, "encode_seconds" and
+        "decode_seconds", with an entry for each rate.
+
+    Raises:
+        ConfigError: if a target is too small for the codec.
+        ValueError: if the image is too small for MS-SSIM.
+    """
+    if protocol.name == PAPER:
+        coded = codec.at_sizes(pixels, protocol.targets)
+    else:
+        coded = codec.sweep(pixels)
+    return {
+        "setting": [each.setting for each in coded],
+        "bytes": [each.size for each in coded],
+        **{
+            name: [float(METRICS[name](pixels, each.picture)) for each in coded]
+            for name in protocol.metrics
+        },
+        "encode_seconds": [round(each.encode_seconds, 6) for each in coded],
+        "decode_seconds": [round(each.decode_seconds, 6) for each in coded],
+    }
+
+
+def picture_at(codec: EvaluatedCodec, pixels: np.ndarray, protocol: Protocol, size: int) -> dict:
+    """A picture for a strip: of so many bytes, by the rules of the protocol.
+
+    Returns:
+        "bytes", and "png", the picture as PNG in base64.
+
+    Raises:
+        ConfigError: if the bytes are too few for the codec.
+    """
+    if protocol.name == PAPER:
+        (coded,) = codec.at_sizes(pixels, [size])
+    else:
+        coded = codec.within(pixels, size)
+    return {"bytes": coded.size, "png": _to_png(coded)}
+
+
+def picture_of(result: dict) -> np.ndarray:
+    """The picture in a result of `picture_at`, uint8 (H, W, 3)."""
+    with Image.open(io.BytesIO(base64.b64decode(result["png"]))) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+class ResultStore:
+    """Keeps results in a folder, and gives them back for the same key only.
+
+    Args:
+        folder: made when the first result is kept; None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None):
+        self._folder = folder
+
+    def get(self, key: dict) -> dict | None:
+        """The result that was kept for a key, or None."""
+        if self._folder is None:
+            return None
+        try:
+            kept = json.loads(self._path(key).read_text())
+            return kept["result"] if kept["key"] == json.loads(json.dumps(key)) else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None  # Missing or broken: it is measured again.
+
+    def put(self, key: dict, result: dict) -> None:
+        """Keeps a result, whole or not at all."""
+        if self._folder is None:
+            return
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({"key": key, "result": result}))
+
+    def _path(self, key: dict) -> Path:
+        assert self._folder is not None
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        return self._folder / digest[:2] / f"{digest[2:34]}.json"
+
+
+def result_key(
+    codec: EvaluatedCodec, digest: str, protocol: Protocol, picture_bytes: int | None = None
+) -> dict:
+    """All that a result depends on: the image, the codec, the protocol and the code.
+
+    Args:
+        codec: that is measured.
+        digest: of the image, by `image_digest`.
+        protocol: how it is measured.
+        picture_bytes: for a result of `picture_at`.
+    """
+    return {
+        "image": digest,
+        "codec": codec.name,
+        "settings": codec.settings(),
+        "protocol": asdict(protocol) if picture_bytes is None else protocol.name,
+        "picture_bytes": picture_bytes,
+        "code": code_digest(codec.packages),
+    }
+
+
+def image_digest(pixels: np.ndarray) -> str:
+    """SHA-256 of an image's size and pixels."""
+    return hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+
+
+@functools.cache
+def code_digest(packages: tuple[str, ...]) -> str:
+    """SHA-256 of the modules that a measurement runs, with those of some packages."""
+    package = Path(tfrnnc.__file__).parent
+    digest = hashlib.sha256()
+    for folder in ("evaluation", "metrics", *packages):
+        for path in sorted((package / folder).glob("*.py")):
+            if path.stem not in _ONLY_PRESENT:
+                digest.update(path.name.encode() + path.read_bytes())
+    digest.update((package / "images.py").read_bytes())
+    return digest.hexdigest()
+
+
+def _to_png(coded: Coded) -> str:
+    file = io.BytesIO()
+    Image.fromarray(coded.picture).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()

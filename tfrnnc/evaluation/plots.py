@@ -1,0 +1,142 @@
+"""Rate-distortion curves as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfrnnc.errors import InstallationError
+from tfrnnc.evaluation.codecs import CLASSIC_CODECS
+from tfrnnc.evaluation.measurement import MODERN
+from tfrnnc.evaluation.report import LABELS
+from tfrnnc.files import replacing
+
+#: A colour and a marker that stay a codec's own, whichever are compared (Okabe and Ito's colours,
+#: which people who are colour-blind can tell apart).
+_CLASSIC_STYLES = {
+    "jpeg": ("#E69F00", "s"),
+    "jpeg444": ("#8C6100", "D"),
+    "jpeg2000": ("#56B4E9", "^"),
+    "webp": ("#009E73", "v"),
+    "avif": ("#CC79A7", "P"),
+    "avif444": ("#7A3D62", "X"),
+    "jpegxl": ("#0072B2", "d"),
+}
+_OWN_COLOURS = ("#D55E00", "#000000", "#7F7F7F", "#A50026", "#4D4D00")
+
+_BPP_TICKS = (0.0625, 0.125, 0.25, 0.5, 1, 2)
+_MSSSIM_TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+
+
+def draw_curves(report: dict, folder: Path) -> list[Path]:
+    """Draws a figure of each metric, `curve_METRIC.png`.
+
+    Args:
+        report: as `build_report` makes it.
+        folder: that exists.
+
+    Returns:
+        the files.
+
+    Raises:
+        InstallationError: if matplotlib is missing.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InstallationError(
+            "figures need matplotlib, which is not installed; pip install 'tfrnnc[evaluate]'"
+        ) from error
+    styles = _styles([entry["codec"] for entry in report["codecs"]])
+    files = []
+    for name in report["metrics"]:
+        # As wide as a phone's screen needs it: letters are a thirtieth of the width.
+        figure = Figure(figsize=(5.6, 5.2), dpi=150, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        modern = report["protocol"] == MODERN
+        for entry in report["codecs"]:
+            colour, marker, own = styles[entry["codec"]]
+            points = entry["points"]
+            axes.plot(
+                points["bpp" if modern else "bytes"],
+                points[name],
+                label=entry["codec"],
+                color=colour,
+                marker=marker,
+                markersize=6 if own else 5,
+                linewidth=2.6 if own else 1.5,
+                zorder=3 if own else 2,
+            )
+        _set_axes(axes, report, name, modern)
+        figure.legend(
+            loc="outside lower center",
+            ncols=3 if len(report["codecs"]) > 2 else 2,
+            fontsize=11,
+            frameon=False,
+        )
+        file = folder / f"curve_{name}.png"
+        with replacing(file) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+        files.append(file)
+    return files
+
+
+def _set_axes(axes, report: dict, name: str, modern: bool) -> None:
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    axes.set_title(f"{report['data']}, {report['images']} images", fontsize=12)
+    axes.tick_params(labelsize=11)
+    axes.grid(color="#DDDDDD", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.set_ylabel("PSNR (dB)" if name == "psnr" else LABELS[name], fontsize=12)
+    if not modern:
+        axes.set_xlabel("bytes without headers", fontsize=12)
+        axes.set_xticks(report["codecs"][0]["points"]["target_bytes"])
+        return
+    axes.set_xlabel("bits per pixel, whole files", fontsize=12)
+    axes.set_xscale("log", base=2)
+    low, high = _BPP_TICKS[0] * 0.85, _BPP_TICKS[-1] * 1.1
+    axes.set_xlim(low, high)
+    axes.set_xticks(_BPP_TICKS, [f"{tick:g}" for tick in _BPP_TICKS])
+    axes.xaxis.set_minor_locator(NullLocator())
+    shown = [
+        value
+        for entry in report["codecs"]
+        for bpp, value in zip(entry["points"]["bpp"], entry["points"][name], strict=True)
+        if low <= bpp <= high
+    ]
+    if not shown:
+        return
+    bottom, top = min(shown), max(shown)
+    if name == "msssim":
+        axes.set_yscale("function", functions=(_to_decibels, _from_decibels))
+        axes.set_yticks(_MSSSIM_TICKS, [f"{tick:g}" for tick in _MSSSIM_TICKS])
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(max(0.0, 1 - 1.2 * (1 - bottom)), min(1 - (1 - top) / 1.2, 0.9999))
+    else:
+        margin = 0.04 * (top - bottom) or 1
+        axes.set_ylim(bottom - margin, top + margin)
+
+
+def _to_decibels(values):
+    import numpy as np
+
+    return -10 * np.log10(np.maximum(1 - np.asarray(values, np.float64), 1e-6))
+
+
+def _from_decibels(values):
+    import numpy as np
+
+    return 1 - 10 ** (-np.asarray(values, np.float64) / 10)
+
+
+def _styles(names: Sequence[str]) -> dict[str, tuple[str, str, bool]]:
+    own = [name for name in names if name not in CLASSIC_CODECS]
+    styles = {name: (*_CLASSIC_STYLES[name], False) for name in names if name in CLASSIC_CODECS}
+    for number, name in enumerate(own):
+        styles[name] = (_OWN_COLOURS[number % len(_OWN_COLOURS)], "o", True)
+    return styles

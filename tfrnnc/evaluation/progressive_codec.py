@@ -1,0 +1,101 @@
+"""tfrnnc's own codecs."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfrnnc.codec import load
+from tfrnnc.evaluation.evaluated_codec import Coded
+from tfrnnc.export.manifest import MANIFEST_FILE
+from tfrnnc.presets import list_presets, model_folder
+
+
+class ProgressiveCodec:
+    """A preset or a trained model; an `EvaluatedCodec`.
+
+    LiteRT has one thread, so that the results and times do not depend on the machine's number of
+    processors. Keras is imported only for folders without TFLite files.
+
+    Args:
+        name_or_path: as for `tfrnnc.load`.
+
+    Raises:
+        ModelError, InstallationError: as for `tfrnnc.load`.
+    """
+
+    packages: tuple[str, ...] = ("bitstream", "codec", "layers", "models")
+
+    def __init__(self, name_or_path: str):
+        self._folder = model_folder(name_or_path)
+        self.name = name_or_path if name_or_path in list_presets() else self._folder.resolve().name
+        self._codec = load(name_or_path, threads=1)
+
+    def settings(self) -> dict:
+        """As `EvaluatedCodec.settings`."""
+        package = "ai-edge-litert" if (self._folder / MANIFEST_FILE).is_file() else "keras"
+        model = self._codec.entropy_model
+        return {
+            "library": f"{package} {importlib.metadata.version(package)}",
+            "model_id": self._codec.runtime.model_id.hex(),
+            "entropy_coded": model is not None,
+            "stream_id": model.stream_id.hex() if model else None,
+            "files": _digest(self._folder),
+        }
+
+    def sweep(self, pixels: np.ndarray) -> list[Coded]:
+        """Each whole step of one stream, which is encoded and decoded once.
+
+        A step's time to encode is that of the whole stream, and its time to decode that of
+        decoding up to it.
+        """
+        start = time.perf_counter()
+        data = self._codec.encode(pixels)
+        encoding = time.perf_counter() - start
+        start = time.perf_counter()
+        ends = self._codec.read_planes(data).ends
+        coded = []
+        for step, picture in enumerate(self._codec.decode_progressive(data), start=1):
+            decoding = time.perf_counter() - start
+            coded.append(Coded(f"step {step}", ends[step - 1], picture, encoding, decoding))
+        return coded
+
+    def at_sizes(self, pixels: np.ndarray, targets: Sequence[int]) -> list[Coded]:
+        """The code without header of at most each target's bytes."""
+        return [self._limited(pixels, target, header=False) for target in targets]
+
+    def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
+        """As `EvaluatedCodec.within`; the last step is cut where the bytes end.
+
+        Raises:
+            ConfigError: if the bytes are too few for any picture.
+        """
+        return self._limited(pixels, max_bytes, header=True)
+
+    def _limited(self, pixels: np.ndarray, max_bytes: int, header: bool) -> Coded:
+        height, width, _ = pixels.shape
+        start = time.perf_counter()
+        encoded = self._codec.encode_with_picture(pixels, max_bytes=max_bytes, header=header)
+        encoding = time.perf_counter() - start
+        stream = encoded.data
+        if not header:
+            stream = self._codec.shared_header(width, height) + stream
+        start = time.perf_counter()
+        picture = self._codec.decode(stream)
+        decoding = time.perf_counter() - start
+        return Coded(f"{max_bytes} bytes", len(encoded.data), picture, encoding, decoding)
+
+
+def _digest(folder: Path) -> str:
+    """Of the files that a model is made of."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".bin", ".h5", ".json", ".tflite"):
+            content = path.read_bytes()
+            digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

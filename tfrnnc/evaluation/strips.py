@@ -1,0 +1,94 @@
+"""The same image at the same bytes by every codec, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tfrnnc.files import replacing
+
+_SMALL = 96  # pixels; smaller images are enlarged
+_CELL_SMALL, _COLUMNS_SMALL = 160, 4
+_CELL_LARGE, _COLUMNS_LARGE = (384, 256), 2
+_GAP, _FONT_SMALL, _FONT_LARGE = 8, 20, 24
+
+
+def choose(count: int, wanted: int) -> list[int]:
+    """Numbers of so many images, evenly from all.
+
+    Example:
+    >>> choose(24, 3)
+    [4, 12, 20]
+    """
+    wanted = min(count, wanted)
+    return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]
+
+
+def draw_strip(image: np.ndarray, pictures: Sequence[tuple[str, int, np.ndarray]]) -> Image.Image:
+    """Draws an image and pictures of it, each with a name and bytes below it.
+
+    Thumbnails are enlarged, four in a row; of photos the middle is shown pixel by pixel, two in
+    a row. So the words can be read on a phone.
+
+    Args:
+        image: uint8 (H, W, 3), the original.
+        pictures: name, bytes and pixels of each.
+    """
+    height, width, _ = image.shape
+    small = max(height, width) <= _SMALL
+    cells = [("original", "", image), *((name, f"{size:,} B", p) for name, size, p in pictures)]
+    shown = [(name, size, _cell(pixels, small)) for name, size, pixels in cells]
+    columns = _COLUMNS_SMALL if small else _COLUMNS_LARGE
+    cell_width, cell_height = shown[0][2].size
+    lines = 2 if small else 1
+    font_size = _FONT_SMALL if small else _FONT_LARGE
+    line = font_size + 5
+    row_height = cell_height + lines * line + _GAP
+    rows = -(-len(shown) // columns)
+    columns = min(columns, len(shown))
+    sheet = Image.new(
+        "RGB", (columns * (cell_width + _GAP) + _GAP, rows * (row_height + _GAP) + _GAP), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    for number, (name, size, cell) in enumerate(shown):
+        left = _GAP + number % columns * (cell_width + _GAP)
+        top = _GAP + number // columns * (row_height + _GAP)
+        sheet.paste(cell, (left, top))
+        texts = [name, size] if small else [f"{name}, {size}" if size else name]
+        for below, text in enumerate(texts):
+            middle = left + cell_width // 2, top + cell_height + 3 + below * line
+            draw.text(middle, text, "black", _font(text, font_size, cell_width), anchor="ma")
+    return sheet
+
+
+def save_strip(sheet: Image.Image, folder: Path, name: str) -> Path:
+    """Writes a sheet: as PNG, or as JPEG where that would be large."""
+    small = sheet.width * sheet.height < 500_000
+    file = folder / f"strip_{name}{'.png' if small else '.jpg'}"
+    options = {"optimize": True} if small else {"quality": 92, "subsampling": 0, "optimize": True}
+    with replacing(file) as temporary:
+        sheet.save(temporary, "PNG" if small else "JPEG", **options)
+    return file
+
+
+def _cell(pixels: np.ndarray, small: bool) -> Image.Image:
+    picture = Image.fromarray(pixels)
+    if small:
+        factor = max(1, _CELL_SMALL // max(picture.size))
+        size = picture.width * factor, picture.height * factor
+        return picture.resize(size, Image.Resampling.NEAREST)
+    width, height = (min(a, b) for a, b in zip(picture.size, _CELL_LARGE, strict=True))
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
+
+
+def _font(text: str, largest: int, width: int):
+    """The largest font in which the text is no wider than that, but a legible one."""
+    for size in range(largest, 9, -1):
+        font = ImageFont.load_default(size)
+        if font.getlength(text) <= width:
+            break
+    return font
