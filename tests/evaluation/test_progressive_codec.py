@@ -114,3 +114,16 @@ for name in ("conv_lstm_small", "jpeg", "jpeg2000", "webp"):
 
 def test_needs_neither_keras_nor_tensorflow():
     subprocess.run([sys.executable, "-c", WITHOUT_KERAS], check=True)
+
+
+def test_effort(thumbnail):
+    """Its own name and settings, and a better picture at the same bytes."""
+    plain, searched = (open_codec(name) for name in (DEFAULT_PRESET, f"{DEFAULT_PRESET}@2"))
+    assert searched.name == f"{DEFAULT_PRESET}@2"
+    assert searched.settings() == plain.settings() | {"effort": 2}
+    for before, after in zip(
+        plain.at_sizes(thumbnail, [16, 64]), searched.at_sizes(thumbnail, [16, 64]), strict=True
+    ):
+        assert psnr(thumbnail, after.picture) > psnr(thumbnail, before.picture)
+    _, expected, _ = tfrnnc.load().encode_with_picture(thumbnail, max_bytes=64, effort=2)
+    np.testing.assert_array_equal(searched.within(thumbnail, 64).picture, expected)

@@ -23,6 +23,7 @@ from tfrnnc.evaluation.measurement import (
     picture_of,
 )
 from tfrnnc.evaluation.plots import draw_curves
+from tfrnnc.evaluation.progressive_codec import split_effort
 from tfrnnc.evaluation.report import build_csv, build_report, build_times, table
 from tfrnnc.evaluation.runner import (
     EvaluatedImage,
@@ -77,7 +78,8 @@ class Sizes(Words):
     multiple=True,
     default=(DEFAULT_PRESET,),
     show_default=True,
-    help=f"Presets, folders of models, and {', '.join(CLASSIC_CODECS)}; with commas, or repeated.",
+    help=f"Presets, folders of models, and {', '.join(CLASSIC_CODECS)}; with commas, or repeated. "
+    "PRESET@2 encodes with --effort 2.",
 )
 @click.option(
     "--metric",
@@ -201,7 +203,7 @@ def _codecs(groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
         if name in CLASSIC_CODECS:
             continue
         try:
-            model_folder(name)
+            model_folder(split_effort(name)[0])
         except ModelError as error:
             raise click.UsageError(
                 f"--codec {name}: none of {', '.join([*CLASSIC_CODECS, *list_presets()])}, nor "

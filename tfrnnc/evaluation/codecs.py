@@ -29,7 +29,8 @@ def open_codec(name: str) -> EvaluatedCodec:
     """A codec, made once in each process.
 
     Args:
-        name: of a classic codec or a preset, or the folder of a trained model.
+        name: of a classic codec or a preset, or the folder of a trained model; of these two with
+            the effort, as in "conv_lstm_small@2".
 
     Raises:
         InstallationError: if a library that it needs is missing.

@@ -23,7 +23,7 @@ class ProgressiveCodec:
     processors. Keras is imported only for folders without TFLite files.
 
     Args:
-        name_or_path: as for `tfrnnc.load`.
+        name: as for `tfrnnc.load`; with `@` and a number behind it, encoded with that effort.
 
     Raises:
         ModelError, InstallationError: as for `tfrnnc.load`.
@@ -31,9 +31,12 @@ class ProgressiveCodec:
 
     packages: tuple[str, ...] = ("bitstream", "codec", "layers", "models")
 
-    def __init__(self, name_or_path: str):
+    def __init__(self, name: str):
+        name_or_path, self._effort = split_effort(name)
         self._folder = model_folder(name_or_path)
         self.name = name_or_path if name_or_path in list_presets() else self._folder.resolve().name
+        if self._effort:
+            self.name += f"@{self._effort}"
         self._codec = load(name_or_path, threads=1)
 
     def settings(self) -> dict:
@@ -46,6 +49,7 @@ class ProgressiveCodec:
             "entropy_coded": model is not None,
             "stream_id": model.stream_id.hex() if model else None,
             "files": _digest(self._folder),
+            "effort": self._effort,
         }
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:
@@ -55,7 +59,7 @@ class ProgressiveCodec:
         decoding up to it.
         """
         start = time.perf_counter()
-        data = self._codec.encode(pixels)
+        data = self._codec.encode(pixels, effort=self._effort)
         encoding = time.perf_counter() - start
         start = time.perf_counter()
         ends = self._codec.read_planes(data).ends
@@ -80,7 +84,9 @@ class ProgressiveCodec:
     def _limited(self, pixels: np.ndarray, max_bytes: int, header: bool) -> Coded:
         height, width, _ = pixels.shape
         start = time.perf_counter()
-        encoded = self._codec.encode_with_picture(pixels, max_bytes=max_bytes, header=header)
+        encoded = self._codec.encode_with_picture(
+            pixels, max_bytes=max_bytes, header=header, effort=self._effort
+        )
         encoding = time.perf_counter() - start
         stream = encoded.data
         if not header:
@@ -89,6 +95,17 @@ class ProgressiveCodec:
         picture = self._codec.decode(stream)
         decoding = time.perf_counter() - start
         return Coded(f"{max_bytes} bytes", len(encoded.data), picture, encoding, decoding)
+
+
+def split_effort(name: str) -> tuple[str, int]:
+    """The model and the effort that a codec's name asks for.
+
+    Example:
+    >>> split_effort("conv_lstm_small@2"), split_effort("runs/mine")
+    (('conv_lstm_small', 2), ('runs/mine', 0))
+    """
+    model, mark, effort = name.rpartition("@")
+    return (model, int(effort)) if mark and effort.isdecimal() else (name, 0)
 
 
 def _digest(folder: Path) -> str:
