@@ -8,7 +8,7 @@ from pathlib import Path
 from tfrnnc.errors import InstallationError
 from tfrnnc.evaluation.codecs import CLASSIC_CODECS
 from tfrnnc.evaluation.measurement import MODERN
-from tfrnnc.evaluation.report import LABELS
+from tfrnnc.evaluation.report import LABELS, count_of_images
 from tfrnnc.files import replacing
 
 #: A colour and a marker that stay a codec's own, whichever are compared (Okabe and Ito's colours,
@@ -86,7 +86,7 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
 def _set_axes(axes, report: dict, name: str, modern: bool) -> None:
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    axes.set_title(f"{report['data']}, {report['images']} images", fontsize=12)
+    axes.set_title(f"{report['data']}, {count_of_images(report)}", fontsize=12)
     axes.tick_params(labelsize=11)
     axes.grid(color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -165,7 +165,7 @@ def table(report: dict) -> str:
     names = report["metrics"]
     width = max(len("codec"), *(len(entry["codec"]) for entry in report["codecs"]))
     heads = "".join(f"{LABELS[name]:>9}" for name in names)
-    count = f"{report['images']} image{'s' if report['images'] > 1 else ''} of {report['data']}"
+    count = f"{count_of_images(report)} of {report['data']}"
     if report["protocol"] != MODERN:
         lines = [
             f"{count}, protocol paper: means, headers not counted",
@@ -197,6 +197,11 @@ def table(report: dict) -> str:
         tail = f"   {entry['area']['msssim']:.4f}" if with_area else ""
         lines.append(f"{entry['codec']:<{width}}       {deltas}{tail}")
     return "\n".join(lines)
+
+
+def count_of_images(report: dict) -> str:
+    """How many images a report is of, in words."""
+    return f"{report['images']} image{'s' if report['images'] > 1 else ''}"
 
 
 def _shown(name: str, value: float | None) -> str:
