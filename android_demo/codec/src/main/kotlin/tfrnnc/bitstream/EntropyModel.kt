@@ -3,7 +3,6 @@ package tfrnnc.bitstream
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.security.MessageDigest
-import java.util.zip.CRC32
 import kotlin.math.abs
 import tfrnnc.ModelException
 
@@ -184,6 +183,7 @@ private constructor(
 
     companion object {
         const val FILE_NAME = "entropy_model.bin"
+        private val MAGIC = "RNNE".toByteArray(Charsets.US_ASCII)
         private const val VERSION = 1
         private const val HEADER_BYTES = 16
         private const val ACTIVATION_SCALE = 64
@@ -220,15 +220,16 @@ private constructor(
          * @throws ModelException if it is damaged, cut, or of an unknown version.
          */
         fun fromBytes(content: ByteArray): EntropyModel {
-            val magic = content.size >= HEADER_BYTES + 4 && String(content, 0, 4, Charsets.ISO_8859_1) == "RNNE"
-            if (!magic) throw ModelException("not an entropy model")
             val end = content.size - 4
-            val buffer = ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN)
-            val crc = CRC32().apply { update(content, 0, end) }
-            if (crc.value.toInt() != buffer.getInt(end)) {
+            if (end < HEADER_BYTES || !content.copyOf(MAGIC.size).contentEquals(MAGIC)) {
+                throw ModelException("not an entropy model")
+            }
+            fun littleEndian(from: Int, until: Int) =
+                ByteBuffer.wrap(content, from, until - from).order(ByteOrder.LITTLE_ENDIAN)
+            if (crc32(content, end).toInt() != littleEndian(end, content.size).int) {
                 throw ModelException("the entropy model is damaged or cut; export the model again")
             }
-            buffer.limit(end).position(4)
+            val buffer = littleEndian(MAGIC.size, end)
             val version = buffer.byte()
             if (version != VERSION) {
                 throw ModelException("the entropy model is of version $version, not $VERSION")
