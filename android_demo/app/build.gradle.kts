@@ -22,9 +22,7 @@ android {
         testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
     }
 
-    buildFeatures {
-        compose = true
-    }
+    buildFeatures { compose = true }
 
     compileOptions {
         sourceCompatibility = JavaVersion.toVersion(libs.versions.jvm.get())
@@ -78,9 +76,7 @@ abstract class CopyModel @Inject constructor(private val files: FileSystemOperat
 
 val copyModel =
     tasks.register<CopyModel>("copyModel") {
-        model.from(
-            fileTree(exported) { include("manifest.json", "*.tflite", "entropy_model.bin") }
-        )
+        model.from(fileTree(exported) { include("manifest.json", "*.tflite", "entropy_model.bin") })
     }
 
 androidComponents {

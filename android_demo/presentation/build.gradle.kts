@@ -1,8 +1,6 @@
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 
-plugins {
-    alias(libs.plugins.kotlin.jvm)
-}
+plugins { alias(libs.plugins.kotlin.jvm) }
 
 dependencies {
     api(project(":codec"))
@@ -26,6 +24,4 @@ kotlin {
     }
 }
 
-tasks.test {
-    useJUnitPlatform()
-}
+tasks.test { useJUnitPlatform() }

@@ -8,7 +8,6 @@ import java.io.File
 
 open class FileProvider {
     companion object {
-        @JvmStatic
-        fun getUriForFile(context: Context, authority: String, file: File): Uri = TODO()
+        @JvmStatic fun getUriForFile(context: Context, authority: String, file: File): Uri = TODO()
     }
 }

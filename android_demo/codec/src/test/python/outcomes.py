@@ -35,9 +35,11 @@ def read(model: str, stream: str, steps: str, allow: str) -> str:
 
 def encode(folder: str, image: str, most: str, header: str) -> str:
     """The stream of an image."""
-    return codec_of(folder).encode(
-        read_image(image), max_bytes=int(most) or None, header=header == "true"
-    ).hex()
+    return (
+        codec_of(folder)
+        .encode(read_image(image), max_bytes=int(most) or None, header=header == "true")
+        .hex()
+    )
 
 
 entropy_model_of = functools.cache(lambda model: EntropyModel.from_bytes(bytes.fromhex(model)))

@@ -9,6 +9,7 @@ import kotlin.test.assertTrue
 import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.BeforeAll
 import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty
 import org.junit.jupiter.api.io.TempDir
 import tfrnnc.bitstream.GoldenContainer
 import tfrnnc.bitstream.known
@@ -17,7 +18,6 @@ import tfrnnc.bitstream.readPlanes
 import tfrnnc.codec.Codec
 import tfrnnc.codec.JvmRunner
 import tfrnnc.codec.crop
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty
 
 /** The same questions to Kotlin and to Python; needs `-Dtfrnnc.python=PATH`. */
 @EnabledIfSystemProperty(named = "tfrnnc.python", matches = ".+")
@@ -82,7 +82,9 @@ class PythonTest {
                 Triple(data, random.nextInt(3), random.nextBoolean())
             }
         val expected =
-            answers(cases.map { (data, steps, allow) -> "read\t$model\tx${hex(data)}\t$steps\t$allow" })
+            answers(
+                cases.map { (data, steps, allow) -> "read\t$model\tx${hex(data)}\t$steps\t$allow" }
+            )
         for ((case, python) in cases.zip(expected)) {
             val (data, steps, allow) = case
             val found = outcome {
@@ -116,7 +118,9 @@ class PythonTest {
                 Triple(image, random.nextInt(1, stream.length().toInt() + 4), it % 3 > 0)
             }
         val expected =
-            answers(cases.map { (image, most, header) -> "encode\t$folder\t$image\t$most\t$header" })
+            answers(
+                cases.map { (image, most, header) -> "encode\t$folder\t$image\t$most\t$header" }
+            )
         Codec.load(filesOf(folder), ::JvmRunner).use { codec ->
             for ((case, python) in cases.zip(expected)) {
                 val (image, most, header) = case

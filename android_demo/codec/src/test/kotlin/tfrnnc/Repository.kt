@@ -10,7 +10,8 @@ import tfrnnc.codec.Pixels
 
 /** The files that all clients are tested with, where they live: in the repository. */
 object Repository {
-    val root = File(checkNotNull(System.getProperty("tfrnnc.repository")) { "run by Maven or Gradle" })
+    val root =
+        File(checkNotNull(System.getProperty("tfrnnc.repository")) { "run by Maven or Gradle" })
 
     /** The folders of exported models that have golden vectors. */
     val exported: List<File> =

@@ -93,8 +93,18 @@ private constructor(
             layer.bias.copyInto(sums)
             for ((step, plane) in previous.withIndex()) {
                 val offset = step * shape.bits
-                addBits(sums, plane.values, cell, shape, 0, shape.bits, shape.bits, layer.kernel,
-                    channels, offset)
+                addBits(
+                    sums,
+                    plane.values,
+                    cell,
+                    shape,
+                    0,
+                    shape.bits,
+                    shape.bits,
+                    layer.kernel,
+                    channels,
+                    offset,
+                )
             }
             activate(sums, first, cell * hidden)
         }
@@ -103,7 +113,14 @@ private constructor(
         for (cell in 0 until shape.locations) {
             layer.bias.copyInto(sums)
             forNeighbours(cell, shape) { neighbour, place ->
-                addActivations(sums, first, neighbour * hidden, hidden, layer.kernel, place * hidden)
+                addActivations(
+                    sums,
+                    first,
+                    neighbour * hidden,
+                    hidden,
+                    layer.kernel,
+                    place * hidden,
+                )
             }
             activate(sums, second, cell * hidden)
         }
@@ -255,16 +272,17 @@ private constructor(
         ): StepNetwork {
             val rows = if (step > 0) listOf(9 * step * bits, 9 * hidden) else emptyList()
             val context = rows.map { Layer(int8(it, hidden), int32(hidden)) }
-            val heads = edges.zipWithNext { first, end ->
-                Head(
-                    end - first,
-                    int8(if (step > 0) hidden else 0, width),
-                    int8(9 * end, width),
-                    int32(2 * width),
-                    int8(width, end - first),
-                    int32(end - first),
-                )
-            }
+            val heads =
+                edges.zipWithNext { first, end ->
+                    Head(
+                        end - first,
+                        int8(if (step > 0) hidden else 0, width),
+                        int8(9 * end, width),
+                        int32(2 * width),
+                        int8(width, end - first),
+                        int32(end - first),
+                    )
+                }
             for (layer in context) requireExact(step, layer.kernel, layer.bias)
             for (head in heads) {
                 val kernel = head.context + head.plane
@@ -278,7 +296,8 @@ private constructor(
         /** Refuses weights with which a sum could reach 2^24, which not every client holds. */
         private fun requireExact(step: Int, kernel: IntArray, bias: IntArray) {
             val sums = LongArray(bias.size) { abs(bias[it].toLong()) }
-            for (i in kernel.indices) sums[i % bias.size] += ACTIVATION_MAX * abs(kernel[i]).toLong()
+            for (i in kernel.indices) sums[i % bias.size] +=
+                ACTIVATION_MAX * abs(kernel[i]).toLong()
             if (sums.any { it >= EXACT }) {
                 throw ModelException(
                     "the weights of step ${step + 1} are too large to be summed exactly"

@@ -39,9 +39,7 @@ internal class FieldReader(private val data: ByteArray, offset: Int) {
             value = value or ((byte and 0x7F).toLong() shl shift)
             if (byte < 0x80) {
                 if (byte == 0 && shift > 0) {
-                    throw CorruptStreamException(
-                        "the header is damaged: a number has idle bytes"
-                    )
+                    throw CorruptStreamException("the header is damaged: a number has idle bytes")
                 }
                 return value
             }

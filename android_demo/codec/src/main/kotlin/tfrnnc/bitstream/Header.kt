@@ -52,8 +52,7 @@ data class Header(
      * @throws TooLargeException if a plane of it does not fit in an array.
      */
     fun planeShape(stride: Int, bits: Int): PlaneShape {
-        val shape =
-            PlaneShape((height - 1) / stride + 1, (width - 1) / stride + 1, bits)
+        val shape = PlaneShape((height - 1) / stride + 1, (width - 1) / stride + 1, bits)
         if (shape.height.toLong() * shape.width > MAX_PLANE / bits) {
             throw TooLargeException(
                 "the image has ${width}x$height pixels, more than this decoder can hold"
@@ -83,9 +82,8 @@ data class Header(
 
         /** The pair (header, its length in bytes); see [read]. */
         internal fun readWithLength(data: ByteArray): Pair<Header, Int> {
-            if (Version1.recognises(data)) return Version1.readHeader(data).let { (old, length) ->
-                old.header to length
-            }
+            if (Version1.recognises(data))
+                return Version1.readHeader(data).let { (old, length) -> old.header to length }
             if (data.isEmpty()) throw TruncatedStreamException("the stream is empty")
             if (MAGIC.indices.any { it < data.size && data[it] != MAGIC[it] }) {
                 throw ForeignStreamException("not a tfrnnc stream: it does not begin with 'RN'")

@@ -29,13 +29,18 @@ internal constructor(
     val ends: List<Int>,
     private val needs: List<IntArray>,
 ) {
+    /** The fewest bytes of the stream from which [cut] gives a plane. */
+    val leastBytes: Int by lazy {
+        needs.firstOrNull()?.let { it.sortedArray()[(it.size - 1) / PARTIAL_SHARE] } ?: ends.first()
+    }
+
     /**
      * What of the planes the first bytes of the stream settle: the same as reading these bytes
      * alone, truncation allowed, without decoding again.
      *
      * @param bytes how many.
-     * @return the planes, the last one maybe with zeros; none if not an eighth of the first step
-     *   is there. Only whole planes where the stream was read without `track`.
+     * @return the planes, the last one maybe with zeros; none if not an eighth of the first step is
+     *   there. Only whole planes where the stream was read without `track`.
      */
     fun cut(bytes: Int): List<BitPlane> {
         val whole = ends.count { it <= bytes }
@@ -91,7 +96,9 @@ fun readPlanes(
     }
     val wanted = steps ?: header.steps
     if (wanted !in 1..header.steps) {
-        throw ConfigException("steps must be from 1 to ${header.steps} for this stream, not $wanted")
+        throw ConfigException(
+            "steps must be from 1 to ${header.steps} for this stream, not $wanted"
+        )
     }
     if (header.version == 1) {
         return Version1.readPlanes(data, stride, bits, wanted, allowTruncated, track)

@@ -118,7 +118,7 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
      * @param steps decode this many steps only; null decodes all.
      * @param allowTruncated decode what is there of a stream that was cut, or is damaged from some
      *   place on.
-     * @param maxPixels refuse images of more pixels.
+     * @param maxPixels refuse images of more pixels; on a phone, of more than its memory holds.
      * @throws StreamException one of its kinds, if the stream cannot be decoded.
      * @throws ConfigException if the stream never had as many steps, or the model does not take
      *   images of its size.
@@ -286,7 +286,9 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
             return Encoded(data, checkNotNull(picture))
         }
 
-        /** Cuts the code out of that of a further step, whose bits the last byte's spare ones are. */
+        /**
+         * Cuts the code out of that of a further step, whose bits the last byte's spare ones are.
+         */
         private fun endWithinNextStep() {
             if (!over && whole < models.steps) writer.add(loop.step().first)
             val code = writer.code()

@@ -46,8 +46,7 @@ class ExportedModels(
         val logits = outputs.first()
         val shape = PlaneShape(logits.height, logits.width, logits.channels)
         // A logit that is not a number is below nothing, and no bit either.
-        val plane =
-            BitPlane(shape, ByteArray(shape.size) { if (logits.values[it] >= 0) 1 else -1 })
+        val plane = BitPlane(shape, ByteArray(shape.size) { if (logits.values[it] >= 0) 1 else -1 })
         return StepModels.Encoded(plane, outputs.drop(1))
     }
 
@@ -128,7 +127,8 @@ class ExportedModels(
             val fixed = manifest.size
             val lengths = listOf(height, width)
             val windows =
-                if (fixed != null) fixed else lengths.map { minOf(it, maxOf(windowSide, 4 * margin)) }
+                if (fixed != null) fixed
+                else lengths.map { minOf(it, maxOf(windowSide, 4 * margin)) }
             for ((length, window) in lengths.zip(windows)) {
                 if (length > window && window <= 2 * margin) {
                     throw ConfigException(

@@ -28,7 +28,10 @@ class ProgressivePicture(private val models: StepModels, val planes: Planes) {
         if (cut.isEmpty()) return null
         val last = cut.lastIndex
         val same = cut[last] === planes.planes[last]
-        if (same) pictures[last]?.let { return it }
+        if (same)
+            pictures[last]?.let {
+                return it
+            }
         advance(if (same) cut.size else last, onStep)
         if (same) return pictures[last]
         onStep()

@@ -38,8 +38,5 @@ internal class ResidualLoop(
 
     /** The picture after the last step, had a decoder this plane for it. */
     fun lastPicture(plane: BitPlane): Pixels =
-        models
-            .decode(plane, before, steps - 1)
-            .reconstruction
-            .toPixels(pixels.width, pixels.height)
+        models.decode(plane, before, steps - 1).reconstruction.toPixels(pixels.width, pixels.height)
 }

@@ -20,8 +20,8 @@ internal data class Window(val start: Int, val stop: Int, val first: Int, val la
          * another, and half of each is kept.
          *
          * @param length of the axis, a multiple of the stride.
-         * @param window length of each window, a multiple of the stride; longer than two margins
-         *   if the axis is longer than it.
+         * @param window length of each window, a multiple of the stride; longer than two margins if
+         *   the axis is longer than it.
          * @param margin how far beside a cut results are wrong, a multiple of the stride.
          * @param stride stretches that are kept begin and end at multiples of it.
          */

@@ -33,7 +33,8 @@ class GoldenContainerTest {
             dynamicTest(golden.name) {
                 val header = golden.header
                 val model = GoldenContainer.entropyModel.takeIf { header.entropyCoded }
-                val writer = StreamWriter(header, GoldenContainer.stride, GoldenContainer.bits, model)
+                val writer =
+                    StreamWriter(header, GoldenContainer.stride, GoldenContainer.bits, model)
                 val found = golden.read()
                 if (found.wholeSteps < found.planes.size) {
                     // The bits that this one was cut out of are those of the stream of all kinds.
@@ -101,7 +102,10 @@ class GoldenContainerTest {
                 .toList()
         assertEquals(listOf(2, 1), examples.map { Header.read(it).version })
         for (example in examples) {
-            assertEquals(listOf("b4", "14"), readPlanes(example, 8, 3).planes.map { hex(it.pack()) })
+            assertEquals(
+                listOf("b4", "14"),
+                readPlanes(example, 8, 3).planes.map { hex(it.pack()) },
+            )
         }
         val first = readPlanes(examples[0].copyOf(14), 8, 3, allowTruncated = true)
         assertEquals(1, first.wholeSteps)

@@ -22,7 +22,8 @@ class CodecTest {
     private val codec = Codec(ToyModels(), GoldenContainer.entropyModel)
     private val data = codec.encode(image).data
 
-    private fun assertSame(expected: Pixels, found: Pixels) = assertNear(expected, found, levels = 0)
+    private fun assertSame(expected: Pixels, found: Pixels) =
+        assertNear(expected, found, levels = 0)
 
     @Test
     fun `round trips of any size`() {
@@ -181,7 +182,9 @@ class CodecTest {
         assertTrue("but this is c0ffee01" in error.message!!)
         val longer = Codec(ToyModels(steps = 3)).encode(image).data
         assertFailsWith<WrongModelException> { Codec(ToyModels(steps = 2)).decode(longer) }
-        assertFailsWith<ModelException> { Codec(ToyModels(steps = 3), GoldenContainer.entropyModel) }
+        assertFailsWith<ModelException> {
+            Codec(ToyModels(steps = 3), GoldenContainer.entropyModel)
+        }
     }
 
     @Test

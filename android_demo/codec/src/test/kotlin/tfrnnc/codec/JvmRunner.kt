@@ -29,7 +29,8 @@ class JvmRunner(file: StepFile, content: ByteArray, height: Int, width: Int) : S
         val indices = interpreter.signature_inputs(SIGNATURE)
         for (tensor in file.inputs) {
             val index = indices.get(tensor.name)
-            val shape = intArrayOf(1, height / tensor.stride, width / tensor.stride, tensor.channels)
+            val shape =
+                intArrayOf(1, height / tensor.stride, width / tensor.stride, tensor.channels)
             require(file, interpreter.ResizeInputTensorStrict(index, shape), "be resized")
         }
         require(file, interpreter.AllocateTensors(), "be allocated")

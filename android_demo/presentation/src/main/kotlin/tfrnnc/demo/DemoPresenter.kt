@@ -1,5 +1,6 @@
 package tfrnnc.demo
 
+import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.coroutines.cancellation.CancellationException
 import kotlin.time.TimeSource
 import kotlinx.coroutines.CoroutineDispatcher
@@ -67,7 +68,8 @@ class DemoPresenter(
                 codec.encode(pixels) { step, _ ->
                     ensureActive()
                     val busy = DemoState.Busy(compressing = true, step, codec.models.steps)
-                    mutableState.update { it.copy(busy = busy) }
+                    // After cancelling, nothing is busy and nothing shall be.
+                    mutableState.update { if (it.busy == null) it else it.copy(busy = busy) }
                 }
             val milliseconds = start.elapsedNow().inWholeMilliseconds
             shown(name, encoded.data, Int.MAX_VALUE, milliseconds, null, ensureActive)
@@ -102,7 +104,7 @@ class DemoPresenter(
     /** Shows the first bytes of the stream, the slider's new place. */
     fun show(bytes: Int) {
         val shown = shown ?: return
-        val place = bytes.coerceIn(state.value.leastBytes, shown.stream.size)
+        val place = bytes.coerceIn(shown.pictures.planes.leastBytes, shown.stream.size)
         mutableState.update { it.copy(bytes = place) }
         showing?.cancel()
         showing =
@@ -146,11 +148,12 @@ class DemoPresenter(
         scope.launch(worker) { guarded { ready(codec.shorten(stream, bytes)) } }
     }
 
-    /** Gives the codec back; after it, the presenter is of no use. */
+    /** Gives the codec back when the worker is done; after it, the presenter is of no use. */
     fun close() {
         loading?.cancel()
         showing?.cancel()
-        if (lazyCodec.isInitialized()) codec.close()
+        // On the worker, so that no step is at work when its interpreter is closed.
+        worker.dispatch(EmptyCoroutineContext) { if (lazyCodec.isInitialized()) codec.close() }
     }
 
     private fun load(busy: DemoState.Busy, action: (ensureActive: () -> Unit) -> Unit) {
@@ -177,8 +180,7 @@ class DemoPresenter(
         val planes =
             codec.readPlanes(stream, allowTruncated = true, maxPixels = MAX_PIXELS, track = true)
         val new = Shown(stream, ProgressivePicture(codec.models, planes))
-        val least = (1..stream.size).first { planes.cut(it).isNotEmpty() }
-        val place = bytes.coerceIn(least, stream.size)
+        val place = bytes.coerceIn(planes.leastBytes, stream.size)
         val picture = new.pictures.at(place, ensureActive)
         val milliseconds = start.elapsedNow().inWholeMilliseconds
         val header = planes.header
@@ -192,7 +194,7 @@ class DemoPresenter(
                 picture = picture,
                 bytes = place,
                 totalBytes = stream.size,
-                leastBytes = least,
+                leastBytes = planes.leastBytes,
                 wholeSteps = new.wholeSteps(place),
                 steps = header.steps,
                 encodeMilliseconds = encodeMilliseconds,

@@ -68,7 +68,7 @@ object Texts {
             is CorruptStreamException -> "The file is damaged. Download it again."
             is TooLargeException -> "The picture is too large for this device."
             is WrongModelException ->
-                "The file was made by another model than this app has, and cannot be opened with it."
+                "The file was made by another model than this app's, and cannot be opened."
             is ModelException -> "The app's model cannot be used: ${error.message}"
             is ConfigException -> "This is not possible: ${error.message}"
         }

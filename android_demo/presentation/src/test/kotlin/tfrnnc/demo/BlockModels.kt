@@ -51,7 +51,12 @@ class BlockModels(id: Byte = 1) : StepModels {
         return StepModels.Decoded(map, emptyList())
     }
 
-    override fun close() = Unit
+    /** Whether they were closed. */
+    var closed = false
+
+    override fun close() {
+        closed = true
+    }
 
     private fun forEachBit(shape: PlaneShape, action: (Int, Int, Int, Int) -> Unit) {
         for (bit in 0 until shape.size) {

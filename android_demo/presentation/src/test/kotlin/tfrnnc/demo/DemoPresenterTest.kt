@@ -3,6 +3,7 @@ package tfrnnc.demo
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFalse
 import kotlin.test.assertNotNull
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
@@ -172,6 +173,18 @@ class DemoPresenterTest {
         presenter.cancel()
         advanceUntilIdle()
         assertEquals(DemoState(), presenter.state.value)
+    }
+
+    @Test
+    fun `the codec is closed when the worker is done`() = runTest {
+        val models = BlockModels()
+        val presenter = presenter { Codec(models) }
+        presenter.open("cat.rnnc") { stream }
+        advanceUntilIdle()
+        presenter.close()
+        assertFalse(models.closed)
+        advanceUntilIdle()
+        assertTrue(models.closed)
     }
 
     @Test

@@ -29,7 +29,8 @@ class GoldenVectorsTest {
 
     @Test
     fun goldenVectors() {
-        val names = golden.list("")!!.filter { it.endsWith(".rnnc") }.map { it.removeSuffix(".rnnc") }
+        val names =
+            golden.list("")!!.filter { it.endsWith(".rnnc") }.map { it.removeSuffix(".rnnc") }
         assertTrue(names.isNotEmpty())
         Codec.load(model, ::LiteRtRunner).use { codec ->
             for (name in names) {

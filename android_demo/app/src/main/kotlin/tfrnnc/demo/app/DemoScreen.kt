@@ -152,10 +152,7 @@ private fun Problem(problem: String, dismiss: () -> Unit) {
             ),
     ) {
         Row(Modifier.padding(start = 16.dp), verticalAlignment = Alignment.CenterVertically) {
-            Text(
-                problem,
-                Modifier.weight(1f).semantics { liveRegion = LiveRegionMode.Assertive },
-            )
+            Text(problem, Modifier.weight(1f).semantics { liveRegion = LiveRegionMode.Assertive })
             TextButton(dismiss) { Text(Texts.DISMISS) }
         }
     }

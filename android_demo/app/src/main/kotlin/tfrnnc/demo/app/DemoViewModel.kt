@@ -106,6 +106,7 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
         const val NAME = "name"
         const val BYTES = "bytes"
 
-        fun fileName(name: String?) = name.orEmpty().replace(Regex("[^\\w-]+"), "_").ifEmpty { "picture" }
+        fun fileName(name: String?) =
+            name.orEmpty().replace(Regex("[^\\w-]+"), "_").ifEmpty { "picture" }
     }
 }

@@ -11,12 +11,8 @@ import tfrnnc.codec.StepFile
 import tfrnnc.codec.StepRunner
 
 /** Runs a TFLite file by LiteRT. */
-class LiteRtRunner(
-    private val file: StepFile,
-    content: ByteArray,
-    height: Int,
-    width: Int,
-) : StepRunner {
+class LiteRtRunner(private val file: StepFile, content: ByteArray, height: Int, width: Int) :
+    StepRunner {
     private val model = direct(content.size).put(content)
     private val interpreter: Interpreter
     private val inputs = file.inputs.map { floats(it.zeros(height, width)) }
@@ -40,7 +36,11 @@ class LiteRtRunner(
         val named = file.inputs.map { it.name }.zip(this.inputs).toMap<String, Any>()
         val results = file.outputs.map { it.name }.zip(this.outputs).toMap<String, Any>()
         this.outputs.forEach { rewound(it) }
-        interpreter.runSignature(named, results, SIGNATURE)
+        try {
+            interpreter.runSignature(named, results, SIGNATURE)
+        } catch (error: IllegalArgumentException) {
+            throw ModelException("${file.name}: cannot be run (${error.message})", error)
+        }
         for ((buffer, map) in this.outputs.zip(outputs)) rewound(buffer).get(map.values)
     }
 

@@ -98,11 +98,6 @@ class MainActivity : ComponentActivity() {
     }
 
     private fun image(pixels: Pixels) =
-        Bitmap.createBitmap(
-                pixels.toArgb(),
-                pixels.width,
-                pixels.height,
-                Bitmap.Config.ARGB_8888,
-            )
+        Bitmap.createBitmap(pixels.toArgb(), pixels.width, pixels.height, Bitmap.Config.ARGB_8888)
             .asImageBitmap()
 }

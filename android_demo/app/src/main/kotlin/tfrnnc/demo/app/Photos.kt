@@ -57,9 +57,9 @@ class Photos(private val resolver: ContentResolver) {
     fun name(uri: Uri): String {
         val found =
             try {
-                resolver
-                    .query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)
-                    ?.use { if (it.moveToFirst()) it.getString(0) else null }
+                resolver.query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)?.use {
+                    if (it.moveToFirst()) it.getString(0) else null
+                }
             } catch (_: RuntimeException) {
                 // Other apps' providers throw what they like; a name is no reason to fail.
                 null
