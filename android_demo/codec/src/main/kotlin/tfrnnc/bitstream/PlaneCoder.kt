@@ -58,13 +58,13 @@ internal class PlaneEncoder(shape: PlaneShape, model: EntropyModel?, seed: ByteA
     /** Appends a plane of -1 and +1. */
     fun add(plane: BitPlane) {
         require(plane.shape == shape) { "the plane is ${plane.shape}, not $shape" }
+        var coded = ordered(plane, stored = model == null)
         if (model != null) {
-            val stored = cost(plane) > shape.size
+            val stored = coded.cost() > shape.size
             coder.encode(stored, STORED)
-            encode(plane, stored)
-        } else {
-            encode(plane, stored = true)
+            if (stored) coded = ordered(plane, stored = true)
         }
+        coded.forEach { bit, probability -> coder.encode(bit, probability) }
         append(plane)
         for (bit in check(plane)) coder.encode(bit == 1, EVEN)
     }
@@ -72,31 +72,44 @@ internal class PlaneEncoder(shape: PlaneShape, model: EntropyModel?, seed: ByteA
     /** The fewest bytes that hold all planes so far; more can be added. */
     fun finish(): ByteArray = coder.finish()
 
-    /** What the model would take for a plane, in bits. */
-    private fun cost(plane: BitPlane): Double {
-        var cost = 0.0
-        ordered(plane, stored = false) { bit, probability ->
-            cost += Probabilities.cost(if (bit) probability else 65536 - probability)
+    /** Bits in the order of coding, and the probabilities that they are 1. */
+    private class Coded(size: Int) {
+        private val bits = BooleanArray(size)
+        private val probabilities = IntArray(size)
+        private var count = 0
+
+        fun add(bit: Boolean, probability: Int) {
+            bits[count] = bit
+            probabilities[count++] = probability
         }
-        return cost
+
+        inline fun forEach(action: (bit: Boolean, probability: Int) -> Unit) {
+            for (i in 0 until count) action(bits[i], probabilities[i])
+        }
+
+        /** What they take, in bits. */
+        fun cost(): Double {
+            var cost = 0.0
+            forEach { bit, p -> cost += Probabilities.cost(if (bit) p else 65536 - p) }
+            return cost
+        }
     }
 
-    private fun encode(plane: BitPlane, stored: Boolean) =
-        ordered(plane, stored) { bit, probability -> coder.encode(bit, probability) }
-
-    private fun ordered(plane: BitPlane, stored: Boolean, each: (Boolean, Int) -> Unit) {
+    private fun ordered(plane: BitPlane, stored: Boolean): Coded {
         val known = BitPlane(shape)
+        val coded = Coded(shape.size)
         passes(stored, known) { cells, channels, probabilities ->
             var next = 0
             for (cell in cells) {
                 for (channel in channels) {
                     val place = cell * shape.bits + channel
                     known.values[place] = plane.values[place]
-                    each(plane.values[place] > 0, probabilities[next++])
+                    coded.add(plane.values[place] > 0, probabilities[next++])
                 }
             }
             true
         }
+        return coded
     }
 }
 
