@@ -34,6 +34,18 @@ demo: $(VENV)/.installed ## Compress a photo and watch it sharpen (demo-output/)
 test: $(VENV)/.installed-test ## Run all tests.
 	$(BIN)/python -m pytest
 
+.PHONY: test-android
+test-android: ## Test the Android demo's Kotlin on the JVM (needs a JDK and Maven, or skips).
+	@android_demo/maven test "$(abspath $(wildcard $(BIN)/python))"
+
+.PHONY: check-android-app
+check-android-app: test-android ## Compile the Android app's sources, too (downloads 200 MB once).
+	android_demo/app/compile_check
+
+.PHONY: bench-android
+bench-android: ## Measure the Android demo's codec on the JVM.
+	@android_demo/maven bench
+
 .PHONY: arm
 arm: | $(BIN)/python ## Run the golden vectors on emulated ARM processors (docs/ARM.md).
 	PYTHON=$(BIN)/python tests/arm/run export/check.py '*_32x32'
@@ -121,4 +133,5 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
-	rm -rf $(VENV) .arm .fuzz build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .arm .fuzz build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	  android_demo/target android_demo/*/target

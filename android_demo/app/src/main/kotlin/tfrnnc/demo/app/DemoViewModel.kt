@@ -1,0 +1,112 @@
+package tfrnnc.demo.app
+
+import android.app.Application
+import android.net.Uri
+import androidx.core.content.FileProvider
+import androidx.lifecycle.AndroidViewModel
+import androidx.lifecycle.SavedStateHandle
+import androidx.lifecycle.viewModelScope
+import java.io.File
+import java.io.IOException
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.launch
+import tfrnnc.codec.Codec
+import tfrnnc.demo.DemoPresenter
+import tfrnnc.demo.DemoState
+import tfrnnc.demo.PictureException
+import tfrnnc.demo.Texts
+
+/** Keeps the presenter over turns of the screen, and what it shows over the app's end. */
+@OptIn(ExperimentalCoroutinesApi::class)
+class DemoViewModel(application: Application, private val saved: SavedStateHandle) :
+    AndroidViewModel(application) {
+    private val photos = Photos(application.contentResolver)
+    private val kept = File(application.filesDir, "last.rnnc")
+    private val shared = File(application.cacheDir, "shared")
+    private val presenter =
+        DemoPresenter(
+            viewModelScope,
+            Dispatchers.Default.limitedParallelism(1),
+            { Codec.load(AssetFiles(application.assets), ::LiteRtRunner) },
+            { stream -> write(kept, stream) },
+        )
+
+    val state: StateFlow<DemoState> = presenter.state
+
+    init {
+        val name = saved.get<String>(NAME)
+        if (name != null && kept.exists()) {
+            presenter.open(name, saved[BYTES] ?: Int.MAX_VALUE) { kept.readBytes() }
+        }
+        viewModelScope.launch {
+            state.collect {
+                if (it.name != null) {
+                    saved[NAME] = it.name
+                    saved[BYTES] = it.bytes
+                }
+            }
+        }
+    }
+
+    /** Opens a file that another app gives, a photo or a stream. */
+    fun receive(uri: Uri) = if (photos.isPicture(uri)) compress(uri) else open(uri)
+
+    fun compress(uri: Uri) = presenter.compress(photos.name(uri)) { photos.read(uri) }
+
+    fun open(uri: Uri) = presenter.open(photos.name(uri)) { photos.readFile(uri) }
+
+    fun show(bytes: Int) = presenter.show(bytes)
+
+    fun cancel() = presenter.cancel()
+
+    fun dismissProblem() = presenter.dismissProblem()
+
+    fun report(problem: String) = presenter.report(problem)
+
+    /** A place for the camera to put a photo. */
+    fun cameraFile(): Uri {
+        shared.mkdirs()
+        return uri(File(shared, "camera.jpg"))
+    }
+
+    /**
+     * Makes a file of the bytes that are shown.
+     *
+     * @param ready called on the main thread with its address.
+     */
+    fun share(ready: (Uri) -> Unit) =
+        presenter.share { stream ->
+            val file = File(shared, "${fileName(state.value.name)}.rnnc")
+            write(file, stream)
+            viewModelScope.launch { ready(uri(file)) }
+        }
+
+    override fun onCleared() = presenter.close()
+
+    private fun uri(file: File): Uri {
+        val application = getApplication<Application>()
+        return FileProvider.getUriForFile(application, "${application.packageName}.files", file)
+    }
+
+    /** Writes a file beside its place and then renames it. */
+    private fun write(file: File, content: ByteArray) {
+        try {
+            file.parentFile?.mkdirs()
+            val temporary = File(file.path + ".new")
+            temporary.writeBytes(content)
+            if (!temporary.renameTo(file)) throw IOException("$file: cannot be written")
+        } catch (error: IOException) {
+            throw PictureException(Texts.NO_ROOM, error)
+        }
+    }
+
+    private companion object {
+        const val NAME = "name"
+        const val BYTES = "bytes"
+
+        fun fileName(name: String?) =
+            name.orEmpty().replace(Regex("[^\\w-]+"), "_").ifEmpty { "picture" }
+    }
+}

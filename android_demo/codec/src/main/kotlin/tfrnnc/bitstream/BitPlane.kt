@@ -1,0 +1,55 @@
+package tfrnnc.bitstream
+
+import tfrnnc.CorruptStreamException
+
+/**
+ * The bits of one step.
+ *
+ * @property shape of the plane.
+ * @property values -1 and +1, and 0 for bits that are not known; row by row, at each location bit
+ *   by bit.
+ */
+class BitPlane(val shape: PlaneShape, val values: ByteArray = ByteArray(shape.size)) {
+    init {
+        require(values.size == shape.size) { "a plane of $shape has not ${values.size} values" }
+    }
+
+    /** The bits eight to a byte, the first one highest; 1 for +1, and 0 in what is left over. */
+    fun pack(): ByteArray {
+        val packed = ByteArray((values.size + 7) / 8)
+        for (i in values.indices) {
+            if (values[i] > 0) {
+                packed[i shr 3] = (packed[i shr 3].toInt() or (0x80 shr (i and 7))).toByte()
+            }
+        }
+        return packed
+    }
+
+    override fun equals(other: Any?) =
+        other is BitPlane && other.shape == shape && other.values.contentEquals(values)
+
+    override fun hashCode() = 31 * shape.hashCode() + values.contentHashCode()
+
+    companion object {
+        /**
+         * Undoes [pack].
+         *
+         * @throws CorruptStreamException if the number of bytes is not that of the shape, or what
+         *   is left of the last one is not zero.
+         */
+        fun unpack(data: ByteArray, shape: PlaneShape): BitPlane {
+            if (data.size != (shape.size + 7) / 8) {
+                throw CorruptStreamException(
+                    "a step of ${shape.size} bits cannot have ${data.size} bytes"
+                )
+            }
+            fun bit(i: Int) = data[i shr 3].toInt() shr (7 - (i and 7)) and 1
+            if ((shape.size until 8 * data.size).any { bit(it) == 1 }) {
+                throw CorruptStreamException(
+                    "the stream is damaged: the padding after a step is not zero"
+                )
+            }
+            return BitPlane(shape, ByteArray(shape.size) { if (bit(it) == 1) 1 else -1 })
+        }
+    }
+}

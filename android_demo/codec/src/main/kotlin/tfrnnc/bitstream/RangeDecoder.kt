@@ -1,0 +1,78 @@
+package tfrnnc.bitstream
+
+/**
+ * Reads bits back.
+ *
+ * @param data what [RangeEncoder.finish] gave, or the first bytes of it.
+ * @param start where it begins in the array.
+ * @param end where it ends.
+ */
+internal class RangeDecoder(
+    private val data: ByteArray,
+    private val start: Int = 0,
+    private val end: Int = data.size,
+) {
+    private var code = 0L
+    private var range = WORD
+    private var position = start
+
+    init {
+        repeat(4) { code = code shl 8 or next() }
+    }
+
+    /**
+     * Reads a bit.
+     *
+     * @param probability as it was for the encoder.
+     * @return 0 or 1, or [ENDED] if the data ends before it settles the bit.
+     */
+    fun decode(probability: Int): Int {
+        val bound = (range ushr PROBABILITY_BITS) * probability
+        val missing = position - end
+        if (missing > 0 && code < bound) {
+            if (missing > 3 || code + (1L shl 8 * missing) > bound) return ENDED
+        }
+        val bit: Int
+        if (code < bound) {
+            range = bound
+            bit = 1
+        } else {
+            code -= bound
+            range -= bound
+            bit = 0
+        }
+        while (range < RANGE_TOP) {
+            // No encoder writes a code that is not below the range. It stays so, and its bits are
+            // zeros to the end; the bound keeps it within the word.
+            code = minOf(code shl 8 or next(), OUTSIDE)
+            range = range shl 8
+        }
+        return bit
+    }
+
+    /** How many bytes from the start it takes to settle the bits read so far. */
+    fun used(): Int {
+        for (spare in 3 downTo 1) {
+            var tail = 0L
+            for (i in position - spare until position) {
+                tail = tail shl 8 or (if (i < end) data[i].toLong() and 0xFF else 0L)
+            }
+            val known = code - tail
+            if (known >= 0 && known + (1L shl 8 * spare) <= range) {
+                return position - spare - start
+            }
+        }
+        return position - start
+    }
+
+    private fun next(): Long {
+        val byte = if (position < end) data[position].toLong() and 0xFF else 0L
+        position++
+        return byte
+    }
+
+    companion object {
+        const val ENDED = -1
+        private const val OUTSIDE = 1L shl 40
+    }
+}

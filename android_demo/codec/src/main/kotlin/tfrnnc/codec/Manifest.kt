@@ -1,0 +1,112 @@
+package tfrnnc.codec
+
+import kotlinx.serialization.SerialName
+import kotlinx.serialization.Serializable
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import tfrnnc.ModelException
+import tfrnnc.bitstream.ModelId
+
+/**
+ * What `manifest.json` says of exported files; docs/EXPORT.md describes it.
+ *
+ * @property modelId identity of the model, in hexadecimal.
+ * @property reconstruction "additive" if the picture is the sum of the predictions, "one_shot" if
+ *   it is the last one.
+ * @property stride image pixels between two locations of the code.
+ * @property bits bits at each location, for each step.
+ * @property steps most steps that the model can encode.
+ * @property size height and width in pixels that the files are made for; null if they take any
+ *   multiple of the stride.
+ * @property encoders the files; step t, counted from zero, uses the one with that index, or the
+ *   last.
+ * @property decoders the same.
+ */
+@Serializable
+data class Manifest(
+    @SerialName("model_id") val modelId: String,
+    val reconstruction: String,
+    val stride: Int,
+    val bits: Int,
+    val steps: Int,
+    val size: List<Int>?,
+    val encoders: List<StepFile>,
+    val decoders: List<StepFile>,
+) {
+    /** The identity as streams carry it. */
+    internal fun id(): ModelId =
+        ModelId.parse(modelId) ?: throw notAManifest("'$modelId' is no identity")
+
+    private fun validate() {
+        id()
+        if (reconstruction !in setOf("additive", "one_shot")) {
+            throw notAManifest("the reconstruction '$reconstruction' is not known")
+        }
+        val counts = listOf(stride, bits, steps)
+        if (counts.any { it !in 1..255 } || encoders.isEmpty() || decoders.isEmpty()) {
+            throw notAManifest("a value is out of range")
+        }
+        if (size != null && (size.size != 2 || size.any { it <= 0 || it % stride != 0 })) {
+            throw notAManifest("the size $size is not one of two multiples of $stride")
+        }
+        for (file in encoders + decoders) {
+            val tensors = file.inputs + file.outputs
+            val bad = tensors.any { it.channels < 1 || it.stride < 1 || stride % it.stride != 0 }
+            if (bad || file.inputs.size != file.outputs.size || file.reach < 0) {
+                throw notAManifest("the tensors of ${file.name} do not fit together")
+            }
+        }
+    }
+
+    companion object {
+        const val FILE_NAME = "manifest.json"
+        private val json = Json { ignoreUnknownKeys = true }
+
+        /**
+         * Reads the content of `manifest.json`.
+         *
+         * @throws ModelException if it is not that.
+         */
+        fun parse(text: String): Manifest =
+            try {
+                json.decodeFromString<Manifest>(text).also { it.validate() }
+            } catch (error: SerializationException) {
+                throw notAManifest(error.message?.lineSequence()?.first() ?: "not JSON", error)
+            }
+
+        private fun notAManifest(reason: String, cause: Throwable? = null) =
+            ModelException("$FILE_NAME: not a manifest ($reason)", cause)
+    }
+}
+
+/**
+ * A TFLite file that runs one step of an encoder or a decoder.
+ *
+ * @property name of the file, beside the manifest.
+ * @property sha256 of its content, in hexadecimal.
+ * @property reach how far, in image pixels, its outputs change beside a cut through its inputs.
+ * @property inputs `residual` or `bits` first, then `state_0`, `state_1`, ...
+ * @property outputs `logits` or `prediction` first, then `new_state_0`, `new_state_1`, ...
+ */
+@Serializable
+data class StepFile(
+    val name: String,
+    val sha256: String,
+    val reach: Int,
+    val inputs: List<Tensor>,
+    val outputs: List<Tensor>,
+)
+
+/**
+ * An input or output of an exported step.
+ *
+ * @property name its name in the signature.
+ * @property channels its last dimension.
+ * @property stride image pixels between two of its locations: for an image of (H, W) it has the
+ *   shape (1, H / stride, W / stride, channels).
+ */
+@Serializable
+data class Tensor(val name: String, val channels: Int, val stride: Int) {
+    /** A map of zeros for an image of so many pixels. */
+    fun zeros(height: Int, width: Int) = FeatureMap(height / stride, width / stride, channels)
+}

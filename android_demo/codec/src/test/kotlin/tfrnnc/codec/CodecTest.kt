@@ -1,0 +1,222 @@
+package tfrnnc.codec
+
+import java.util.concurrent.CancellationException
+import kotlin.test.Test
+import kotlin.test.assertContentEquals
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+import tfrnnc.ConfigException
+import tfrnnc.CorruptStreamException
+import tfrnnc.ModelException
+import tfrnnc.TooLargeException
+import tfrnnc.TruncatedStreamException
+import tfrnnc.WrongModelException
+import tfrnnc.bitstream.EntropyModel
+import tfrnnc.bitstream.GoldenContainer
+import tfrnnc.bitstream.Header
+
+class CodecTest {
+    private val image = blobs(61, 43)
+    private val codec = Codec(ToyModels(), GoldenContainer.entropyModel)
+    private val data = codec.encode(image).data
+
+    private fun assertSame(expected: Pixels, found: Pixels) =
+        assertNear(expected, found, levels = 0)
+
+    @Test
+    fun `round trips of any size`() {
+        val sizes = listOf(1 to 1, 8 to 8, 9 to 7, 61 to 43, 300 to 5)
+        for ((width, height) in sizes) for (entropyCoding in listOf(true, false)) {
+            val pixels = blobs(width, height, seed = width)
+            val encoded = codec.encode(pixels, entropyCoding = entropyCoding)
+            assertSame(encoded.picture, codec.decode(encoded.data))
+            assertEquals(entropyCoding, Header.read(encoded.data).entropyCoded)
+            assertEquals(width to height, Header.read(encoded.data).let { it.width to it.height })
+        }
+    }
+
+    @Test
+    fun `a step more is a nearer picture`() {
+        val pictures = codec.decodeProgressively(data).toList()
+        val errors = pictures.map { meanLevels(image, it) }
+        assertEquals(2, errors.size)
+        assertTrue(errors[1] < errors[0])
+        assertSame(pictures[0], codec.decode(data, steps = 1))
+        assertSame(pictures[0], codec.decode(codec.encode(image, steps = 1).data))
+    }
+
+    @Test
+    fun `never more bytes than asked for, and more bytes are no worse`() {
+        var least = Double.MAX_VALUE
+        var refused = 0
+        for (limit in 0..data.size + 5) {
+            val encoded =
+                try {
+                    codec.encode(image, maxBytes = limit)
+                } catch (error: ConfigException) {
+                    assertTrue("$limit bytes are too few for 61x43" in error.message!!)
+                    assertEquals(Double.MAX_VALUE, least)
+                    refused++
+                    continue
+                }
+            assertTrue(encoded.data.size <= limit)
+            assertSame(encoded.picture, codec.decode(encoded.data))
+            least = meanLevels(image, encoded.picture)
+        }
+        assertTrue(refused in 12..data.size / 2)
+        assertContentEquals(data, codec.encode(image, maxBytes = data.size).data)
+    }
+
+    @Test
+    fun `bits per pixel count all bytes`() {
+        val bpp = 8.0 * (data.size - 1) / (61 * 43)
+        assertTrue(codec.encode(image, bpp = bpp).data.size < data.size)
+        assertContentEquals(data, codec.encode(image, bpp = 1e18).data)
+        for (wrong in listOf(0.0, -1.0, Double.NaN)) {
+            assertFailsWith<ConfigException> { codec.encode(image, bpp = wrong) }
+        }
+        assertFailsWith<ConfigException> { codec.encode(image, bpp = 1e-9) }
+    }
+
+    @Test
+    fun `steps are of the model`() {
+        for (steps in listOf(0, 3)) {
+            val error = assertFailsWith<ConfigException> { codec.encode(image, steps = steps) }
+            assertTrue("from 1 to 2" in error.message!!)
+        }
+    }
+
+    @Test
+    fun `a header for many images`() {
+        val start = codec.sharedHeader(61, 43)
+        for (steps in 1..2) for (seed in 0..20) {
+            val pixels = blobs(61, 43, seed)
+            val code = codec.encode(pixels, steps = steps, header = false)
+            assertSame(code.picture, codec.decode(start + code.data))
+            // The end is that of the longer code, cut.
+            val longer = codec.encode(pixels, header = false).data
+            assertContentEquals(longer.copyOf(code.data.size), code.data)
+            for (limit in code.data.size / 2..code.data.size) {
+                val cut = codec.encode(pixels, maxBytes = limit, header = false)
+                assertTrue(cut.data.size <= limit)
+                assertSame(cut.picture, codec.decode(start + cut.data))
+            }
+        }
+        val plain = codec.encode(image, header = false, entropyCoding = false)
+        assertSame(
+            plain.picture,
+            codec.decode(codec.sharedHeader(61, 43, entropyCoding = false) + plain.data),
+        )
+    }
+
+    @Test
+    fun `cut streams need leave`() {
+        val cut = data.copyOf(data.size - 2)
+        val error = assertFailsWith<TruncatedStreamException> { codec.decode(cut) }
+        assertEquals(1, error.wholeSteps)
+        assertTrue("allowTruncated" in error.message!!)
+        codec.decode(cut, allowTruncated = true)
+        assertSame(codec.decode(data, steps = 1), codec.decode(cut, steps = 1))
+    }
+
+    @Test
+    fun `shortened streams are whole streams`() {
+        var shortest = 0
+        for (limit in 0 until data.size) {
+            val short =
+                try {
+                    codec.shorten(data, limit)
+                } catch (error: ConfigException) {
+                    assertTrue("too few" in error.message!!)
+                    shortest = limit + 1
+                    continue
+                }
+            assertTrue(short.size <= limit)
+            assertTrue(Header.read(short).openEnd)
+            codec.decode(short)
+            // And once more.
+            val shorter = runCatching { codec.shorten(short, limit - 3) }
+            shorter.onSuccess { codec.decode(it) }
+            shorter.onFailure { assertTrue(it is ConfigException) }
+        }
+        assertTrue(shortest in 10..data.size / 2)
+        assertContentEquals(data, codec.shorten(data, data.size))
+    }
+
+    @Test
+    fun `the slider shows what the first bytes decode to`() {
+        val models = ToyModels()
+        val planes = codec.readPlanes(data, track = true)
+        val progressive = ProgressivePicture(models, planes)
+        val lengths = (0..data.size).toList()
+        for (bytes in lengths + lengths.reversed() + lengths.shuffled(kotlin.random.Random(6))) {
+            val expected =
+                try {
+                    codec.decode(data.copyOf(bytes), allowTruncated = true)
+                } catch (_: TruncatedStreamException) {
+                    assertNull(progressive.at(bytes))
+                    continue
+                }
+            assertSame(expected, checkNotNull(progressive.at(bytes)))
+        }
+        val before = models.decoded
+        progressive.at(data.size)
+        assertEquals(before, models.decoded)
+    }
+
+    @Test
+    fun `encoding and decoding can be stopped between steps`() {
+        val stop = { throw CancellationException() }
+        assertFailsWith<CancellationException> { codec.encode(image) { _, _ -> stop() } }
+        val progressive = ProgressivePicture(ToyModels(), codec.readPlanes(data, track = true))
+        assertFailsWith<CancellationException> { progressive.at(data.size) { stop() } }
+        assertSame(codec.decode(data), checkNotNull(progressive.at(data.size)))
+    }
+
+    @Test
+    fun `streams of other models are refused`() {
+        val other = Codec(ToyModels(), null)
+        val error = assertFailsWith<WrongModelException> { other.decode(data) }
+        assertTrue("but this is c0ffee01" in error.message!!)
+        val longer = Codec(ToyModels(steps = 3)).encode(image).data
+        assertFailsWith<WrongModelException> { Codec(ToyModels(steps = 2)).decode(longer) }
+        assertFailsWith<ModelException> {
+            Codec(ToyModels(steps = 3), GoldenContainer.entropyModel)
+        }
+    }
+
+    @Test
+    fun `limits and damage come through`() {
+        assertFailsWith<TooLargeException> { codec.decode(data, maxPixels = 100) }
+        val damaged = data.copyOf().also { it[15] = (it[15].toInt() xor 0x40).toByte() }
+        assertFailsWith<CorruptStreamException> { codec.decode(damaged) }
+    }
+
+    @Test
+    fun `files that are missing are named`() {
+        val folder = GoldenFiles()
+        for (name in listOf(Manifest.FILE_NAME, "encoder_1.tflite")) {
+            val error =
+                assertFailsWith<ModelException> { Codec.load(folder.without(name), ::JvmRunner) }
+            assertTrue(name in error.message!!, error.message)
+        }
+        val without = Codec.load(folder.without(EntropyModel.FILE_NAME), ::JvmRunner)
+        without.use { assertNull(it.entropyModel) }
+    }
+
+    @Test
+    fun `files that are damaged are named`() {
+        val folder = GoldenFiles()
+        for (name in listOf("encoder_1.tflite", "decoder_1.tflite", EntropyModel.FILE_NAME)) {
+            val damaged = folder.damaged(name)
+            val error = assertFailsWith<ModelException> { Codec.load(damaged, ::JvmRunner) }
+            assertTrue("damaged" in error.message!!, error.message)
+        }
+        for (text in listOf("", "{}", "[]", "{\"encoders\": []}")) {
+            val error = assertFailsWith<ModelException> { Manifest.parse(text) }
+            assertTrue("manifest.json: not a manifest" in error.message!!)
+        }
+    }
+}

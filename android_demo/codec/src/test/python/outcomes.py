@@ -1,0 +1,61 @@
+"""What Python makes of streams and images: the answers that Kotlin's are compared with.
+
+Reads a line for each question from standard input and answers with a line.
+
+    read MODEL STREAM STEPS ALLOW       planes as Kotlin prints them, or the error's name
+    encode FOLDER IMAGE BYTES HEADER    the stream in hexadecimal, or the error's name
+
+MODEL is an entropy model's file in hexadecimal, STEPS and BYTES are 0 where there is no limit.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+import tfrnnc
+from tfrnnc.bitstream import EntropyModel, as_plane, pack_plane, read_planes
+from tfrnnc.images import read_image
+
+
+def read(model: str, stream: str, steps: str, allow: str) -> str:
+    """The planes of a stream made by a model of stride 8."""
+    entropy_model = entropy_model_of(model)
+    found = read_planes(
+        bytes.fromhex(stream.removeprefix("x")),
+        8,
+        entropy_model.bits,
+        entropy_model,
+        int(steps) or None,
+        allow == "true",
+    )
+    planes = [pack_plane(p).hex() + "/" + pack_plane(as_plane(p != 0)).hex() for p in found.planes]
+    return f"{found.whole_steps} {found.ends} {' '.join(planes)}"
+
+
+def encode(folder: str, image: str, most: str, header: str) -> str:
+    """The stream of an image."""
+    return (
+        codec_of(folder)
+        .encode(read_image(image), max_bytes=int(most) or None, header=header == "true")
+        .hex()
+    )
+
+
+entropy_model_of = functools.cache(lambda model: EntropyModel.from_bytes(bytes.fromhex(model)))
+codec_of = functools.cache(lambda folder: tfrnnc.load(folder, threads=1))
+
+
+def main() -> None:
+    """Answers until there are no more questions."""
+    for line in sys.stdin:
+        question, *arguments = line.rstrip("\n").split("\t")
+        try:
+            answer = {"read": read, "encode": encode}[question](*arguments)
+        except tfrnnc.TfrnncError as error:
+            answer = type(error).__name__
+        print(answer, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+package tfrnnc.demo
+
+import tfrnnc.bitstream.BitPlane
+import tfrnnc.bitstream.ModelId
+import tfrnnc.bitstream.PlaneShape
+import tfrnnc.codec.FeatureMap
+import tfrnnc.codec.Pixels
+import tfrnnc.codec.StepModels
+
+/** Step models without a network: each bit halves what is not known of a block's corner. */
+class BlockModels(id: Byte = 1) : StepModels {
+    override val modelId = ModelId(byteArrayOf(id, 0, 0, 0))
+    override val stride = 8
+    override val bits = 3
+    override val steps = 4
+
+    /** How many steps of the decoder were computed. */
+    var decoded = 0
+
+    override fun encode(
+        residual: FeatureMap,
+        states: List<FeatureMap>?,
+        step: Int,
+    ): StepModels.Encoded {
+        val shape = PlaneShape(residual.height / stride, residual.width / stride, bits)
+        val plane = BitPlane(shape)
+        forEachBit(shape) { bit, row, column, channel ->
+            val corner = (row * stride * residual.width + column * stride) * bits + channel
+            plane.values[bit] = if (residual.values[corner] >= 0) 1 else -1
+        }
+        return StepModels.Encoded(plane, emptyList())
+    }
+
+    override fun decode(
+        plane: BitPlane,
+        before: StepModels.Decoded?,
+        step: Int,
+    ): StepModels.Decoded {
+        decoded++
+        val shape = plane.shape
+        val map = FeatureMap(shape.height * stride, shape.width * stride, bits)
+        before?.reconstruction?.values?.copyInto(map.values)
+        forEachBit(shape) { bit, row, column, channel ->
+            for (y in row * stride until (row + 1) * stride) {
+                for (x in column * stride until (column + 1) * stride) {
+                    map.values[(y * map.width + x) * bits + channel] +=
+                        0.9f / (2 shl step) * plane.values[bit]
+                }
+            }
+        }
+        return StepModels.Decoded(map, emptyList())
+    }
+
+    /** Whether they were closed. */
+    var closed = false
+
+    override fun close() {
+        closed = true
+    }
+
+    private fun forEachBit(shape: PlaneShape, action: (Int, Int, Int, Int) -> Unit) {
+        for (bit in 0 until shape.size) {
+            val location = bit / bits
+            action(bit, location / shape.width, location % shape.width, bit % bits)
+        }
+    }
+}
+
+/** An image whose colours change from place to place. */
+fun gradient(width: Int, height: Int): Pixels {
+    val rgb = ByteArray(3 * width * height) { ((it / 3 % width) * 3 + it / 3 / width * 2).toByte() }
+    return Pixels(width, height, rgb)
+}
