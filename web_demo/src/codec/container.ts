@@ -234,7 +234,7 @@ export function readHeader(data: Uint8Array): { header: Header; length: number }
  * @throws CorruptStreamError if it is damaged, and `allowTruncated` is not set or the first step is.
  * @throws TooLargeError if the image has more than `maxPixels`.
  * @throws WrongModelError if a stream of version 1 is of another stride or number of bits, or the
- *   entropy model is missing.
+ *   entropy model is missing or has fewer steps.
  * @throws ForeignStreamError and UnsupportedVersionError as `readHeader`.
  */
 export function readPlanes(
@@ -265,6 +265,11 @@ export function readPlanes(
   if (header.entropyCoded && !model) {
     throw new WrongModelError(
       "the stream is entropy-coded, but there is no entropy model; load the model's",
+    );
+  }
+  if (header.entropyCoded && model && wanted > model.steps) {
+    throw new WrongModelError(
+      `the stream has ${header.steps} steps, but the entropy model only ${model.steps}`,
     );
   }
   const size = planeBits(shape);

@@ -25,6 +25,9 @@ export interface Pass {
 
 /** What gives the probabilities of a plane's bits. */
 export interface BitModel {
+  /** How many steps it knows. */
+  readonly steps: number;
+
   /**
    * The passes of the step after `planes`, in order. The caller fills in `plane` with the bits of
    * each pass before asking for the next.
@@ -210,14 +213,17 @@ export class EntropyModel implements BitModel {
  * planes that it is asked about must be of that image.
  */
 export class RememberedPasses implements BitModel {
-  private readonly steps: Pass[][] = [];
+  readonly steps: number;
+  private readonly remembered: Pass[][] = [];
 
-  constructor(private readonly model: BitModel) {}
+  constructor(private readonly model: BitModel) {
+    this.steps = model.steps;
+  }
 
   *passes(planes: readonly Plane[], plane: Plane): Generator<Pass> {
     const step = planes.length;
-    if (this.steps[step]) {
-      yield* this.steps[step];
+    if (this.remembered[step]) {
+      yield* this.remembered[step];
       return;
     }
     const passes: Pass[] = [];
@@ -225,7 +231,7 @@ export class RememberedPasses implements BitModel {
       passes.push(pass);
       yield pass;
     }
-    this.steps[step] = passes; // Only now: the last plane of a cut stream stops halfway.
+    this.remembered[step] = passes; // Only now: the last plane of a cut stream stops halfway.
   }
 }
 
