@@ -15,6 +15,7 @@ import {
   psnr,
   type Size,
   type StepModels,
+  TruncatedStreamError,
   toHex,
   WrongModelError,
 } from "../src/codec";
@@ -98,7 +99,8 @@ test("any number of bytes gives the best stream that fits, and decodes to its pi
       assert.match(error.message, /are too few for 90x61 pixels: the first step takes/);
     }
   }
-  assert.ok(first && first < encoder.sizes[0] / 2);
+  assert.equal(first, await encoder.leastBytes());
+  assert.ok(first < encoder.sizes[0] / 2);
 });
 
 test("steps and bits per pixel are limits too", async () => {
@@ -166,6 +168,9 @@ test("an opened stream shows each of its parts, with little work", async () => {
   assert.ok(short && short.length <= ends[2] + 3);
   assert.ok((await deep.decode(short)).width === 90);
   assert.equal(opened.shorten(5), undefined);
+  const least = opened.leastBytes();
+  assert.ok(await deep.decode(opened.shorten(least) as Uint8Array));
+  await assert.rejects(deep.decode(opened.shorten(least - 1) as Uint8Array), TruncatedStreamError);
   assert.equal(opened.shorten(1e9), data);
 });
 

@@ -4,32 +4,27 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { runInThisContext } from "node:vm";
-import { loadLiteRt } from "@litertjs/core";
 import type { Codec } from "../src/codec";
 import type { WindowOptions } from "../src/litert/litert_models";
 import { loadCodec } from "../src/litert/load";
+import { startLiteRt } from "../src/litert/start";
 import { type ExportedFolder, REPOSITORY, readBytes } from "./repository";
 
 const WASM = "node_modules/@litertjs/core/wasm";
 // Without relaxed SIMD, which Node 20 does not have.
 const SCRIPT = join(process.cwd(), WASM, "litert_wasm_compat_internal.js");
 
-let loaded: Promise<unknown> | undefined;
-
-export function startLiteRt(): Promise<unknown> {
-  loaded ??= (() => {
-    const wasmBinary = readFileSync(SCRIPT.replace(/\.js$/, ".wasm"));
-    Object.assign(globalThis, {
-      self: globalThis,
-      require: createRequire(SCRIPT),
-      __filename: SCRIPT,
-      __dirname: dirname(SCRIPT),
-      Module: { wasmBinary, print: () => {}, printErr: () => {} },
-      importScripts: (path: string) => runInThisContext(readFileSync(path, "utf8")),
-    });
-    return loadLiteRt(SCRIPT);
-  })();
-  return loaded;
+/** Loads LiteRT once. */
+function startInNode(): Promise<unknown> {
+  Object.assign(globalThis, {
+    self: globalThis,
+    require: createRequire(SCRIPT),
+    __filename: SCRIPT,
+    __dirname: dirname(SCRIPT),
+    importScripts: (path: string) => runInThisContext(readFileSync(path, "utf8")),
+  });
+  const wasmBinary = readFileSync(SCRIPT.replace(/\.js$/, ".wasm"));
+  return startLiteRt(SCRIPT, { wasmBinary, print: () => {}, printErr: () => {} });
 }
 
 /** The codec of a folder in export/. */
@@ -37,7 +32,7 @@ export async function exportedCodec(
   { path }: ExportedFolder,
   options?: WindowOptions,
 ): Promise<Codec> {
-  await startLiteRt();
+  await startInNode();
   const read = async (name: string) =>
     existsSync(join(REPOSITORY, ...path, name)) ? readBytes(...path, name) : undefined;
   return loadCodec(read, options);

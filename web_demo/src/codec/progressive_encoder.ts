@@ -76,6 +76,16 @@ export class ProgressiveEncoder {
     return this.wholePictures.map((_, step) => this.grown(step + 1).length);
   }
 
+  /** The fewest bytes that `fit` can make a stream of; takes the first step if it is missing. */
+  async leastBytes(): Promise<number> {
+    if (this.steps === 0) await this.step();
+    const length = this.grown(1).length;
+    return least(length, (size) => {
+      const cut = this.bare ? this.writer.code(1).slice(0, size) : this.writer.cut(size, 1);
+      return this.readCut(cut) !== undefined;
+    });
+  }
+
   /** Takes a step: its plane, and the picture after it. */
   async step(): Promise<{ plane: Plane; picture: Pixels }> {
     const { plane, states } = await this.models.encodeStep(
@@ -175,4 +185,15 @@ export class ProgressiveEncoder {
   private gains(before: Pixels, after: Pixels): boolean {
     return squaredError(this.image, after) < squaredError(this.image, before);
   }
+}
+
+/** The least size up to `most` that is enough, all larger ones being so too. */
+export function least(most: number, enough: (size: number) => boolean): number {
+  let [tooFew, found] = [0, most];
+  while (found - tooFew > 1) {
+    const middle = Math.floor((tooFew + found) / 2);
+    if (enough(middle)) found = middle;
+    else tooFew = middle;
+  }
+  return found;
 }

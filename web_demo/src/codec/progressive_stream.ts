@@ -2,8 +2,10 @@
 
 import { type Planes, type ReadOptions, readPlanes, shorten } from "./container";
 import { type BitModel, RememberedPasses } from "./entropy_model";
+import { TruncatedStreamError } from "./errors";
 import { PictureCache } from "./pictures";
 import type { Pixels } from "./pixels";
+import { least } from "./progressive_encoder";
 import type { StepModels } from "./step_models";
 
 /** `Codec.open` makes them. */
@@ -46,5 +48,18 @@ export class ProgressiveStream {
     }
     const end = this.found.ends.filter((bytes) => bytes <= maxBytes).at(-1);
     return end === undefined ? undefined : this.data.subarray(0, end);
+  }
+
+  /** The fewest bytes that `shorten` can make a stream of. */
+  leastBytes(): number {
+    return least(this.data.length, (size) => {
+      try {
+        const shorter = this.shorten(size);
+        return shorter !== undefined && this.read(shorter, { allowTruncated: true }) !== undefined;
+      } catch (error) {
+        if (error instanceof TruncatedStreamError) return false;
+        throw error;
+      }
+    });
   }
 }

@@ -17,7 +17,7 @@ export interface WindowOptions {
   readonly windowSide?: number;
 }
 
-/** The steps of an exported model, for images of any size. `loadLiteRt` must have been called. */
+/** The steps of an exported model, for images of any size. `startLiteRt` must have been called. */
 export class LiteRtModels implements StepModels {
   readonly modelId: Uint8Array;
   readonly stride: number;

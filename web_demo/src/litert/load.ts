@@ -12,7 +12,7 @@ import { parseManifest } from "./manifest";
 export type ReadFile = (name: string) => Promise<Uint8Array | undefined>;
 
 /**
- * Loads a codec. `loadLiteRt` of @litertjs/core must have been called.
+ * Loads a codec. `startLiteRt` must have been called.
  * @param read gives the folder's files, such as `filesAt(url)`.
  * @throws ModelError if a file is missing or not the one that the manifest describes.
  */
