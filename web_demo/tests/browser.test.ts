@@ -6,7 +6,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { type Pixels, toHex } from "../src/codec";
+import { type Header, type Pixels, readHeader, toHex } from "../src/codec";
+import { concatenate } from "../src/codec/bytes";
+import { headerBytes } from "../src/codec/container";
 import {
   exportedFolders,
   goldenImages,
@@ -184,6 +186,12 @@ test("decodes Python's stream, and cuts it to the byte", { skip }, async () => {
   });
 });
 
+/** The golden stream with another header. */
+function headerOf(change: Partial<Header>): Uint8Array {
+  const { header, length } = readHeader(large.stream);
+  return concatenate(headerBytes({ ...header, ...change }), large.stream.subarray(length));
+}
+
 test("says plainly what fails, and goes on", { skip }, async () => {
   const damaged = large.stream.slice();
   damaged[Math.floor(damaged.length / 2)] ^= 0x55;
@@ -197,6 +205,12 @@ test("says plainly what fails, and goes on", { skip }, async () => {
     ["newer.rnnc", newer, /Format version 9 is not known/],
     ["header.rnnc", foreign, /its header is wrong/],
     ["short.rnnc", large.stream.subarray(0, 20), /cut after 20 bytes, 0 of \d+ steps/],
+    [
+      "huge.rnnc",
+      headerOf({ width: 40_000, height: 40_000 }),
+      /more than the limit of 4,194,304; tfrnnc-decode/,
+    ],
+    ["other.rnnc", headerOf({ modelId: new Uint8Array(4) }), /was made by model 00000000/],
     ["no-image.png", readBytes("README.md"), /cannot read the file as an image/],
   ];
   await visit({}, async (page) => {
@@ -207,8 +221,8 @@ test("says plainly what fails, and goes on", { skip }, async () => {
       assert.ok(await page.locator("#result").isHidden(), name);
     }
     for (const [name, content, message] of [
-      ["damaged.rnnc", damaged, /is wrong; [1-9] of \d+ steps are whole.*Shown is what is there/],
-      ["cut.rnnc", large.stream.subarray(0, 2000), /cut after 2000 bytes, [1-9] of \d+ steps/],
+      ["damaged.rnnc", damaged, /is damaged: [1-9] of \d+ steps are whole. Shown is what is there/],
+      ["cut.rnnc", large.stream.subarray(0, 2000), /is cut: [1-9] of \d+ steps are whole/],
     ] as const) {
       await choose(page, { name, mimeType: "", buffer: Buffer.from(content) });
       await whole(page);

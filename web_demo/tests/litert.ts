@@ -24,7 +24,8 @@ function startInNode(): Promise<unknown> {
     importScripts: (path: string) => runInThisContext(readFileSync(path, "utf8")),
   });
   const wasmBinary = readFileSync(SCRIPT.replace(/\.js$/, ".wasm"));
-  return startLiteRt(SCRIPT, { wasmBinary, print: () => {}, printErr: () => {} });
+  const quiet = { print: () => {}, printErr: () => {} };
+  return startLiteRt(SCRIPT, { ...quiet, wasmBinary, locateFile: (name: string) => name });
 }
 
 /** The codec of a folder in export/. */

@@ -302,7 +302,11 @@ function fail(failure: unknown): void {
   if (kind === "RuntimeFailure" || kind === "WorkerFailure") stop();
   if (!session) result.hidden = true;
   status.textContent = "";
-  complain(message);
+  if (kind === "TooLargeError") {
+    complain(`${message.split(";")[0]}; tfrnnc-decode on a computer takes larger ones`);
+  } else {
+    complain(message);
+  }
 }
 
 function complain(message: string): void {

@@ -72,7 +72,9 @@ class CodecWorker implements Methods {
         throw error;
       }
       stream = codec.open(data, { maxPixels, allowTruncated: true });
-      complaint = error.message;
+      const { wholeSteps, header } = stream.found;
+      const what = error instanceof CorruptStreamError ? "damaged" : "cut";
+      complaint = `the file is ${what}: ${wholeSteps} of ${header.steps} steps are whole`;
     }
     this.shown = { kind: "stream", stream };
     const { header, ends } = stream.found;
