@@ -155,11 +155,12 @@ test("encodes to Python's bits, and shows its pictures at each step", { skip }, 
         options.map((option) => Number((option as HTMLOptionElement).value)),
       );
     assert.equal(ends.length, large.pictures.length);
-    for (const step of [0, 2, last - 1]) {
+    for (const step of [last - 1, 0, 2]) {
       await slide(page, ends[step]);
       assert.ok(levels(await picture(page, "#ours"), large.pictures[step]) <= 1);
       assert.equal((await save(page)).length, ends[step]);
     }
+    await page.locator("#jpeg:not(.stale)").waitFor();
     assert.match((await page.textContent("#jpeg figcaption")) ?? "", /bytes, [\d.]+ dB/);
     await page.screenshot({ path: `${SCREENSHOTS}/desktop.png`, fullPage: true });
   });
@@ -251,6 +252,7 @@ test("fits a phone, and goes by touch", { skip }, async () => {
       return Number(value) < Number(max) / 2;
     });
     await shows(page, Number(await page.inputValue("#bytes")));
+    await page.locator("#jpeg:not(.stale)").waitFor();
     await page.screenshot({ path: `${SCREENSHOTS}/phone.png`, fullPage: true });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= PHONE.width, `${wide} pixels wide`);

@@ -191,6 +191,7 @@ function display(view: View): void {
   const { length } = view.data;
   show(ours.canvas, view.picture);
   ours.caption.textContent = measured(length, view.psnr);
+  jpeg.figure.classList.add("stale"); // Until `compare` has found the one of this size.
   const bpp = ((8 * length) / (width * height)).toFixed(3);
   const text = `${contents(view)}, ${bpp} bits per pixel`;
   element("content").textContent = `${text}, shown in ${seconds(view.time)}`;
@@ -256,6 +257,7 @@ const compare = latest(async () => {
   show(jpeg.canvas, found.picture);
   const tooLarge = found.bytes > length ? "; this browser makes none smaller" : "";
   jpeg.caption.textContent = measured(found.bytes, found.psnr) + tooLarge;
+  jpeg.figure.classList.toggle("stale", before.view.data.length !== length);
 });
 
 /** Sends the stream at the chosen speed, and shows what has come. */
