@@ -74,6 +74,18 @@ format: $(VENV)/.installed-test ## Format the code.
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
+web_demo/node_modules/.installed: web_demo/package-lock.json
+	cd web_demo && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: web-demo
+web-demo: web_demo/node_modules/.installed ## Build the page and serve it on localhost (Node 20).
+	cd web_demo && npm start
+
+.PHONY: test-web
+test-web: ## Run the page's tests, in Chromium too (web_demo/README.md).
+	web_demo/scripts/test_all.sh
+
 .PHONY: thumbnails
 thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG on thumbnails.
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \
@@ -134,4 +146,5 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
 	rm -rf $(VENV) .arm .fuzz build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache \
-	  android_demo/target android_demo/*/target
+	  android_demo/target android_demo/*/target \
+	  web_demo/node_modules web_demo/dist web_demo/test-output

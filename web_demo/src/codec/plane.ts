@@ -1,0 +1,51 @@
+/** The bits of one step. */
+
+import { CorruptStreamError } from "./errors";
+
+export interface PlaneShape {
+  /** Rows and columns of locations, and bits at each of them. */
+  readonly height: number;
+  readonly width: number;
+  readonly bits: number;
+}
+
+/** A step's bits: -1 and +1, and 0 for those that are not known; row by row, (height, width, bits). */
+export interface Plane extends PlaneShape {
+  readonly values: Int8Array;
+}
+
+/** How many bits a plane has. */
+export function planeBits(shape: PlaneShape): number {
+  return shape.height * shape.width * shape.bits;
+}
+
+/** A plane of which nothing is known. */
+export function emptyPlane({ height, width, bits }: PlaneShape): Plane {
+  return { height, width, bits, values: new Int8Array(height * width * bits) };
+}
+
+/** The bits eight to a byte, the first one highest, 1 for +1; what is left of the last byte is 0. */
+export function packPlane(plane: Plane): Uint8Array {
+  const { values } = plane;
+  const packed = new Uint8Array(Math.ceil(values.length / 8));
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] > 0) packed[i >> 3] |= 0x80 >> (i & 7);
+  }
+  return packed;
+}
+
+/**
+ * Undoes `packPlane`.
+ * @throws CorruptStreamError if what is left of the last byte is not zero.
+ */
+export function unpackPlane(data: Uint8Array, shape: PlaneShape): Plane {
+  const plane = emptyPlane(shape);
+  const count = plane.values.length;
+  for (let i = 0; i < count; i++) {
+    plane.values[i] = data[i >> 3] & (0x80 >> (i & 7)) ? 1 : -1;
+  }
+  if (count % 8 > 0 && data[data.length - 1] & (0xff >> (count % 8))) {
+    throw new CorruptStreamError("the stream is damaged: the padding after a step is not zero");
+  }
+  return plane;
+}

@@ -1,0 +1,110 @@
+/**
+ * A binary range coder: bits of known probability to bytes, and as many back as bytes allow.
+ *
+ * It is LZMA's, with 16-bit probabilities. Its numbers are unsigned and have 32 bits, `low` one
+ * more: JavaScript's numbers hold them, but its shifts take them for signed.
+ */
+
+/** The probability of a bit of which nothing is known. */
+export const EVEN = 1 << 15;
+const TOP = 2 ** 24;
+const LIMIT = 2 ** 32;
+
+/** Writes bits, each with its probability. */
+export class RangeEncoder {
+  private low = 0;
+  private range = LIMIT - 1;
+  private out: number[] = [];
+
+  /** Appends a bit; the probability is 65536 times the chance that it is 1, from 1 to 65535. */
+  encode(bit: boolean | number, probability: number): void {
+    const bound = (this.range >>> 16) * probability;
+    if (bit) {
+      this.range = bound;
+    } else {
+      this.low += bound;
+      this.range -= bound;
+    }
+    while (this.range < TOP) {
+      if (this.low >= LIMIT) {
+        carry(this.out);
+        this.low -= LIMIT;
+      }
+      this.out.push(Math.floor(this.low / TOP));
+      this.low = (this.low % TOP) * 256;
+      this.range *= 256;
+    }
+  }
+
+  /** The bytes so far and the fewest that settle every bit; more bits can be appended after it. */
+  finish(): Uint8Array {
+    const out = this.out.slice();
+    const end = this.low + this.range;
+    let count = 0;
+    let value = 0;
+    for (; count <= 4; count++) {
+      const unit = 2 ** (32 - 8 * count);
+      value = Math.ceil(this.low / unit) * unit;
+      if (value + unit <= end) break;
+    }
+    if (value >= LIMIT) {
+      carry(out);
+      value -= LIMIT;
+    }
+    for (let i = 0; i < count; i++) {
+      out.push(Math.floor(value / 2 ** (24 - 8 * i)) & 0xff);
+    }
+    return Uint8Array.from(out);
+  }
+}
+
+/** Reads bits back from what `RangeEncoder.finish` gave, or from the first bytes of it. */
+export class RangeDecoder {
+  private code = 0;
+  private range = LIMIT - 1;
+  private position = 4;
+
+  constructor(private readonly data: Uint8Array) {
+    for (let i = 0; i < 4; i++) this.code = this.code * 256 + (data[i] ?? 0);
+  }
+
+  /** The next bit, 0 or 1; undefined if the data ends before it is settled. */
+  decode(probability: number): number | undefined {
+    const bound = (this.range >>> 16) * probability;
+    const missing = this.position - this.data.length;
+    if (missing > 0 && this.code < bound && this.code + 256 ** missing > bound) return undefined;
+    let bit = 1;
+    if (this.code < bound) {
+      this.range = bound;
+    } else {
+      bit = 0;
+      this.code -= bound;
+      this.range -= bound;
+    }
+    while (this.range < TOP) {
+      this.code = this.code * 256 + (this.data[this.position] ?? 0);
+      this.range *= 256;
+      this.position++;
+    }
+    return bit;
+  }
+
+  /** How many of the bytes it takes to settle the bits read so far. */
+  get used(): number {
+    for (let spare = 4; spare > 0; spare--) {
+      let tail = 0;
+      for (let i = this.position - spare; i < this.position; i++) {
+        tail = tail * 256 + (this.data[i] ?? 0);
+      }
+      const known = this.code - tail;
+      if (known >= 0 && known + 256 ** spare <= this.range) return this.position - spare;
+    }
+    return this.position;
+  }
+}
+
+function carry(out: number[]): void {
+  let position = out.length - 1;
+  while (out[position] === 0xff) out[position--] = 0;
+  out[position]++;
+}

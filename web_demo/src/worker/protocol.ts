@@ -1,0 +1,72 @@
+/** What the page and its worker say to each other. */
+
+import type { Pixels } from "../codec";
+
+/** A picture of the image, and the stream that it comes from. */
+export interface View {
+  readonly picture: Pixels;
+  /** The stream. */
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly wholeSteps: number;
+  /** How much of the step after those is there, from 0 to 1. */
+  readonly share: number;
+  /** In decibels, against the original; undefined where there is none. */
+  readonly psnr?: number | undefined;
+  /** Milliseconds that making the picture took. */
+  readonly time: number;
+}
+
+/** What is known of an image once it is encoded or opened. */
+export interface Opened {
+  readonly width: number;
+  readonly height: number;
+  /** Fewest bytes that show a picture. */
+  readonly least: number;
+  /** Bytes of the stream after each step that is whole. */
+  readonly sizes: readonly number[];
+  readonly whole: View;
+  /** Milliseconds that all steps took. */
+  readonly time: number;
+  /** What is wrong with a file that can be shown in part. */
+  readonly complaint?: string | undefined;
+}
+
+/** A picture that is shown while an image is being encoded. */
+export interface Progress {
+  readonly step: number;
+  readonly steps: number;
+  readonly bytes: number;
+  readonly picture: Pixels;
+}
+
+/** What the loaded model says of itself. */
+export interface ModelInfo {
+  readonly modelId: string;
+  readonly steps: number;
+  readonly stride: number;
+}
+
+/** What the worker does. Encoding and opening give up the image before. */
+export interface Methods {
+  load(model: string, wasm: string): Promise<ModelInfo>;
+  encode(image: Pixels): Promise<Opened>;
+  open(data: Uint8Array, maxPixels: number): Promise<Opened>;
+  /** The image in at most so many bytes. */
+  fit(maxBytes: number): Promise<View>;
+  /** What shows when so many bytes of the last fitted stream have come; undefined if nothing. */
+  receive(bytes: number): Promise<View | undefined>;
+}
+
+export type Method = keyof Methods;
+
+export interface Request {
+  readonly id: number;
+  readonly method: Method;
+  readonly parameters: readonly unknown[];
+}
+
+export type Response = { readonly id: number } & (
+  | { readonly kind: "progress"; readonly progress: Progress }
+  | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "error"; readonly name: string; readonly message: string }
+);

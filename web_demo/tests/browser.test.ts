@@ -1,0 +1,355 @@
+/** The page in real Chromium, headless, against the golden vectors that Python made. */
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { type Header, type Pixels, readHeader, toHex } from "../src/codec";
+import { concatenate } from "../src/codec/bytes";
+import { headerBytes } from "../src/codec/container";
+import {
+  exportedFolders,
+  goldenImages,
+  levels,
+  REPOSITORY,
+  readBytes,
+  readJson,
+} from "./repository";
+import { serve } from "./server";
+
+const SCREENSHOTS = "test-output/screenshots";
+const PHONE = { width: 390, height: 844 };
+const executablePath = [
+  process.env.CHROMIUM,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+].find((path) => path && existsSync(path));
+const skip = executablePath
+  ? false
+  : "there is no Chromium; install it or set CHROMIUM to its path";
+
+const { model_id } = readJson<{ model_id: string }>("web_demo/dist/model/manifest.json");
+const folders = exportedFolders().filter(
+  ({ path }) => readJson<{ model_id: string }>(...path, "manifest.json").model_id === model_id,
+);
+const large = goldenImages(folders.reduce((a, b) => (a.size[0] > b.size[0] ? a : b)))[0];
+const goldenFile = (name: string) => {
+  const folder = folders.find(
+    ({ path }) =>
+      existsSync(join(REPOSITORY, ...path, "golden", name)) && path.at(-1)?.startsWith("small_256"),
+  );
+  assert.ok(folder, name);
+  return join(REPOSITORY, ...folder.path, "golden", name);
+};
+
+let browser: Browser;
+let server: Awaited<ReturnType<typeof serve>>;
+let address: string;
+
+before(async () => {
+  if (skip) return;
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  server = await serve(0);
+  address = `http://localhost:${(server.address() as AddressInfo).port}/`;
+  // In a container there is neither a sandbox nor a large /dev/shm.
+  const args = ["--no-sandbox", "--disable-dev-shm-usage"];
+  browser = await chromium.launch({ executablePath: executablePath as string, args });
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+/** Opens the page and does something there; nothing may be asked of others, nor be logged. */
+async function visit(
+  options: Parameters<Browser["newContext"]>[0],
+  work: (page: Page) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  let requests = 0;
+  context.on("request", (request) => {
+    requests++;
+    const { protocol, origin } = new URL(request.url());
+    if (!["blob:", "data:"].includes(protocol) && `${origin}/` !== address) {
+      faults.push(`a request to ${request.url()}`);
+    }
+  });
+  context.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) faults.push(message.text());
+  });
+  context.on("weberror", (error) => faults.push(String(error.error())));
+  try {
+    await page.goto(address);
+    await page.getByText("Ready.").waitFor();
+    await work(page);
+    assert.deepEqual(faults, []);
+    assert.ok(requests > 5);
+  } finally {
+    await context.close();
+  }
+}
+
+async function choose(page: Page, ...files: Parameters<Page["setInputFiles"]>[1][]): Promise<void> {
+  for (const file of files) await page.setInputFiles("#file", file);
+}
+
+/** Waits until all sizes of an image can be shown. */
+async function whole(page: Page): Promise<void> {
+  await page.locator("#bytes:enabled").waitFor({ timeout: 120_000 });
+}
+
+async function save(page: Page): Promise<Uint8Array> {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
+  return new Uint8Array(readFileSync(await download.path()));
+}
+
+/** What a canvas shows. */
+async function picture(page: Page, figure: string): Promise<Pixels> {
+  const { width, height, text } = await page.locator(`${figure} canvas`).evaluate((canvas) => {
+    const { width, height } = canvas as HTMLCanvasElement;
+    const context = (canvas as HTMLCanvasElement).getContext("2d");
+    const rgba = context?.getImageData(0, 0, width, height).data ?? [];
+    let text = "";
+    for (const byte of rgba) text += String.fromCharCode(byte);
+    return { width, height, text: btoa(text) };
+  });
+  const rgba = Buffer.from(text, "base64");
+  return { width, height, data: new Uint8Array(rgba.filter((_, i) => i % 4 < 3)) };
+}
+
+/** Moves the slider, and waits for what it shows. */
+async function slide(page: Page, bytes: number): Promise<void> {
+  await page.locator("#bytes").evaluate((input, value) => {
+    (input as HTMLInputElement).value = String(value);
+    input.dispatchEvent(new Event("input"));
+  }, bytes);
+  await shows(page, bytes);
+}
+
+/** Waits until a picture of at most so many bytes is shown, and a little fewer. */
+async function shows(page: Page, bytes: number): Promise<void> {
+  await page.waitForFunction((most) => {
+    const text = document.querySelector("#ours figcaption span")?.textContent ?? "";
+    const shown = Number(text.split(" bytes")[0].replaceAll(",", ""));
+    return shown <= most && shown > 0.6 * most;
+  }, bytes);
+}
+
+test("encodes to Python's bits, and shows its pictures at each step", { skip }, async () => {
+  await visit({ viewport: { width: 1280, height: 900 } }, async (page) => {
+    await choose(page, goldenFile(`${large.name}.png`));
+    await whole(page);
+    assert.equal(toHex(await save(page)), toHex(large.stream));
+    assert.equal(levels(await picture(page, "#original"), large.image), 0);
+    const last = large.pictures.length - 1;
+    assert.ok(levels(await picture(page, "#ours"), large.pictures[last]) <= 1);
+    const ends = await page
+      .locator("#steps option")
+      .evaluateAll((options) =>
+        options.map((option) => Number((option as HTMLOptionElement).value)),
+      );
+    assert.equal(ends.length, large.pictures.length);
+    for (const step of [last - 1, 0, 2]) {
+      await slide(page, ends[step]);
+      assert.ok(levels(await picture(page, "#ours"), large.pictures[step]) <= 1);
+      assert.equal((await save(page)).length, ends[step]);
+    }
+    await page.locator("#jpeg:not(.stale)").waitFor();
+    assert.match((await page.textContent("#jpeg figcaption")) ?? "", /bytes, [\d.]+ dB/);
+    await page.screenshot({ path: `${SCREENSHOTS}/desktop.png`, fullPage: true });
+  });
+});
+
+test("decodes Python's stream, and cuts it to the byte", { skip }, async () => {
+  await visit({}, async (page) => {
+    await choose(page, goldenFile(`${large.name}.rnnc`));
+    await whole(page);
+    const last = large.pictures[large.pictures.length - 1];
+    assert.ok(levels(await picture(page, "#ours"), last) <= 1);
+    assert.ok(await page.locator("#original").isHidden());
+    assert.equal(toHex(await save(page)), toHex(large.stream));
+    for (const bytes of [large.stream.length - 1, 1234]) {
+      await slide(page, bytes);
+      const cut = await save(page);
+      assert.ok(cut.length === bytes, `${cut.length} bytes instead of ${bytes}`);
+      await choose(page, { name: "cut.rnnc", mimeType: "", buffer: Buffer.from(cut) });
+      await whole(page);
+      assert.ok(await page.locator("#error").isHidden());
+      await choose(page, goldenFile(`${large.name}.rnnc`));
+      await whole(page);
+    }
+  });
+});
+
+/** The golden stream with another header. */
+function headerOf(change: Partial<Header>): Uint8Array {
+  const { header, length } = readHeader(large.stream);
+  return concatenate(headerBytes({ ...header, ...change }), large.stream.subarray(length));
+}
+
+test("says plainly what fails, and goes on", { skip }, async () => {
+  const damaged = large.stream.slice();
+  damaged[Math.floor(damaged.length / 2)] ^= 0x55;
+  const foreign = large.stream.slice();
+  foreign[3] ^= 1;
+  const newer = large.stream.slice();
+  newer[2] = (newer[2] & 0xf0) | 9;
+  const cases: [string, Uint8Array, RegExp][] = [
+    ["foreign.rnnc", readBytes("README.md"), /Not a tfrnnc stream/],
+    ["empty.rnnc", new Uint8Array(0), /The stream is empty/],
+    ["newer.rnnc", newer, /Format version 9 is not known/],
+    ["header.rnnc", foreign, /its header is wrong/],
+    ["short.rnnc", large.stream.subarray(0, 20), /cut after 20 bytes, 0 of \d+ steps/],
+    [
+      "huge.rnnc",
+      headerOf({ width: 40_000, height: 40_000 }),
+      /more than the limit of 4,194,304; tfrnnc-decode/,
+    ],
+    ["other.rnnc", headerOf({ modelId: new Uint8Array(4) }), /was made by model 00000000/],
+    ["no-image.png", readBytes("README.md"), /cannot read the file as an image/],
+  ];
+  await visit({}, async (page) => {
+    const alert = page.getByRole("alert");
+    for (const [name, content, message] of cases) {
+      await choose(page, { name, mimeType: "", buffer: Buffer.from(content) });
+      await alert.filter({ hasText: message }).waitFor();
+      assert.ok(await page.locator("#result").isHidden(), name);
+    }
+    for (const [name, content, message] of [
+      ["damaged.rnnc", damaged, /is damaged: [1-9] of \d+ steps are whole. Shown is what is there/],
+      ["cut.rnnc", large.stream.subarray(0, 2000), /is cut: [1-9] of \d+ steps are whole/],
+    ] as const) {
+      await choose(page, { name, mimeType: "", buffer: Buffer.from(content) });
+      await whole(page);
+      assert.match((await alert.textContent()) ?? "", message);
+    }
+    await page.screenshot({ path: `${SCREENSHOTS}/cut.png` });
+    await choose(page, goldenFile(`${large.name}.rnnc`));
+    await whole(page);
+    assert.ok(await alert.isHidden());
+  });
+});
+
+test("fits a phone, and goes by touch", { skip }, async () => {
+  const phone = { viewport: PHONE, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+  await visit(phone, async (page) => {
+    await page.screenshot({ path: `${SCREENSHOTS}/phone-start.png` });
+    await page.tap("#example");
+    await page.locator("#progress:visible").waitFor();
+    await page.screenshot({ path: `${SCREENSHOTS}/phone-encoding.png` });
+    await whole(page);
+    const box = await page.locator("#bytes").boundingBox();
+    assert.ok(box);
+    await page.touchscreen.tap(box.x + box.width / 4, box.y + box.height / 2);
+    await page.waitForFunction(() => {
+      const { value, max } = document.querySelector("#bytes") as HTMLInputElement;
+      return Number(value) < Number(max) / 2;
+    });
+    await shows(page, Number(await page.inputValue("#bytes")));
+    await page.locator("#jpeg:not(.stale)").waitFor();
+    await page.screenshot({ path: `${SCREENSHOTS}/phone.png`, fullPage: true });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= PHONE.width, `${wide} pixels wide`);
+    for (const control of await page.locator("button, label.button, select, #bytes").all()) {
+      const size = await control.boundingBox();
+      assert.ok(size && size.height >= 44, `${await control.textContent()} is hard to touch`);
+    }
+  });
+});
+
+test("goes by keyboard", { skip }, async () => {
+  await visit({}, async (page) => {
+    await choose(page, goldenFile(`${large.name}.rnnc`));
+    await whole(page);
+    const reached: string[] = [];
+    await page.locator("body").press("Tab");
+    for (let presses = 0; presses < 12; presses++) {
+      reached.push(await page.evaluate(() => document.activeElement?.id ?? ""));
+      await page.keyboard.press("Tab");
+    }
+    const order = [
+      "file",
+      "example",
+      "side",
+      "exact",
+      "bytes",
+      "save",
+      "save-png",
+      "speed",
+      "send",
+    ];
+    assert.deepEqual(reached.filter((id) => order.includes(id)).slice(0, order.length), order);
+    await page.locator("#bytes").focus();
+    await page.keyboard.press("ArrowLeft");
+    await shows(page, large.stream.length - 1);
+    assert.equal(await page.inputValue("#exact"), String(large.stream.length - 1));
+    await page.keyboard.press("Home");
+    const least = Number(await page.getAttribute("#bytes", "min"));
+    await shows(page, least);
+    assert.equal((await save(page)).length, least);
+    await page.fill("#exact", "999999");
+    await page.keyboard.press("Enter");
+    await shows(page, large.stream.length);
+    assert.equal(await page.inputValue("#exact"), String(large.stream.length));
+    const unnamed = await page.evaluate(() =>
+      [...document.querySelectorAll("button, input, select, progress, canvas")]
+        .filter((each) => {
+          const label = (each as HTMLInputElement).labels?.[0]?.textContent;
+          return !(label || each.ariaLabel || each.textContent)?.trim();
+        })
+        .map((each) => each.id),
+    );
+    assert.deepEqual(unnamed, []);
+  });
+});
+
+test("a slow link shows more and more, up to the whole", { skip }, async () => {
+  await visit({}, async (page) => {
+    await choose(page, goldenFile(`${large.name}.png`));
+    await whole(page);
+    await page.selectOption("#speed", "4000");
+    await page.click("#send");
+    const seen = new Set<string>();
+    const text = page.locator("#received-text");
+    for (let i = 0; i < 400; i++) {
+      const shown = (await text.textContent()) ?? "";
+      seen.add(shown);
+      if (await page.getByRole("button", { name: "Send" }).isVisible()) break;
+      await page.waitForTimeout(20);
+    }
+    assert.ok(seen.size > 3, [...seen].join("\n"));
+    const { length } = large.stream;
+    const all = length.toLocaleString("en");
+    assert.match((await text.textContent()) ?? "", new RegExp(`^${all} of ${all} bytes`));
+    const last = large.pictures[large.pictures.length - 1];
+    assert.ok(levels(await picture(page, "#ours"), last) <= 1);
+  });
+});
+
+test("the page lives while it encodes, and a later image comes first", { skip }, async () => {
+  await visit({}, async (page) => {
+    await page.evaluate(() => {
+      const count = () => {
+        document.body.dataset.frames = String(Number(document.body.dataset.frames ?? 0) + 1);
+        requestAnimationFrame(count);
+      };
+      requestAnimationFrame(count);
+    });
+    await page.click("#example");
+    await page.locator("#progress:visible").waitFor();
+    const frames = () => page.evaluate(() => Number(document.body.dataset.frames));
+    const start = await frames();
+    await page.getByText("Step 2 of").waitFor({ timeout: 60_000 });
+    assert.ok((await frames()) > start + 5);
+    await choose(page, goldenFile(`${large.name}.rnnc`));
+    await whole(page);
+    assert.match((await page.textContent("#status")) ?? "", new RegExp(`^${large.name}.rnnc`));
+    assert.ok(await page.locator("#error").isHidden());
+  });
+});

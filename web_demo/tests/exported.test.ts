@@ -1,0 +1,168 @@
+/** The files of export/ in LiteRT.js against the golden vectors that Python made. */
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  ModelError,
+  packPlane,
+  readHeader,
+  StreamError,
+  toHex,
+  WrongModelError,
+} from "../src/codec";
+import { loadCodec } from "../src/litert/load";
+import { parseManifest } from "../src/litert/manifest";
+import { exportedCodec } from "./litert";
+import {
+  type ExportedFolder,
+  exportedFolders,
+  goldenImages,
+  levels,
+  REPOSITORY,
+  random,
+  readBytes,
+  readJson,
+  readPng,
+  synthetic,
+} from "./repository";
+
+const folders = exportedFolders();
+
+test("there are exported files", () => {
+  assert.ok(folders.length > 1);
+});
+
+for (const folder of folders) {
+  const codec = exportedCodec(folder);
+  for (const golden of goldenImages(folder)) {
+    test(`${folder.name} decodes ${golden.name} as Python does`, async () => {
+      const { planes } = (await codec).readPlanes(golden.stream);
+      assert.deepEqual(planes.map(packPlane).map(toHex), golden.planes.map(toHex));
+      let step = 0;
+      for await (const picture of (await codec).decodeProgressive(golden.stream)) {
+        assert.ok(levels(picture, golden.pictures[step++]) <= 1);
+      }
+      assert.equal(step, golden.pictures.length);
+    });
+
+    test(`${folder.name} encodes ${golden.name} to the same bytes`, async () => {
+      const { data, picture } = await (await codec).encode(golden.image);
+      assert.equal(toHex(data), toHex(golden.stream));
+      assert.ok(levels(picture, golden.pictures[golden.pictures.length - 1]) <= 1);
+    });
+  }
+}
+
+const bySize = (a: ExportedFolder, b: ExportedFolder) => a.size[0] - b.size[0];
+const kinds = new Map<string, ExportedFolder[]>();
+for (const folder of [...folders].sort(bySize)) {
+  const kind = folder.name.replace(/_\d+x\d+$/, "");
+  kinds.set(kind, [...(kinds.get(kind) ?? []), folder]);
+}
+
+for (const [kind, sizes] of kinds) {
+  for (const made of sizes) {
+    for (const vectors of sizes.filter((folder) => folder !== made)) {
+      test(`${kind} made for ${made.size} reproduces the vectors of ${vectors.size}`, async () => {
+        const codec = await exportedCodec(made);
+        for (const golden of goldenImages(vectors)) {
+          assert.equal(toHex((await codec.encode(golden.image)).data), toHex(golden.stream));
+          const picture = await codec.decode(golden.stream);
+          assert.ok(levels(picture, golden.pictures[golden.pictures.length - 1]) <= 1);
+        }
+      });
+    }
+  }
+  const largest = sizes[sizes.length - 1];
+
+  test(`${kind} in windows reproduces the vectors of ${largest.size}`, async () => {
+    const windows = { maxPixelsAtOnce: 0, windowSide: 120 };
+    const codec = await exportedCodec(largest, windows);
+    for (const golden of goldenImages(largest)) {
+      assert.equal(toHex((await codec.encode(golden.image)).data), toHex(golden.stream));
+      const picture = await codec.decode(golden.stream);
+      assert.ok(levels(picture, golden.pictures[golden.pictures.length - 1]) <= 1);
+    }
+  });
+}
+
+for (const [kind, sizes] of kinds) {
+  test(`${kind} shows no seams: windows give what the whole image gives`, async () => {
+    const image = synthetic(233, 150);
+    const whole = await exportedCodec(sizes[0]);
+    const pieces = await exportedCodec(sizes[0], { maxPixelsAtOnce: 0, windowSide: 72 });
+    const other = pieces.encodeSteps(image, 3);
+    for await (const { plane, picture } of whole.encodeSteps(image, 3)) {
+      const found = (await other.next()).value;
+      assert.deepEqual(found?.plane, plane);
+      assert.ok(levels(found.picture, picture) === 0);
+    }
+  });
+
+  test(`${kind} gives pictures or errors of the codec for damaged streams`, async () => {
+    const codec = await exportedCodec(sizes[0]);
+    const originals = goldenImages(sizes[0]).map(({ stream }) => stream);
+    const next = random(11);
+    let pictures = 0;
+    for (let i = 0; i < 300; i++) {
+      const data = originals[i % originals.length].slice(0, 16 + Math.floor(next() * 200));
+      const place = Math.floor(next() * data.length);
+      if (next() < 0.8) data[place] ^= 1 << Math.floor(next() * 8);
+      try {
+        const { width, height } = await codec.decode(data, { allowTruncated: true });
+        assert.ok(width > 0 && height > 0);
+        pictures++;
+      } catch (error) {
+        assert.ok(error instanceof StreamError, String(error));
+      }
+    }
+    assert.ok(pictures > 50 && pictures < 300);
+  });
+}
+
+test("the golden streams of the presets are decoded, or their model is named", async () => {
+  const codec = await exportedCodec(folders[0]);
+  const { parity } = readJson<{ parity: { max_level_difference: number } }>(
+    ...folders[0].path,
+    "manifest.json",
+  );
+  const names = readdirSync(join(REPOSITORY, "tests/golden")).filter((name) =>
+    name.endsWith(".rnnc"),
+  );
+  assert.ok(names.length > 0);
+  for (const name of names) {
+    const data = readBytes("tests/golden", name);
+    const { header } = readHeader(data);
+    const known = header.entropyCoded ? codec.entropyModel?.streamId : codec.models.modelId;
+    if (toHex(header.modelId) === toHex(known ?? new Uint8Array(0))) {
+      const expected = readPng("tests/golden", name.replace(/(_v\d+)?\.rnnc$/, ".png"));
+      // The preset's files have float32 weights; the manifest says how far these are from them.
+      assert.ok(levels(await codec.decode(data), expected) <= parity.max_level_difference + 1);
+    } else {
+      await assert.rejects(codec.decode(data), WrongModelError);
+    }
+  }
+});
+
+test("models that cannot be run say why", async () => {
+  const { path } = folders[0];
+  const manifest = readJson<Record<string, unknown>>(...path, "manifest.json");
+  const load = (change: object, files: Record<string, Uint8Array> = {}) =>
+    loadCodec(async (name) => {
+      const text = JSON.stringify({ ...manifest, ...change });
+      if (name === "manifest.json") return new TextEncoder().encode(text);
+      return files[name] ?? readBytes(...path, name);
+    });
+  await assert.rejects(load({ size: null }), /no fixed size, as browsers need it/);
+  await assert.rejects(load({ encoders: [] }), /no encoders/);
+  await assert.rejects(load({ model_id: "00000000" }), /the entropy model is of model/);
+  const damaged = { "decoder_1.tflite": new Uint8Array(9) };
+  await assert.rejects(load({}, damaged), /decoder_1.tflite is damaged/);
+  await assert.rejects(
+    loadCodec(async () => undefined),
+    /manifest.json is missing/,
+  );
+  assert.throws(() => parseManifest("{"), ModelError);
+});
