@@ -22,7 +22,7 @@ import {
   WrongModelError,
 } from "../src/codec";
 import { concatenate, crc32 } from "../src/codec/bytes";
-import { headerBytes, shorten } from "../src/codec/container";
+import { headerBytes, readHeader, shorten } from "../src/codec/container";
 import { RangeDecoder, RangeEncoder } from "../src/codec/range_coder";
 import { random, readJson } from "./repository";
 
@@ -47,6 +47,7 @@ const GOLDEN = readJson<{
   bits: number;
   entropy_model: string;
   streams: GoldenStream[];
+  refused: { name: string; stream: string; error: string }[];
 }>("tests/golden/v2_container.json");
 const MODEL = new EntropyModel(fromHex(GOLDEN.entropy_model));
 
@@ -71,6 +72,20 @@ const stream = (name: string) => {
   assert.ok(found, name);
   return fromHex(found.stream);
 };
+
+for (const { name, stream, error } of GOLDEN.refused) {
+  test(`refuses: ${name}`, () => {
+    assert.throws(
+      () => {
+        const data = fromHex(stream);
+        const { header } = readHeader(data);
+        if (toHex(header.modelId) !== toHex(MODEL.streamId)) throw new WrongModelError(name);
+        read(data);
+      },
+      (found: unknown) => found instanceof StreamError && found.name === error,
+    );
+  });
+}
 
 for (const golden of GOLDEN.streams) {
   test(`reads the golden stream: ${golden.name}`, () => {
@@ -142,6 +157,20 @@ test("version 1 cut at every byte, and its faults", () => {
   assert.throws(() => readPlanes(more, OLD.stride, OLD.bits, undefined), CorruptStreamError);
   assert.throws(() => readPlanes(data, OLD.stride, OLD.bits + 1, undefined), WrongModelError);
 });
+
+for (const { name, stream, error } of GOLDEN.refused) {
+  test(`refuses: ${name}`, () => {
+    assert.throws(
+      () => {
+        const data = fromHex(stream);
+        const { header } = readHeader(data);
+        if (toHex(header.modelId) !== toHex(MODEL.streamId)) throw new WrongModelError(name);
+        read(data);
+      },
+      (found: unknown) => found instanceof StreamError && found.name === error,
+    );
+  });
+}
 
 for (const golden of GOLDEN.streams) {
   test(`cut at every byte: ${golden.name}`, () => {

@@ -5,6 +5,8 @@
  * more: JavaScript's numbers hold them, but its shifts take them for signed.
  */
 
+import { CorruptStreamError } from "./errors";
+
 /** The probability of a bit of which nothing is known. */
 export const EVEN = 1 << 15;
 const TOP = 2 ** 24;
@@ -58,7 +60,10 @@ export class RangeEncoder {
   }
 }
 
-/** Reads bits back from what `RangeEncoder.finish` gave, or from the first bytes of it. */
+/**
+ * Reads bits back from what `RangeEncoder.finish` gave, or from the first bytes of it.
+ * @throws CorruptStreamError if no encoder writes such bytes.
+ */
 export class RangeDecoder {
   private code = 0;
   private range = LIMIT - 1;
@@ -66,13 +71,21 @@ export class RangeDecoder {
 
   constructor(private readonly data: Uint8Array) {
     for (let i = 0; i < 4; i++) this.code = this.code * 256 + (data[i] ?? 0);
+    // From here on the code stays below the range.
+    if (this.code >= this.range) {
+      throw new CorruptStreamError("the stream is damaged: its code begins with ff ff ff ff");
+    }
   }
 
   /** The next bit, 0 or 1; undefined if the data ends before it is settled. */
   decode(probability: number): number | undefined {
     const bound = (this.range >>> 16) * probability;
     const missing = this.position - this.data.length;
-    if (missing > 0 && this.code < bound && this.code + 256 ** missing > bound) return undefined;
+    if (missing > 0) {
+      // Whatever the missing bytes are, read as zeros so far, the bit must be the same.
+      const most = this.code + 256 ** missing;
+      if (most > bound && (this.code < bound || most > this.range)) return undefined;
+    }
     let bit = 1;
     if (this.code < bound) {
       this.range = bound;

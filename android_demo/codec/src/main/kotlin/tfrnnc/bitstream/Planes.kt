@@ -106,6 +106,11 @@ fun readPlanes(
     if (header.entropyCoded && entropyModel == null) {
         throw WrongModelException("the stream is entropy-coded, but there is no entropy model")
     }
+    if (header.entropyCoded && entropyModel != null && wanted > entropyModel.steps) {
+        throw WrongModelException(
+            "the stream has ${header.steps} steps, but the entropy model ${entropyModel.steps}"
+        )
+    }
     val shape = header.planeShape(stride, bits)
     val end = if (header.openEnd && header.checked) checkedEnd(data, offset, shape) else data.size
     val endIsWrong = end == null

@@ -1,11 +1,14 @@
 package tfrnnc.bitstream
 
+import tfrnnc.CorruptStreamException
+
 /**
  * Reads bits back.
  *
  * @param data what [RangeEncoder.finish] gave, or the first bytes of it.
  * @param start where it begins in the array.
  * @param end where it ends.
+ * @throws CorruptStreamException if no encoder writes such bytes.
  */
 internal class RangeDecoder(
     private val data: ByteArray,
@@ -18,6 +21,12 @@ internal class RangeDecoder(
 
     init {
         repeat(4) { code = code shl 8 or next() }
+        // From here on the code stays below the range.
+        if (code >= range) {
+            throw CorruptStreamException(
+                "the stream is damaged: its code begins with ff ff ff ff"
+            )
+        }
     }
 
     /**
@@ -29,8 +38,10 @@ internal class RangeDecoder(
     fun decode(probability: Int): Int {
         val bound = (range ushr PROBABILITY_BITS) * probability
         val missing = position - end
-        if (missing > 0 && code < bound) {
-            if (missing > 3 || code + (1L shl 8 * missing) > bound) return ENDED
+        if (missing > 0) {
+            // Whatever the missing bytes are, read as zeros so far, the bit must be the same.
+            val most = if (missing > 3) Long.MAX_VALUE else code + (1L shl 8 * missing)
+            if (most > bound && (code < bound || most > range)) return ENDED
         }
         val bit: Int
         if (code < bound) {
@@ -42,9 +53,7 @@ internal class RangeDecoder(
             bit = 0
         }
         while (range < RANGE_TOP) {
-            // No encoder writes a code that is not below the range. It stays so, and its bits are
-            // zeros to the end; the bound keeps it within the word.
-            code = minOf(code shl 8 or next(), OUTSIDE)
+            code = code shl 8 or next()
             range = range shl 8
         }
         return bit
@@ -73,6 +82,5 @@ internal class RangeDecoder(
 
     companion object {
         const val ENDED = -1
-        private const val OUTSIDE = 1L shl 40
     }
 }

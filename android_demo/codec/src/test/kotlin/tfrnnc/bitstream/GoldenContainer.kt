@@ -19,6 +19,13 @@ object GoldenContainer {
     val entropyModel = EntropyModel.fromBytes(entropyModelFile)
     val streams = json.getValue("streams").jsonArray.map { Golden(it.jsonObject) }
 
+    /** Streams that must be refused, by name, each with the name of Python's error. */
+    val refused =
+        json.getValue("refused").jsonArray.map { it.jsonObject }.associate {
+            fun text(name: String) = it.getValue(name).jsonPrimitive.content
+            text("name") to (hex(text("stream")) to text("error"))
+        }
+
     class Golden(private val json: JsonObject) {
         val name = text("name")
         val stream = hex(text("stream"))

@@ -4,6 +4,7 @@ import java.io.File
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
@@ -11,6 +12,8 @@ import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.DynamicTest.dynamicTest
 import org.junit.jupiter.api.TestFactory
 import tfrnnc.Repository
+import tfrnnc.StreamException
+import tfrnnc.WrongModelException
 import tfrnnc.hex
 
 class GoldenContainerTest {
@@ -46,6 +49,22 @@ class GoldenContainerTest {
                     val bare = header.toBytes() + writer.code()
                     assertContentEquals(golden.stream, if (header.openEnd) bare else writer.whole())
                 }
+            }
+        }
+
+    @TestFactory
+    fun `version 2 is refused as Python does`() =
+        GoldenContainer.refused.map { (name, refused) ->
+            val (stream, error) = refused
+            dynamicTest(name) {
+                val model = GoldenContainer.entropyModel
+                val found =
+                    assertFailsWith<StreamException> {
+                        val (header, _) = Header.readWithLength(stream)
+                        if (header.modelId != model.streamId) throw WrongModelException(name)
+                        readPlanes(stream, GoldenContainer.stride, GoldenContainer.bits, model)
+                    }
+                assertEquals(error.removeSuffix("Error"), found::class.simpleName?.removeSuffix("Exception"))
             }
         }
 
