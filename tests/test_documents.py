@@ -106,7 +106,7 @@ DOCUMENTS = listed("*.md", "docs/*.md", "examples/*.md", "export/*.md", "tfrnnc/
 
 #: blocks that are no commands, each with its own test here
 NOT_SHELL = {"docs/FORMAT.md", "docs/COMMANDS.md", "CONTRIBUTING.md"}
-COMMON = {"ar", "cat", "for", "head", "ln", "mkdir"}
+COMMON = {"ar", "cat", "for", "head", "ln", "mkdir", "tar"}
 RUN_HERE = {"cat", "head", "tfrnnc-encode", "tfrnnc-decode", "tfrnnc-info"}
 COMPLETION = "_COMPLETE="
 
@@ -288,7 +288,7 @@ def test_layout_in_contributing():
         inside = inside if indent else name
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *listed("notebooks/*.ipynb")])
 def test_links_lead_somewhere(document):
     text = re.sub(
         r"^ *```.*?^ *```|`[^`\n]*`", "", (ROOT / document).read_text(), flags=re.M | re.S
