@@ -26,6 +26,10 @@ $(VENV)/.installed-test: setup.cfg | $(BIN)/python
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: setup.cfg | $(BIN)/python
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@ $(VENV)/.installed
+
 .PHONY: demo
 demo: $(VENV)/.installed ## Compress a photo and watch it sharpen (demo-output/).
 	$(BIN)/python examples/watch_it_sharpen.py examples/photos/chelsea.png demo-output
@@ -122,6 +126,22 @@ bench-entropy: $(VENV)/.installed-test ## Measure what entropy coding saves and 
 .PHONY: pictures
 pictures: $(VENV)/.installed ## Make the README's pictures again.
 	$(BIN)/python docs/make_pictures.py
+
+.PHONY: notebooks
+notebooks: $(VENV)/.installed-test ## Run the notebooks again, in place (half an hour).
+	$(BIN)/python notebooks/run.py
+
+.PHONY: docs
+docs: $(VENV)/.installed-docs ## Build the site of the documents into build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+.PHONY: commands
+commands: $(VENV)/.installed ## Write docs/COMMANDS.md again.
+	$(BIN)/python docs/make_commands.py
+
+.PHONY: check-wheel
+check-wheel: | $(BIN)/python ## Build the package and try it in an empty environment.
+	PYTHON=$(BIN)/python tests/packaging/check_wheel.sh
 
 .PHONY: export
 export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden vectors.

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
+import importlib.util
 import json
+import os
 import re
+import shlex
+import subprocess
+import sys
+import textwrap
 import zlib
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
+from PIL import Image
 
+import tfrnnc
 from tfrnnc.bitstream import EntropyModel, Header, read_planes
 from tfrnnc.bitstream.probabilities import PROBABILITIES
 from tfrnnc.bitstream.range_coder import EVEN, RangeDecoder
@@ -19,7 +29,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def code_blocks(document: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
+    text = (ROOT / document).read_text()
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", text, re.M | re.S)
+    return [textwrap.dedent(block) for _, kind, block in found if kind == language]
 
 
 def shown_stream(example: str) -> bytes:
@@ -82,17 +94,222 @@ def test_passes_of_the_format():
         assert f"| group 0, {name} | {probabilities} | {shown} |" in text
 
 
-@pytest.mark.parametrize("block", code_blocks("README.md", "python"))
-def test_python_in_the_readme_runs(block, monkeypatch):
+def listed(*patterns: str) -> list[str]:
+    """The documents of these names, as paths in the repository."""
+    return sorted(
+        path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(pattern)
+    )
+
+
+MANUALS = listed("README.md", "docs/*.md")
+DOCUMENTS = listed("*.md", "docs/*.md", "examples/*.md", "export/*.md", "tfrnnc/presets/*/*.md")
+
+#: blocks that are no commands, each with its own test here
+NOT_SHELL = {"docs/FORMAT.md", "docs/COMMANDS.md", "CONTRIBUTING.md"}
+COMMON = {"ar", "cat", "for", "head", "ln", "mkdir", "tar"}
+RUN_HERE = {"cat", "head", "tfrnnc-encode", "tfrnnc-decode", "tfrnnc-info"}
+COMPLETION = "_COMPLETE="
+
+
+def shell_blocks(document: str) -> list[str]:
+    return [
+        block
+        for block in code_blocks(document, "")
+        if COMPLETION not in block
+        and (document not in NOT_SHELL or re.match(r"tfrnnc-\w+ (?!\[)", block))
+    ]
+
+
+def simple_commands(block: str) -> list[list[str]]:
+    """The words of each command in a block, without its redirections and variables."""
+    commands: list[list[str]] = []
+    for line in block.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.commenters = "#"
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, "|"]:
+            if word != "|":
+                words.append(word)
+                continue
+            if ">" in words:
+                words = words[: words.index(">")]
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words = words[1:]
+            if words:
+                commands.append(words)
+            words = []
+    return commands
+
+
+def check_command(words: list[str]) -> None:
+    """Fails unless the command could be given to a shell in a checkout."""
+    name, *arguments = words
+    name = name.removeprefix(".venv/bin/")
+    if name.startswith("tfrnnc-"):
+        main = importlib.import_module(f"tfrnnc.cli.{name.removeprefix('tfrnnc-')}").main
+        main.make_context(name, arguments)  # raises what click says of wrong options
+    elif name == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert {word for word in arguments if "=" not in word} <= set(targets)
+    elif name == "pip":
+        assert arguments[0] == "install"
+        for extra in re.findall(r"(?:tfrnnc|\.)\[(.*?)\]", " ".join(arguments)):
+            assert extra in extras()
+    elif name in ("python", "python3"):
+        if arguments[0] == "-m":
+            assert importlib.util.find_spec(arguments[1])
+        else:
+            assert (ROOT / arguments[0]).is_file()
+    elif name == "tensorboard":
+        assert importlib.util.find_spec(name)
+    else:
+        assert name in COMMON or (ROOT / name).is_file(), f"what is {name}?"
+
+
+def extras() -> set[str]:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    return set(setup["options.extras_require"])
+
+
+@pytest.mark.parametrize(
+    ("document", "block"),
+    [(document, block) for document in MANUALS for block in code_blocks(document, "python")],
+)
+def test_python_in_the_documents_runs(document, block, monkeypatch):
     monkeypatch.chdir(ROOT)
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(block, document, "exec"), {})
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/EVALUATION.md", "docs/EXPORT.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_in_the_documents_exist(document):
-    for block in code_blocks(document, ""):
-        for name, options in re.findall(r"^tfrnnc-(\w+)([^#\n]*)", block, re.M):
-            command = importlib.import_module(f"tfrnnc.cli.{name}").main
-            known = {option for parameter in command.params for option in parameter.opts}
-            for option in re.findall(r"--[a-z-]+", options):
-                assert option in known, f"tfrnnc-{name} {option}"
+    for block in shell_blocks(document):
+        for words in simple_commands(block):
+            check_command(words)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tfrnnc-encode photo.png --no-such-option",
+        "tfrnnc-encode photo.png --steps many",
+        "tfrnnc-decode",
+        "make nothing",
+        "pip install '.[nothing]'",
+        "python benchmarks/nothing.py",
+        "nothing at all",
+    ],
+)
+def test_wrong_commands_would_be_found(line):
+    with pytest.raises((AssertionError, click.UsageError)):
+        check_command(*simple_commands(line))
+
+
+@pytest.mark.parametrize("document", MANUALS)
+def test_commands_in_the_documents_run(document, tmp_path):
+    """Those that need nothing but a photo, one block after the other in a folder of their own."""
+    blocks = [block for block in shell_blocks(document) if can_run(simple_commands(block))]
+    if not blocks:
+        return
+    with Image.open(ROOT / "examples" / "photos" / "coffee.png") as image:
+        photo = image.convert("RGB").resize((192, 128))
+    (tmp_path / "photos").mkdir()
+    photo.save(tmp_path / "photo.png")
+    for name in ("a.jpg", "photos/b.jpg", "photos/c.jpg"):
+        photo.resize((48, 32)).save(tmp_path / name)
+    bin_folder = Path(sys.executable).parent
+    for block in blocks:
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, block + result.stderr
+
+
+def can_run(commands: list[list[str]]) -> bool:
+    words = [word for command in commands for word in command]
+    needs_more = any(word.startswith(("runs/", "exported")) for word in words)
+    return {command[0] for command in commands} <= RUN_HERE and not needs_more
+
+
+def test_some_documents_are_run():
+    for document in ("README.md", "docs/TUTORIAL.md"):
+        assert any(can_run(simple_commands(block)) for block in shell_blocks(document))
+
+
+def test_completion():
+    """The lines for each shell name all commands, and those for bash complete."""
+    names = [name.removeprefix("tfrnnc-") for name in make_commands().commands()]
+    blocks = [block for block in code_blocks("docs/TUTORIAL.md", "") if COMPLETION in block]
+    assert ["bash" in blocks[0], "zsh" in blocks[1], "fish" in blocks[2]] == [True] * 3
+    for block in blocks:
+        (listed_names,) = re.findall(r"^for name in ([a-z ]+?)(?:; do)?$", block, re.M)
+        assert sorted(listed_names.split()) == sorted(names)
+    script = f"""{blocks[0]}
+        COMP_WORDS=(tfrnnc-encode --eff) COMP_CWORD=1
+        _tfrnnc_encode_completion tfrnnc-encode --eff tfrnnc-encode
+        echo "${{COMPREPLY[@]}}"
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "--effort\n", result.stderr
+
+
+def make_commands():
+    specification = importlib.util.spec_from_file_location(
+        "make_commands", ROOT / "docs" / "make_commands.py"
+    )
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_reference_of_the_commands_is_up_to_date():
+    assert (ROOT / "docs" / "COMMANDS.md").read_text() == make_commands().reference(), (
+        "the commands have changed: make commands"
+    )
+
+
+def test_layout_in_contributing():
+    """The tree that CONTRIBUTING.md shows is there."""
+    (tree,) = (block for block in code_blocks("CONTRIBUTING.md", "") if block.startswith("tfrnnc/"))
+    inside = ""
+    for indent, name in re.findall(r"^( *)(\S+/)", tree, re.M):
+        assert (ROOT / (inside if indent else "") / name).is_dir()
+        inside = inside if indent else name
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *listed("notebooks/*.ipynb")])
+def test_links_lead_somewhere(document):
+    text = re.sub(
+        r"^ *```.*?^ *```|`[^`\n]*`", "", (ROOT / document).read_text(), flags=re.M | re.S
+    )
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        linked = (ROOT / document).parent / path if path else ROOT / document
+        assert linked.exists(), target
+        assert linked.resolve().is_relative_to(ROOT), target
+        if anchor:
+            assert anchor in anchors(linked.read_text()), target
+
+
+def anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_all_models_are_listed():
+    text = (ROOT / "docs" / "MODELS.md").read_text()
+    for name in tfrnnc.list_presets():
+        assert f"](../tfrnnc/presets/{name}/MODEL_CARD.md)" in text

@@ -62,9 +62,11 @@ def read_image(file: str | os.PathLike | BinaryIO, background: str | None = None
     except (ImageError, Image.DecompressionBombError) as error:
         raise ImageError(f"{prefix}{error}") from error
     except FileNotFoundError as error:
-        raise ImageError(f"{prefix}no such file") from error
+        raise ImageError(f"{prefix}no such file; check the path") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{prefix}not an image of a known format") from error
+        raise ImageError(
+            f"{prefix}not an image of a known format; convert it to PNG or JPEG first"
+        ) from error
     except (OSError, RuntimeError, SyntaxError, ValueError) as error:
         # Pillow's readers raise each of these for broken files.
         raise ImageError(f"{prefix}not an image that can be read ({error})") from error
@@ -93,6 +95,7 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     >>> as_rgb(np.zeros((4, 5), np.uint8)).shape
     (4, 5, 3)
     """
+    behind = None if background is None else _parse_colour(background)
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     image = ImageOps.exif_transpose(image)
@@ -109,15 +112,13 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
         alpha = np.asarray(rgba.getchannel("A"))
         if alpha.min(initial=255) == 255:
             image = rgba.convert("RGB")
-        elif background is None:
+        elif behind is None:
             raise ImageError(
                 "the image is transparent in places, which the codec does not store; "
                 "give a background colour (--background white)"
             )
         else:
-            image = Image.alpha_composite(
-                Image.new("RGBA", rgba.size, _parse_colour(background)), rgba
-            )
+            image = Image.alpha_composite(Image.new("RGBA", rgba.size, behind), rgba)
     return np.array(image.convert("RGB"))
 
 

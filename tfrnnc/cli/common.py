@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from tfrnnc.errors import TfrnncError
+from tfrnnc.errors import ForeignStreamError, TfrnncError
 from tfrnnc.files import replacing
 
 STANDARD = "-"  #: stands for standard input or output
@@ -35,6 +35,8 @@ def command(**settings):
                 return function(*args, **kwargs)
             except TfrnncError as error:
                 fail(error)
+            except OSError as error:
+                fail(describe_os_error(error))
 
         return wrapper
 
@@ -59,6 +61,27 @@ def fail(error: Exception | str) -> None:
     """Ends the command with a message and exit code 1."""
     click.echo(f"error: {error}", err=True)
     sys.exit(1)
+
+
+class OutputError(TfrnncError):
+    """An output cannot be written. The message begins with its path."""
+
+
+def describe_os_error(error: OSError, name: str | None = None) -> str:
+    """What went wrong with a file, and what to do.
+
+    Args:
+        error: as the system raised it.
+        name: of the file; None takes the error's own.
+    """
+    name = name or error.filename or "a file"
+    if isinstance(error, FileNotFoundError):
+        return f"{name}: no such file; check the path"
+    if isinstance(error, IsADirectoryError):
+        return f"{name}: a folder, not a file; name the files in it"
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return f"{name}: a part of this path is a file, not a folder; give another path"
+    return f"{name}: {error.strerror or error}; check the path, its permissions and the disk"
 
 
 def pair_paths(
@@ -86,7 +109,8 @@ def pair_paths(
         pairs = [(paths[0], paths[1])]
     elif len(paths) == 2:
         raise click.UsageError(
-            f"the output {paths[1]!r} should end in {suffix}; for several inputs give --output-dir"
+            f"the output {paths[1]!r} should end in {suffix}; for several inputs, or for a folder, "
+            "give --output-dir FOLDER"
         )
     else:
         raise click.UsageError("for several inputs give --output-dir FOLDER")
@@ -96,7 +120,7 @@ def pair_paths(
     resolved = {Path(path).resolve() for path in paths[: len(pairs)] if path != STANDARD}
     for output in outputs:
         if Path(output).resolve() in resolved:
-            raise click.UsageError(f"{output} is both input and output")
+            raise click.UsageError(f"{output} is both input and output; give another OUTPUT")
     return pairs
 
 
@@ -110,23 +134,33 @@ def read_input(path: str) -> bytes:
 
     Raises:
         OSError: if it cannot be read.
+        TfrnncError: if it is empty.
     """
-    return sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    data = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    if not data:
+        raise TfrnncError("there is nothing in it; get the file again")
+    return data
 
 
 def write_output(path: str, data: bytes) -> None:
     """Writes a whole output, or none of it.
 
     Raises:
-        OSError: if it cannot be written.
+        OutputError: if it cannot be written.
     """
     if path == STANDARD:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        # The system names the temporary file, which tells the user nothing.
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); give another OUTPUT or --output-dir"
+        ) from error
 
 
 def run_all(
@@ -156,10 +190,7 @@ def run_all(
             fact = work(source, output)
         except (TfrnncError, OSError) as error:
             failures += 1
-            reason = getattr(error, "strerror", None) or str(error)
-            if not reason.startswith(f"{name}: "):
-                reason = f"{getattr(error, 'filename', None) or name}: {reason}"
-            _print(f"error: {reason}", to_stderr=True)
+            _print(f"error: {_reason(error, name)}", to_stderr=True)
             continue
         facts.append(fact)
         if not (as_json or quiet):
@@ -168,6 +199,18 @@ def run_all(
         _print(json.dumps(facts, indent=2), to_stderr)
     if failures:
         sys.exit(1)
+
+
+def _reason(error: TfrnncError | OSError, name: str) -> str:
+    """What to tell of an input that failed."""
+    if isinstance(error, OSError):
+        return describe_os_error(error, name)
+    reason = str(error)
+    if isinstance(error, ForeignStreamError):
+        reason += "; tfrnnc-encode makes streams of images"
+    if isinstance(error, OutputError) or reason.startswith(f"{name}: "):
+        return reason
+    return f"{name}: {reason}"
 
 
 def _progress(pairs: list[tuple[str, str]], quiet: bool) -> Iterable[tuple[str, str]]:

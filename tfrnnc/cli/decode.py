@@ -58,6 +58,7 @@ def main(paths, output_dir, model, runtime, threads, steps, partial, max_pixels,
     """
     Image.init()
     formats = {name for name, kind in Image.EXTENSION.items() if kind in Image.SAVE}
+    formats.discard(".rnnc")  # where tfrnnc.pillow_plugin is imported
     pairs = pair_paths(
         paths,
         output_dir,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
     STANDARD,
     command,
@@ -21,11 +22,21 @@ from tfrnnc.cli.common import (
     write_output,
 )
 from tfrnnc.codec import load
+from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.presets import DEFAULT_PRESET, model_folder
 
 SUFFIX = ".rnnc"
+
+
+def is_stream(content: bytes) -> bool:
+    """Whether these are the bytes of a stream, of whatever model."""
+    try:
+        read_header(content)
+    except StreamError:
+        return False
+    return True
 
 
 @command()
@@ -78,6 +89,8 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
         value = limits[name]
         if value is not None and not (math.isfinite(value) and value > 0):
             raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
+    if limits["ssim"] is not None and limits["ssim"] > 1:
+        raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
     pairs = pair_paths(
         paths, output_dir, SUFFIX, lambda path: path == STANDARD or path.endswith(SUFFIX)
     )
@@ -86,6 +99,8 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
 
     def work(source: str, output: str) -> dict:
         content = read_input(source)
+        if is_stream(content):
+            raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
         pixels = read_image(io.BytesIO(content), background)
         coder = codec()
         start = time.perf_counter()

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from tfrnnc.cli.common import command
+from tfrnnc.cli.common import command, describe_os_error
 from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError, TrainingError
 from tfrnnc.files import CONFIG_FILE, SETTINGS_FILE, replacing
@@ -79,42 +79,62 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     help="Train the entropy model of MODEL, a finished codec's folder, which compresses its bits "
     "further; it is written there, or to --output.",
 )
-@click.option("--steps", type=int, default=8, show_default=True, help="Residual steps a patch.")
-@click.option("--bits", type=int, help="Bits a location of the code and step; else the layout's.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 255),
+    default=8,
+    show_default=True,
+    help="Residual steps a patch.",
+)
+@click.option(
+    "--bits",
+    type=click.IntRange(1),
+    help="Bits a location of the code and step; else the layout's.",
+)
 @click.option(
     "--stage-weights",
     type=click.Choice(["shared", "distinct"]),
     help="For fc and conv: the same weights at each step, or its own (the default).",
 )
-@click.option("--epochs", type=int, default=20, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
 @click.option(
     "--steps-per-epoch",
-    type=int,
+    type=click.IntRange(1),
     default=500,
     show_default=True,
     help="Batches from one validation and checkpoint to the next.",
 )
-@click.option("--batch-size", type=int, default=32, show_default=True)
-@click.option("--patch-size", type=int, default=32, show_default=True, help="In pixels.")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--patch-size", type=click.IntRange(1), default=32, show_default=True, help="In pixels."
+)
 @click.option(
     "--reduce",
-    type=int,
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     help="Average blocks of at least this many pixels in each direction, which sheds the "
     "artefacts of JPEG files.",
 )
-@click.option("--max-reduce", type=int, default=8, show_default=True, help="And at most so many.")
-@click.option("--learning-rate", type=float, default=2e-3, show_default=True)
+@click.option(
+    "--max-reduce",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="And at most so many.",
+)
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True
+)
 @click.option(
     "--ssim-weight",
-    type=float,
+    type=click.FloatRange(0),
     default=0.0,
     show_default=True,
     help="Add so many times 1 - SSIM, the paper's measure, to its loss, the squared error.",
 )
-@click.option("--warmup-steps", type=int, default=100, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--warmup-steps", type=click.IntRange(0), default=100, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def main(resume, quiet, output, learning_rate, finished_codec, **options):
     """Train a codec on images.
@@ -272,8 +292,10 @@ def _model_settings(options: dict) -> dict:
 def _read_json(file: Path) -> dict:
     try:
         config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}") from error
+    except OSError as error:
+        raise ConfigError(describe_os_error(error)) from error
+    except ValueError as error:
+        raise ConfigError(f"{file}: not JSON ({error})") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{file}: holds no settings of a model")
     return config

@@ -92,7 +92,8 @@ class FolderImages(ImageSource):
             logger.warning("%s: %d broken images skipped", folder, len(self.broken))
         if not self.files:
             raise DataError(
-                f"{folder}: no image that can be read among {len(candidates)} image files"
+                f"{folder}: no image that can be read among {len(candidates)} image files; give "
+                "a folder of images (.png, .jpg, .webp and others)"
             )
         self.sizes = np.array(sizes)
 

@@ -246,7 +246,9 @@ def read_settings(folder: Path) -> dict:
         if not {"command", "model", "initial_model", "data"} <= set(settings):
             raise ValueError("settings are missing")
     except FileNotFoundError as error:
-        raise TrainingError(f"{folder}: holds no {SETTINGS_FILE}, so nothing to resume") from error
+        raise TrainingError(
+            f"{folder}: holds no {SETTINGS_FILE}, so nothing to resume; give the --output of a run"
+        ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise TrainingError(f"{path}: not the settings of a run ({error})") from error
     return settings
