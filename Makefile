@@ -160,8 +160,11 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_2 $(PRESET_DATA) --ssim-weight 0.1 \
 	  --epochs 12 --steps-per-epoch 250 --batch-size 32 --learning-rate 2e-3 --seed 4 \
 	  --output runs/conv_lstm_small_3
-	$(BIN)/tfrnnc-train --entropy-model runs/conv_lstm_small_3 $(PRESET_DATA) \
-	  --epochs 20 --steps-per-epoch 1000 --batch-size 64 --learning-rate 3e-3 --seed 1
+	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_3 --steps 10 $(PRESET_DATA) \
+	  --epochs 24 --steps-per-epoch 250 --batch-size 32 --learning-rate 2e-3 --ssim-weight 0.2 \
+	  --seed 5 --output runs/conv_lstm_small_4
+	$(BIN)/tfrnnc-train --entropy-model runs/conv_lstm_small_4 $(PRESET_DATA) \
+	  --epochs 8 --steps-per-epoch 500 --batch-size 64 --learning-rate 3e-3 --seed 1
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
