@@ -243,20 +243,20 @@ def test_some_documents_are_run():
 
 def test_completion():
     """The lines for each shell name all commands, and those for bash complete."""
-    names = [name.removeprefix("tfrnnc-") for name in make_commands().commands()]
+    names = [name.removeprefix("tfrnnc-") for name in script("make_commands").commands()]
     blocks = [block for block in code_blocks("docs/TUTORIAL.md", "") if COMPLETION in block]
     assert ["bash" in blocks[0], "zsh" in blocks[1], "fish" in blocks[2]] == [True] * 3
     for block in blocks:
         (listed_names,) = re.findall(r"^for name in ([a-z ]+?)(?:; do)?$", block, re.M)
         assert sorted(listed_names.split()) == sorted(names)
-    script = f"""{blocks[0]}
+    completing = f"""{blocks[0]}
         COMP_WORDS=(tfrnnc-encode --eff) COMP_CWORD=1
         _tfrnnc_encode_completion tfrnnc-encode --eff tfrnnc-encode
         echo "${{COMPREPLY[@]}}"
     """
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
+        ["bash", "-euo", "pipefail", "-c", completing],
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
@@ -264,17 +264,16 @@ def test_completion():
     assert result.stdout == "--effort\n", result.stderr
 
 
-def make_commands():
-    specification = importlib.util.spec_from_file_location(
-        "make_commands", ROOT / "docs" / "make_commands.py"
-    )
+def script(name: str):
+    """A script in docs/, as a module."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
 
 
 def test_reference_of_the_commands_is_up_to_date():
-    assert (ROOT / "docs" / "COMMANDS.md").read_text() == make_commands().reference(), (
+    assert (ROOT / "docs" / "COMMANDS.md").read_text() == script("make_commands").reference(), (
         "the commands have changed: make commands"
     )
 
@@ -313,3 +312,7 @@ def test_all_models_are_listed():
     text = (ROOT / "docs" / "MODELS.md").read_text()
     for name in tfrnnc.list_presets():
         assert f"](../tfrnnc/presets/{name}/MODEL_CARD.md)" in text
+
+
+def test_results_are_what_was_measured():
+    assert (ROOT / "docs" / "RESULTS.md").read_text() == script("make_results").page()

@@ -235,6 +235,12 @@ def test_folder_without_images(run, tmp_path):
     assert "empty holds no images" in result.stderr
 
 
+def test_no_such_folder():
+    result = CliRunner().invoke(main, ["--data", "nowhere", *PAPER])
+    assert result.exit_code == 1
+    assert "nowhere: no such folder; give a folder of images" in result.stderr
+
+
 def test_without_matplotlib_it_measures_and_says_how_to_get_figures(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = run(*PAPER, "--codec", "jpeg", "--output", "out", "--jobs", 1)
@@ -275,7 +281,6 @@ def test_quiet(run):
         ["--jobs", "0"],
         ["--strips", "-1"],
         ["--strip-bpp", "0"],
-        ["--data", "nowhere"],
         ["--no-such-option"],
     ],
 )

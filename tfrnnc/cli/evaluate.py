@@ -68,7 +68,7 @@ class Sizes(Words):
 @click.option(
     "--data",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="A folder of images.",
 )
 @click.option(

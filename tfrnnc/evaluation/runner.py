@@ -88,9 +88,11 @@ def read_images(folder: Path, protocol: Protocol) -> list[EvaluatedImage]:
         protocol: that they are for.
 
     Raises:
-        DataError: if there is none.
+        DataError: if there is none, or no such folder.
         ImageError: if one cannot be read, or is too small for a metric; it names the file.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; give a folder of images")
     images = []
     for path in find_images(folder):
         pixels = read_image(path)
