@@ -23,9 +23,7 @@ internal class RangeDecoder(
         repeat(4) { code = code shl 8 or next() }
         // From here on the code stays below the range.
         if (code >= range) {
-            throw CorruptStreamException(
-                "the stream is damaged: its code begins with ff ff ff ff"
-            )
+            throw CorruptStreamException("the stream is damaged: its code begins with ff ff ff ff")
         }
     }
 

@@ -64,7 +64,8 @@ class GoldenContainerTest {
                         if (header.modelId != model.streamId) throw WrongModelException(name)
                         readPlanes(stream, GoldenContainer.stride, GoldenContainer.bits, model)
                     }
-                assertEquals(error.removeSuffix("Error"), found::class.simpleName?.removeSuffix("Exception"))
+                val kind = found::class.simpleName?.removeSuffix("Exception")
+                assertEquals(error.removeSuffix("Error"), kind)
             }
         }
 
