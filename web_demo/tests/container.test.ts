@@ -158,20 +158,6 @@ test("version 1 cut at every byte, and its faults", () => {
   assert.throws(() => readPlanes(data, OLD.stride, OLD.bits + 1, undefined), WrongModelError);
 });
 
-for (const { name, stream, error } of GOLDEN.refused) {
-  test(`refuses: ${name}`, () => {
-    assert.throws(
-      () => {
-        const data = fromHex(stream);
-        const { header } = readHeader(data);
-        if (toHex(header.modelId) !== toHex(MODEL.streamId)) throw new WrongModelError(name);
-        read(data);
-      },
-      (found: unknown) => found instanceof StreamError && found.name === error,
-    );
-  });
-}
-
 for (const golden of GOLDEN.streams) {
   test(`cut at every byte: ${golden.name}`, () => {
     const data = fromHex(golden.stream);
