@@ -124,11 +124,8 @@ def in_order(model: EntropyModel, planes: list[np.ndarray]) -> tuple[list[int], 
     """The probabilities and the bits of all planes, in the order of coding."""
     probabilities, bits = [], []
     for step, plane in enumerate(planes):
-        known = np.zeros_like(plane)
-        source, target = (array.reshape(-1, plane.shape[2]) for array in (plane, known))
-        for part in model.passes(planes[:step], known):
-            target[part.cells, part.channels] = source[part.cells, part.channels]
-            bits.append(source[part.cells, part.channels].ravel() > 0)
+        for part, values in model.passes_of(planes[:step], plane):
+            bits.append(values.ravel() > 0)
             probabilities.append(part.probabilities.ravel())
     return np.concatenate(probabilities).tolist(), np.concatenate(bits).astype(int).tolist()
 

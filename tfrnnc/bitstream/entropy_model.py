@@ -147,6 +147,24 @@ class EntropyModel:
                 known[grid.inside[cells], first:end] = ACTIVATION_SCALE * filled.astype(np.float32)
             first = end
 
+    def passes_of(
+        self, planes: Sequence[np.ndarray], plane: np.ndarray
+    ) -> Iterator[tuple[Pass, np.ndarray]]:
+        """The passes of a step whose bits are all there, as an encoder has them.
+
+        Args:
+            planes: int8 (h, w, bits) of -1 and +1, of the steps before.
+            plane: int8 (h, w, bits) of -1 and +1.
+
+        Yields:
+            each pass and its bits, int8 (n, channels) of -1 and +1.
+        """
+        known = np.zeros_like(plane)
+        source, target = (values.reshape(-1, plane.shape[2]) for values in (plane, known))
+        for part in self.passes(planes, known):
+            bits = target[part.cells, part.channels] = source[part.cells, part.channels]
+            yield part, bits
+
     def to_bytes(self) -> bytes:
         """The model as it stands in its file."""
         first = self.steps[0].heads

@@ -40,13 +40,6 @@ class _PlaneCoder:
         self._size = shape[0] * shape[1] * shape[2]
         self._crc = None if seed is None else zlib.crc32(seed)
 
-    def _passes(self, stored: bool, plane: np.ndarray) -> Iterator[Pass]:
-        if self.model is not None and not stored:
-            return self.model.passes(self.planes, plane)
-        height, width, bits = self.shape
-        even = np.broadcast_to(EVEN, (height * width, bits))
-        return iter([Pass(np.arange(height * width), slice(0, bits), even)])
-
     def _check(self, plane: np.ndarray) -> list[int]:
         """The bits of the check after a plane, which covers all planes up to it."""
         if self._crc is None:
@@ -87,12 +80,10 @@ class PlaneEncoder(_PlaneCoder):
 
     def _ordered(self, plane: np.ndarray, stored: bool) -> tuple[np.ndarray, np.ndarray]:
         """The bits in the order of coding, and the probabilities that they are 1."""
-        known = np.zeros(self.shape, np.int8)
-        source, target = plane.reshape(-1, self.shape[2]), known.reshape(-1, self.shape[2])
+        if self.model is None or stored:
+            return plane.ravel() > 0, np.full(plane.size, EVEN)
         bits, probabilities = [], []
-        for part in self._passes(stored, known):
-            values = source[part.cells, part.channels]
-            target[part.cells, part.channels] = values
+        for part, values in self.model.passes_of(self.planes, plane):
             bits.append(values.ravel() > 0)
             probabilities.append(part.probabilities.ravel())
         return np.concatenate(bits), np.concatenate(probabilities)
@@ -148,3 +139,10 @@ class PlaneDecoder(_PlaneCoder):
             self.planes.append(plane)
             self.ends.append(self._coder.used)
         return plane, settled
+
+    def _passes(self, stored: bool, plane: np.ndarray) -> Iterator[Pass]:
+        if self.model is not None and not stored:
+            return self.model.passes(self.planes, plane)
+        height, width, bits = self.shape
+        even = np.broadcast_to(EVEN, (height * width, bits))
+        return iter([Pass(np.arange(height * width), slice(0, bits), even)])

@@ -101,18 +101,12 @@ class BitSearch:
         more = np.zeros(plane.shape)
         if self._entropy_model is None:
             return more
-        known = np.zeros_like(plane)
-        source, target, result = (
-            values.reshape(-1, plane.shape[2]) for values in (plane, known, more)
-        )
-        for part in self._entropy_model.passes(self._planes, known):
-            places = part.cells, part.channels
-            target[places] = source[places]
+        result = more.reshape(-1, plane.shape[2])
+        for part, bits in self._entropy_model.passes_of(self._planes, plane):
             of_one, of_zero = (
-                COST_OF_ONE[part.probabilities],
-                COST_OF_ONE[65536 - part.probabilities],
+                COST_OF_ONE[values] for values in (part.probabilities, 65536 - part.probabilities)
             )
-            result[places] = source[places] * (of_zero - of_one)
+            result[part.cells, part.channels] = bits * (of_zero - of_one)
         return more
 
     def _candidates(self, logits: np.ndarray) -> np.ndarray:
