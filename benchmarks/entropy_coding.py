@@ -21,7 +21,7 @@ from machine import describe_machine
 
 import tfrnnc
 from tfrnnc.bitstream import EntropyModel
-from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder
+from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, code_sizes
 from tfrnnc.bitstream.range_coder import RangeDecoder, RangeEncoder
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
@@ -73,16 +73,9 @@ def main(folders, model, threads, json_file, markdown_file):
 
 def saved(coded: Sequence[list[np.ndarray]], model: EntropyModel, pixels: int) -> list[dict]:
     """Bytes of the code after each step, summed over the images."""
-    totals = {"plain": [], "coded": []}
-    for planes in coded:
-        for name, entropy_model in (("plain", None), ("coded", model)):
-            encoder = PlaneEncoder(planes[0].shape, entropy_model)
-            sizes = []
-            for plane in planes:
-                encoder.add(plane)
-                sizes.append(len(encoder.finish()))
-            totals[name].append(sizes)
-    plain, with_model = (np.sum(totals[name], axis=0) for name in ("plain", "coded"))
+    plain, with_model = (
+        np.sum([code_sizes(planes, each) for planes in coded], axis=0) for each in (None, model)
+    )
     return [
         {
             "step": step,

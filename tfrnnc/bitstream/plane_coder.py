@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -146,3 +146,18 @@ class PlaneDecoder(_PlaneCoder):
         height, width, bits = self.shape
         even = np.broadcast_to(EVEN, (height * width, bits))
         return iter([Pass(np.arange(height * width), slice(0, bits), even)])
+
+
+def code_sizes(planes: Sequence[np.ndarray], model: EntropyModel | None) -> list[int]:
+    """Bytes of the code after each of the planes, without header and checks.
+
+    Args:
+        planes: int8 (h, w, bits) of -1 and +1.
+        model: of the bits; None takes all for equally probable.
+    """
+    encoder = PlaneEncoder(planes[0].shape, model)
+    sizes = []
+    for plane in planes:
+        encoder.add(plane)
+        sizes.append(len(encoder.finish()))
+    return sizes

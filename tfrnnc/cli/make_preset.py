@@ -95,19 +95,14 @@ def measure(codec, images) -> list[dict[str, float]]:
 
 def measure_entropy_model(codec, images) -> list[tuple[float, float]]:
     """Means of the bytes of the code after each step, without the entropy model and with it."""
-    from tfrnnc.bitstream.plane_coder import PlaneEncoder
+    from tfrnnc.bitstream.plane_coder import code_sizes
 
     totals = []
     for image in images:
         planes = [plane for plane, _ in codec.encode_steps(image)]
-        encoders = [PlaneEncoder(planes[0].shape, each) for each in (None, codec.entropy_model)]
-        sizes = []
-        for plane in planes:
-            for encoder in encoders:
-                encoder.add(plane)
-            sizes.append([len(encoder.finish()) for encoder in encoders])
-        totals.append(sizes)
-    return [(float(plain), float(coded)) for plain, coded in np.mean(totals, axis=0)]
+        totals.append([code_sizes(planes, model) for model in (None, codec.entropy_model)])
+    plain, coded = np.mean(totals, axis=0).tolist()
+    return list(zip(plain, coded, strict=True))
 
 
 def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from tfrnnc.bitstream import read_header
 from tfrnnc.codec.codec import Codec, load
@@ -24,6 +24,8 @@ class CodecSelector:
         self.model = model
         self._load = partial(load, runtime=runtime, threads=threads)
         self._codecs: dict[str, Codec] = {}
+        # Looking for a preset reads the files of all; streams of a folder mostly name the same.
+        self._preset_of = cache(preset_of)
 
     def __call__(self, data: bytes) -> Codec:
         """The codec for a stream.
@@ -34,7 +36,7 @@ class CodecSelector:
             ModelError: if the model cannot be loaded.
         """
         header, _ = read_header(data)
-        name = self.model or preset_of(header.model_id)
+        name = self.model or self._preset_of(header.model_id)
         if name is None:
             raise WrongModelError(
                 f"the stream was made by model {header.model_id.hex()}, which is none of the "
