@@ -30,8 +30,8 @@ class FC(ResidualCodec):
             decoder=("dense 512", "dense 512", "dense 512", "dense 192", "depth_to_space 8"),
         ),
         "small": Layout(
-            encoder=("space_to_depth 8", "dense 256", "dense 256", "dense 256"),
+            encoder=("space_to_depth 8", "dense 192", "dense 192", "dense 192"),
             bits=8,
-            decoder=("dense 256", "dense 256", "dense 256", "dense 192", "depth_to_space 8"),
+            decoder=("dense 192", "dense 192", "dense 192", "dense 192", "depth_to_space 8"),
         ),
     }

@@ -29,8 +29,8 @@ class FCLSTM(ResidualCodec):
             decoder=("lstm 512", "lstm 512", "dense 512", "dense 192", "depth_to_space 8"),
         ),
         "small": Layout(
-            encoder=("space_to_depth 8", "dense 256", "lstm 256", "lstm 256"),
+            encoder=("space_to_depth 8", "dense 192", "lstm 192", "lstm 192"),
             bits=8,
-            decoder=("lstm 256", "lstm 256", "dense 256", "dense 192", "depth_to_space 8"),
+            decoder=("lstm 192", "lstm 192", "dense 192", "dense 192", "depth_to_space 8"),
         ),
     }
