@@ -60,6 +60,19 @@ def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
     assert row == f"| 3 | 90 | 0.375 | {quality:.2f} | {similarity:.3f} |"
 
 
+def test_it_can_do_without_keras_weights(run_folder, image_folder, tmp_path):
+    words = [run_folder, "mine", "--images", image_folder, "--presets", tmp_path, "--no-weights"]
+    result = CliRunner().invoke(main, [*map(str, words), "--notes", "Of no use."])
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "mine"
+    assert "Of no use.\n\nIt encodes and decodes." in (folder / "MODEL_CARD.md").read_text()
+    codec = tfrnnc.load(folder)
+    image = read_image(find_images(image_folder)[0])
+    assert codec.decode(codec.encode(image)).shape == image.shape
+    with pytest.raises(tfrnnc.ModelError, match="no such file; the model is here as TFLite files"):
+        tfrnnc.load(folder, runtime="keras")
+
+
 def test_a_bad_name_is_refused(run_folder, image_folder, tmp_path):
     words = [run_folder, "../x", "--images", image_folder, "--presets", tmp_path]
     result = CliRunner().invoke(main, list(map(str, words)))

@@ -21,6 +21,10 @@ from tfrnnc.presets import PRESETS_FOLDER
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
 QUANTIZATION = "weights"
 
+WITHOUT_WEIGHTS = """\
+It encodes and decodes. Keras's weights are left out for their size, so that it can be neither
+trained further nor exported; the command below makes them again."""
+
 
 @command()
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path))
@@ -33,14 +37,20 @@ QUANTIZATION = "weights"
     help="Where presets are kept.",
 )
 @click.option("--notes", default="", help="A paragraph for the model card.")
-def main(run, name, images, presets, notes):
+@click.option(
+    "--weights/--no-weights",
+    default=True,
+    show_default=True,
+    help="Keep the weights that Keras loads, four fifths of a preset's bytes.",
+)
+def main(run, name, images, presets, notes, weights):
     """Make the preset NAME from the best model of the training in the folder RUN."""
     require_tensorflow()
     from tfrnnc.cli.export import copy_entropy_model
     from tfrnnc.codec import load
     from tfrnnc.codec.parity import export_measured
     from tfrnnc.data import FolderImages
-    from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.models.model_files import WEIGHTS_FILE, load_model, save_model
     from tfrnnc.training.entropy_training import ENTROPY_LOG_FILE
     from tfrnnc.training.trainer import LOG_FILE, read_settings
 
@@ -57,6 +67,9 @@ def main(run, name, images, presets, notes):
     shutil.copyfile(run / LOG_FILE, folder / LOG_FILE)
     copy_entropy_model(run, folder)
     codec = load(folder)
+    if not weights:
+        (folder / WEIGHTS_FILE).unlink()
+        notes = f"{notes}\n\n{WITHOUT_WEIGHTS}".lstrip()
     card = model_card(name, model, settings, log, measure(codec, measured), images, notes)
     if codec.entropy_model:
         shutil.copyfile(run / ENTROPY_LOG_FILE, folder / ENTROPY_LOG_FILE)

@@ -12,6 +12,7 @@ import h5py
 from keras import ops
 
 from tfrnnc.errors import ConfigError, ModelError
+from tfrnnc.export.manifest import MANIFEST_FILE
 from tfrnnc.files import CONFIG_FILE, replacing
 from tfrnnc.models import ARCHITECTURES, ResidualCodec
 
@@ -108,7 +109,13 @@ def load_weights(model: ResidualCodec, path: Path) -> None:
         ModelError: if the file is missing, broken, or of another configuration.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; training has not saved a model yet")
+        reason = "training has not saved a model yet"
+        if (path.parent / MANIFEST_FILE).is_file():
+            reason = (
+                "the model is here as TFLite files only, which encode and decode; to train it "
+                "further or to export it, train it again by the command in its MODEL_CARD.md"
+            )
+        raise ModelError(f"{path}: no such file; {reason}")
     try:
         model.load_weights(path)
         stored = _count_weights(path)
