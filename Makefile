@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 CODECS ?= conv_lstm_small,jpeg,jpeg444,jpeg2000,webp
+PRESETS := conv_lstm_small,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
 PRESET_DATA := --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
   --validation $(DATA)/thumbnails/val --reduce 2
 
@@ -102,6 +103,10 @@ results: $(VENV)/.installed-test ## Measure codecs by both protocols (15 minutes
 	  --codec $(CODECS) --codec conv_lstm_small@2 --output docs/results/thumbnails
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/kodak --protocol modern \
 	  --codec $(CODECS) --metric psnr,ssim,msssim --output docs/results/kodak
+	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \
+	  --codec $(PRESETS) --output docs/results/architectures
+	$(BIN)/tfrnnc-evaluate --data $(DATA)/kodak --protocol modern \
+	  --codec $(PRESETS),jpeg --strips 1 --output docs/results/kodak_architectures
 	$(BIN)/python docs/make_results.py
 
 .PHONY: bench-runtime
@@ -166,6 +171,18 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 	  --seed 5 --output runs/conv_lstm_small_4
 	$(BIN)/tfrnnc-train --entropy-model runs/conv_lstm_small_4 $(PRESET_DATA) \
 	  --epochs 8 --steps-per-epoch 500 --batch-size 64 --learning-rate 3e-3 --seed 1
+
+SMALL := --layout small --steps 8 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3 \
+  --ssim-weight 0.2 --seed 1 $(PRESET_DATA)
+.PHONY: presets
+presets: $(VENV)/.installed-test ## Train the other architectures' presets again (hours).
+	$(BIN)/tfrnnc-train --arch fc_lstm --epochs 16 $(SMALL) --output runs/preset_fc_lstm_small
+	$(BIN)/tfrnnc-train --arch conv --epochs 5 $(SMALL) --output runs/preset_conv_small
+	$(BIN)/tfrnnc-train --arch fc --epochs 4 $(SMALL) --output runs/preset_fc_small
+	$(BIN)/tfrnnc-train --arch conv --stage-weights shared --epochs 1 $(SMALL) \
+	  --output runs/preset_conv_small_shared
+	$(BIN)/tfrnnc-train --arch fc --stage-weights shared --epochs 1 $(SMALL) \
+	  --output runs/preset_fc_small_shared
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
