@@ -100,7 +100,7 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     cut = whole.cut(len(whole.whole()) - 2)
     assert cut is not None
     dynamic_whole = writer(dynamic_coded, fewer, model)
-    dynamic_cut = dynamic_whole.cut(len(dynamic_whole.whole()) - 2)
+    dynamic_cut = dynamic_whole.cut(len(dynamic_whole.whole()) - 1)
     assert dynamic_cut is not None
     return {
         "not entropy-coded": writer(plain, planes).whole(),
@@ -209,6 +209,7 @@ def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
         "entropy_coded": header.entropy_coded,
         "checked": header.checked,
         "open_end": header.open_end,
+        "dynamic": header.dynamic,
         "whole_steps": found.whole_steps,
         "ends": found.ends,
         "positive": [pack_plane(plane).hex() for plane in found.planes],

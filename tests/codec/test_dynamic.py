@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -136,13 +137,12 @@ def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
     shared = b"" if header else codec.shared_header(42, 33, dynamic=True)
     whole = codec.encode(image, header=header, dynamic=True)
     sizes, errors = [], []
-    for allowed in range(3, len(whole) + 3):
+    for allowed in [*range(3, len(whole), 3), *range(len(whole), len(whole) + 3)]:
         try:
             code, picture, _ = codec.encode_with_picture(
                 image, max_bytes=allowed, header=header, dynamic=True
             )
-        except ConfigError as error:
-            assert "too few" in str(error)
+        except ConfigError:
             assert not sizes
             continue
         assert len(code) <= allowed
@@ -152,13 +152,15 @@ def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
     assert sizes[-3:] == [0, 1, 2]
     assert np.mean(sizes) < 4
     first_step = len(codec.encode(image, steps=1, header=header, dynamic=True))
-    assert len(sizes) > len(whole) - first_step + 3  # Parts of the first step are pictures, too.
+    assert (
+        len(sizes) > (len(whole) - first_step) / 3 + 3
+    )  # Parts of the first step are pictures, too.
 
 
 @pytest.mark.parametrize(("name", "measure"), [("psnr", psnr), ("ssim", block_ssim)])
 def test_targets_are_reached_with_fewer_bits(codec, photo, name, measure):
     qualities = [measure(photo, picture) for _, picture in codec.encode_steps(photo)]
-    for low, high in zip(qualities[:-1], qualities[1:], strict=True):
+    for low, high in pairwise(qualities):
         target = low + 0.6 * (high - low)
         settings = {name: target, "entropy_coding": False}
         data, picture, missed = codec.encode_with_picture(photo, dynamic=True, **settings)

@@ -170,6 +170,12 @@ export class Codec {
         `the stream has ${header.steps} steps, but the model only ${this.maxSteps}`,
       );
     }
+    if (header.dynamic && !this.models.independent) {
+      throw new WrongModelError(
+        "the stream gives each location its own number of steps, but this model's depend on each " +
+          "other; no encoder writes such a stream, get another",
+      );
+    }
     return model;
   }
 
@@ -184,6 +190,7 @@ export class Codec {
       entropyCoded: model !== undefined,
       checked: !bare,
       openEnd: bare,
+      dynamic: false,
     };
   }
 }

@@ -149,7 +149,7 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
         return sequence {
             var decoded: StepModels.Decoded? = null
             for ((step, plane) in found.planes.withIndex()) {
-                decoded = models.decode(plane, decoded, step)
+                decoded = models.decode(found.header, plane, decoded, step)
                 yield(decoded.reconstruction.toPixels(found.header.width, found.header.height))
             }
         }
@@ -180,6 +180,12 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
         if (minOf(steps ?: header.steps, header.steps) > models.steps) {
             throw WrongModelException(
                 "the stream has ${header.steps} steps, but the model only ${models.steps}"
+            )
+        }
+        if (header.dynamic && !models.independent) {
+            throw WrongModelException(
+                "the stream gives each location its own number of steps, but this model's depend " +
+                    "on each other; no encoder writes such a stream, get another"
             )
         }
         return readPlanes(
@@ -235,7 +241,9 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
 
     internal fun decode(header: Header, planes: List<BitPlane>): Pixels {
         var decoded: StepModels.Decoded? = null
-        for ((step, plane) in planes.withIndex()) decoded = models.decode(plane, decoded, step)
+        for ((step, plane) in planes.withIndex()) {
+            decoded = models.decode(header, plane, decoded, step)
+        }
         return checkNotNull(decoded).reconstruction.toPixels(header.width, header.height)
     }
 
