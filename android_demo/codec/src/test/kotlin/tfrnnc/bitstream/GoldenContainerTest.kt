@@ -124,7 +124,7 @@ class GoldenContainerTest {
                     hex(lines.joinToString("") { it.value.replace(" ", "") })
                 }
                 .toList()
-        assertEquals(listOf(2, 1), examples.map { Header.read(it).version })
+        assertEquals(listOf(2, 2, 1), examples.map { Header.read(it).version })
         for (example in examples) {
             assertEquals(
                 listOf("b4", "14"),
