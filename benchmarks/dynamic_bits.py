@@ -279,6 +279,20 @@ def markdown(report: dict) -> str:
         f"{report['folder']}; bytes are those of whole streams, masks included, at the PSNR that",
         "the plain stream reaches after the step. *Saved* is the mean over the images, then the",
         "least and the most.",
+        "",
+        "## What the encoder does",
+        "",
+        "The picture of a location depends on no other's bits in `fc` and `fc_lstm`. So one pass",
+        "over all steps tells the squared error of each location after each of its steps, and an",
+        "entropy model about what its bits take. Going on to a later step gains some error for",
+        "some bits; what gains most for a bit comes first, over the whole picture, until the PSNR",
+        "or SSIM asked for is reached, or the bytes are full. (This is the lower convex hull of",
+        "each location's rates and errors, cut at one slope.) Sizes are those of the coded stream,",
+        "which has fewer bytes than the limit, never more. Without limits a location stops where",
+        "its error is least.",
+        "",
+        "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
+        "and step where the choice is hard to foretell. They are what a dynamic stream pays.",
     ]
     for entry in report["models"]:
         coded = "entropy-coded" if entry["entropy_coded"] else "not entropy-coded"
@@ -324,7 +338,11 @@ def convolutional_table(entry: dict) -> list[str]:
         "",
         f"{count} images; in brackets, how many of them reach the PSNR at all. The error at",
         "borders is the mean squared error in the pixels beside a border of tiles, as a share of",
-        "that elsewhere.",
+        "that elsewhere. *Zeros*: a location stops when its error is low enough, and its bits are",
+        "0 from then on. *Tiles*: squares of 32x32 pixels coded each by itself.",
+        "",
+        "`--dynamic` refuses such models: what their locations show depends on their neighbours'",
+        "bits, so that stopping one changes the others.",
     ]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import PHOTOS, tiny_config
+from conftest import PHOTOS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,38 +18,9 @@ from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
 
 
-@pytest.fixture(scope="module", params=["fc", "fc_lstm"])
-def folder(request, tmp_path_factory):
-    """A model whose first steps are worth something: trained for a few seconds."""
-    return trained_folder(request.param, tmp_path_factory.mktemp(request.param))
-
-
 @pytest.fixture(scope="module", params=["litert", "keras"])
-def codec(request, folder):
-    return tfrnnc.load(folder, runtime=request.param)
-
-
-def trained_folder(arch, folder):
-    import keras
-
-    from tfrnnc.bitstream import ENTROPY_MODEL_FILE
-    from tfrnnc.export.tflite import export_tflite
-    from tfrnnc.images import to_float
-    from tfrnnc.models.entropy_network import EntropyNetwork
-    from tfrnnc.models.model_files import model_from_config, model_id, save_model
-
-    keras.utils.set_random_seed(1)
-    model = model_from_config(tiny_config(arch))
-    photo = to_float(read_image(PHOTOS / "coffee.png"))
-    patches = photo[:400, :600].reshape(50, 8, 75, 8, 3).swapaxes(1, 2).reshape(-1, 8, 8, 3)
-    model.compile(optimizer=keras.optimizers.Adam(5e-3))
-    model.fit(patches, epochs=10, batch_size=64, verbose=0)
-    save_model(model, folder)
-    export_tflite(model, folder)
-    network = EntropyNetwork(model.steps, model.bits, groups=2, hidden=8, width=4)
-    content = network.to_entropy_model(model_id(model)).to_bytes()
-    (folder / ENTROPY_MODEL_FILE).write_bytes(content)
-    return folder
+def codec(request, independent_folder):
+    return tfrnnc.load(independent_folder, runtime=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +31,9 @@ def photo():
 @pytest.fixture(scope="module")
 def mixed(codec, photo):
     """A stream in which locations take each number of steps."""
-    first, *_, last = (psnr(photo, picture) for _, picture in codec.encode_steps(photo))
-    for share in np.linspace(0.3, 1, 8):
-        target = first + share * (last - first)
-        encoded = codec.encode_with_picture(photo, psnr=target, dynamic=True)
-        if set(np.unique(codec.read_planes(encoded.data).steps_taken)) == {1, 2, 3}:
-            return encoded
-    raise AssertionError("no target takes all numbers of steps")
+    encoded = codec.encode_with_picture(photo, dynamic=True)
+    assert set(np.unique(codec.read_planes(encoded.data).steps_taken)) == {1, 2, 3}
+    return encoded
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (8, 8), (33, 17), (16, 40)])
@@ -108,8 +74,6 @@ def test_fewer_steps_and_cut_streams(codec, photo, mixed):
     whole = codec.read_planes(data)
     progressive = list(codec.decode_progressive(data))
     np.testing.assert_array_equal(progressive[-1], picture)
-    qualities = [psnr(photo, each) for each in progressive]
-    assert qualities == sorted(qualities)
     for steps in (1, 2, 3):
         np.testing.assert_array_equal(codec.decode(data, steps=steps), progressive[steps - 1])
     known, start = [], whole.ends[0] // 4
@@ -160,16 +124,19 @@ def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
 
 
 @pytest.mark.parametrize(("name", "measure"), [("psnr", psnr), ("ssim", block_ssim)])
-def test_targets_are_reached_with_fewer_bits(codec, photo, name, measure):
-    qualities = [measure(photo, picture) for _, picture in codec.encode_steps(photo)]
-    for low, high in pairwise(qualities):
-        target = low + 0.6 * (high - low)
-        settings = {name: target, "entropy_coding": False}
-        data, picture, missed = codec.encode_with_picture(photo, dynamic=True, **settings)
+def test_targets_are_just_reached(codec, photo, name, measure):
+    least = measure(photo, codec.encode_with_picture(photo, steps=1).picture)
+    most = measure(photo, codec.encode_with_picture(photo, dynamic=True).picture)
+    assert least < most
+    bits = []
+    for share in (0.1, 0.5, 0.9):
+        target = least + share * (most - least)
+        settings = {name: target, "dynamic": True}
+        data, picture, missed = codec.encode_with_picture(photo, **settings)
         assert missed == []
-        assert target <= measure(photo, picture) < target + 0.2 * (high - low)
-        plain = codec.encode(photo, **settings)
-        assert codec.read_planes(data).steps_taken.mean() < read_header(plain)[0].steps
+        assert target <= measure(photo, picture) < target + 0.2 * (most - least)
+        bits.append(np.count_nonzero(codec.read_planes(data).planes))
+    assert bits[0] < bits[1] < bits[2]
 
 
 def test_a_target_out_of_reach(codec, photo, caplog):
@@ -178,7 +145,7 @@ def test_a_target_out_of_reach(codec, photo, caplog):
     assert [target.name for target in missed] == ["PSNR"]
     assert "PSNR of 70" in caplog.text
     assert data == codec.encode(photo, dynamic=True)
-    # Without limits each location takes what its picture gains from.
+    # As without limits: each location takes what its picture gains from.
     best = np.min(
         [location_errors(photo, each, 8) for _, each in codec.encode_steps(photo)], axis=0
     )
@@ -186,9 +153,11 @@ def test_a_target_out_of_reach(codec, photo, caplog):
 
 
 def test_limits_combine_to_the_tightest(codec, photo):
-    by_bytes = codec.encode(photo, max_bytes=90, dynamic=True)
-    assert codec.encode(photo, max_bytes=90, psnr=60, dynamic=True) == by_bytes
-    assert codec.encode(photo, bpp=8 * 90.5 / photo[..., 0].size, dynamic=True) == by_bytes
+    allowed = len(codec.encode(photo, dynamic=True)) - 20
+    by_bytes = codec.encode(photo, max_bytes=allowed, dynamic=True)
+    assert codec.encode(photo, max_bytes=allowed, psnr=60, dynamic=True) == by_bytes
+    bpp = 8 * (allowed + 0.5) / photo[..., 0].size
+    assert codec.encode(photo, bpp=bpp, dynamic=True) == by_bytes
     two = codec.read_planes(codec.encode(photo, steps=2, dynamic=True)).steps_taken
     assert set(np.unique(two)) == {1, 2}
 
@@ -198,7 +167,7 @@ def test_bare_code_and_the_shared_header(codec, photo, steps):
     shared = codec.shared_header(photo.shape[1], photo.shape[0], dynamic=True)
     code, picture, _ = codec.encode_with_picture(photo, steps=steps, header=False, dynamic=True)
     found = codec.read_planes(shared + code)
-    assert found.whole_steps == len(found.planes) == steps
+    assert found.whole_steps == found.steps_taken.max() == len(found.planes) <= steps
     np.testing.assert_array_equal(codec.decode(shared + code), picture)
     assert len(code) <= len(codec.encode(photo, steps=steps, dynamic=True)) - len(shared)
 
