@@ -288,7 +288,7 @@ def markdown(report: dict) -> str:
         "some bits; what gains most for a bit comes first, over the whole picture, until the PSNR",
         "or SSIM asked for is reached, or the bytes are full. (This is the lower convex hull of",
         "each location's rates and errors, cut at one slope.) Sizes are those of the coded stream,",
-        "which has fewer bytes than the limit, never more. Without limits a location stops where",
+        "which never exceeds a limit. Without limits a location stops where",
         "its error is least.",
         "",
         "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
@@ -341,8 +341,11 @@ def convolutional_table(entry: dict) -> list[str]:
         "that elsewhere. *Zeros*: a location stops when its error is low enough, and its bits are",
         "0 from then on. *Tiles*: squares of 32x32 pixels coded each by itself.",
         "",
-        "`--dynamic` refuses such models: what their locations show depends on their neighbours'",
-        "bits, so that stopping one changes the others.",
+        "What such a location shows depends on its neighbours' bits, too, so that stopping one",
+        "changes the others, and one pass does not tell what a choice does. `--dynamic` refuses",
+        "these models for now: zeros mostly save bytes where the PSNR is in the middle of the",
+        "model's range, but take an encoding for each threshold, and end below the last steps'",
+        "PSNR. Decoders read such streams. Tiles cost bytes, and show their borders.",
     ]
 
 

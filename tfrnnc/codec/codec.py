@@ -366,11 +366,6 @@ class Codec:
             raise WrongModelError(
                 f"the stream has {header.steps} steps, but the model only {self.max_steps}"
             )
-        if header.dynamic and not self.runtime.independent:
-            raise WrongModelError(
-                "the stream gives each location its own number of steps, but this model's depend "
-                "on each other; no encoder writes such a stream, get another"
-            )
         return read_planes(
             data,
             self.runtime.stride,

@@ -192,8 +192,8 @@ def decode(
         runtime: of the model.
         planes: int8 (h, w, bits).
         shape: of the image, (H, W, ...).
-        dynamic: whether locations without bits in a plane stay as they were before it; for
-            models whose locations are independent.
+        dynamic: whether locations may stop. If the model's are independent, those without bits in
+            a plane then stay as they were before it.
     """
     (picture,) = deque(decode_steps(runtime, planes, shape, dynamic), maxlen=1)
     return picture
@@ -209,7 +209,7 @@ def decode_steps(
     for step, plane in enumerate(planes):
         before = reconstruction
         reconstruction, states = runtime.decode_step(plane, states, before, step)
-        if dynamic and before is not None:
+        if dynamic and runtime.independent and before is not None:
             goes_on = per_pixel(taken(plane), runtime.stride, reconstruction.shape)
             reconstruction = np.where(goes_on, reconstruction, before)
         yield to_uint8(reconstruction[:height, :width])

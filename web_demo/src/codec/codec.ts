@@ -170,12 +170,6 @@ export class Codec {
         `the stream has ${header.steps} steps, but the model only ${this.maxSteps}`,
       );
     }
-    if (header.dynamic && !this.models.independent) {
-      throw new WrongModelError(
-        "the stream gives each location its own number of steps, but this model's depend on each " +
-          "other; no encoder writes such a stream, get another",
-      );
-    }
     return model;
   }
 

@@ -6,7 +6,8 @@ import { type Plane, taken } from "./plane";
 import type { Decoded, StepModels } from "./step_models";
 
 /**
- * Decodes a plane. In dynamic streams a location without bits in it stays as it was.
+ * Decodes a plane. In dynamic streams a location without bits in it stays as it was, if the model's
+ * locations are independent.
  * @param before what the step before gave; undefined at first.
  */
 async function decodeStep(
@@ -17,7 +18,7 @@ async function decodeStep(
   step: number,
 ): Promise<Decoded> {
   const decoded = await models.decodeStep(plane, before, step);
-  if (!header.dynamic || !before) return decoded;
+  if (!header.dynamic || !models.independent || !before) return decoded;
   const { stride } = models;
   const row = 3 * stride * plane.width;
   const goesOn = taken(plane);

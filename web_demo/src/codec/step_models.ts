@@ -17,8 +17,8 @@ export interface StepModels {
   /** Most steps that it can encode. */
   readonly steps: number;
   /**
-   * Whether what a location of the code shows depends on its own bits alone; not if left out. Such
-   * models decode dynamic streams, in which each location takes its own number of steps.
+   * Whether what a location of the code shows depends on its own bits alone; not if left out. In
+   * dynamic streams a location that stopped then stays as it was.
    */
   readonly independent?: boolean;
 

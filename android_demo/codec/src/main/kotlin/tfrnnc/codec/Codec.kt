@@ -182,12 +182,6 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
                 "the stream has ${header.steps} steps, but the model only ${models.steps}"
             )
         }
-        if (header.dynamic && !models.independent) {
-            throw WrongModelException(
-                "the stream gives each location its own number of steps, but this model's depend " +
-                    "on each other; no encoder writes such a stream, get another"
-            )
-        }
         return readPlanes(
             data,
             models.stride,

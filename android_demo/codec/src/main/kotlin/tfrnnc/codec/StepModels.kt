@@ -20,8 +20,8 @@ interface StepModels : AutoCloseable {
     val steps: Int
 
     /**
-     * Whether what a location of the code shows depends on its own bits alone. Such models decode
-     * dynamic streams, in which each location takes its own number of steps.
+     * Whether what a location of the code shows depends on its own bits alone. In dynamic streams a
+     * location that stopped then stays as it was.
      */
     val independent: Boolean
         get() = false
@@ -47,12 +47,12 @@ interface StepModels : AutoCloseable {
     fun decode(plane: BitPlane, before: Decoded?, step: Int): Decoded
 
     /**
-     * A step of the decoder for a stream: if it is dynamic, a location without bits in the plane
-     * stays as it was; see [decode].
+     * A step of the decoder for a stream: if it is dynamic and the model's locations are
+     * independent, one without bits in the plane stays as it was; see [decode].
      */
     fun decode(header: Header, plane: BitPlane, before: Decoded?, step: Int): Decoded {
         val decoded = decode(plane, before, step)
-        if (!header.dynamic || before == null) return decoded
+        if (!header.dynamic || !independent || before == null) return decoded
         val width = plane.shape.width
         for ((cell, taken) in plane.taken().withIndex()) {
             if (taken) continue
