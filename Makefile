@@ -129,6 +129,12 @@ bench-entropy: $(VENV)/.installed-test ## Measure what entropy coding saves and 
 	$(BIN)/python benchmarks/entropy_coding.py $(DATA)/thumbnails/val $(DATA)/kodak \
 	  --json docs/entropy_coding.json --markdown docs/ENTROPY_CODING.md
 
+DYNAMIC_MODELS ?= runs/preset_fc_small runs/preset_fc_lstm_small conv_lstm_small
+.PHONY: bench-dynamic
+bench-dynamic: $(VENV)/.installed-test ## Measure what dynamic bit assignment saves (half an hour).
+	$(BIN)/python benchmarks/dynamic_bits.py $(DYNAMIC_MODELS) --images $(DATA)/kodak --limit 6 \
+	  --json docs/dynamic_bits.json --markdown docs/DYNAMIC_BITS.md
+
 .PHONY: pictures
 pictures: $(VENV)/.installed ## Make the README's pictures again.
 	$(BIN)/python docs/make_pictures.py

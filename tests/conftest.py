@@ -55,9 +55,23 @@ def tiny_config(arch: str, **settings) -> dict:
 
 @pytest.fixture(scope="session", params=list(TINY_LAYOUTS))
 def tiny_folder(request, tmp_path_factory) -> Path:
-    """A folder with a model of each architecture, its TFLite files and its entropy model.
+    """A folder with a model of each architecture, its TFLite files and its entropy model."""
+    return write_tiny_model(request.param, tmp_path_factory.mktemp(request.param))
 
-    All of random weights.
+
+@pytest.fixture(scope="session", params=["fc", "fc_lstm"])
+def independent_folder(request, tmp_path_factory) -> Path:
+    """As `tiny_folder`, a model whose locations are independent.
+
+    Its steps change so little that each makes some locations better and others worse.
+    """
+    return write_tiny_model(request.param, tmp_path_factory.mktemp(request.param), damping=0.1)
+
+
+def write_tiny_model(arch: str, folder: Path, damping: float = 1) -> Path:
+    """Writes a model, its TFLite files and its entropy model, all of random weights.
+
+    The weights of the decoder's last layer are multiplied by `damping`.
     """
     import keras
 
@@ -67,8 +81,10 @@ def tiny_folder(request, tmp_path_factory) -> Path:
     from tfrnnc.models.model_files import model_from_config, model_id, save_model
 
     keras.utils.set_random_seed(7)
-    folder = tmp_path_factory.mktemp(request.param)
-    model = model_from_config(tiny_config(request.param))
+    model = model_from_config(tiny_config(arch))
+    for stage in model.decoders:
+        for weight in stage.trainable_variables[-2:]:
+            weight.assign(weight * damping)
     save_model(model, folder)
     export_tflite(model, folder)
     network = EntropyNetwork(model.steps, model.bits, groups=min(3, model.bits), hidden=8, width=4)

@@ -41,7 +41,8 @@ def shown_stream(example: str) -> bytes:
 
 def test_examples_of_the_format():
     """The same planes, in both versions, and the decoder's numbers on the way."""
-    second, first = (block for block in code_blocks("docs/FORMAT.md", "") if "magic" in block)
+    blocks = [block for block in code_blocks("docs/FORMAT.md", "") if "magic" in block]
+    second, dynamic, first = blocks
     expected = np.array([[[[1, 0, 1], [1, 0, 1]]], [[[0, 0, 0], [1, 0, 1]]]])
     for version, example in ((1, first), (2, second)):
         stream = shown_stream(example)
@@ -66,6 +67,24 @@ def test_examples_of_the_format():
         assert f"{zlib.crc32(header + planes):08x}" == check
         assert check in text
     assert read_planes(stream[:14], 8, 3, steps=1).whole_steps == 1
+
+    stream = shown_stream(dynamic)
+    found = read_planes(stream, 8, 3)
+    assert found.header == Header(bytes.fromhex("c0ffee01"), 10, 5, 2, dynamic=True)
+    np.testing.assert_array_equal(np.stack(found.planes) > 0, expected)
+    np.testing.assert_array_equal(found.steps_taken, [[1, 2]])
+    decoder = RangeDecoder(stream[11:])
+    assert decoder.decode([EVEN] * 14) == [1, 0, 1, 1, 0, 1, *(1, 1, 1, 1, 1, 1, 0, 1)]
+    rows = re.findall(r"location \| (\w{8}) \| (\w{8}) \| (\d+) \| (\w{8}) \| ([01]) \|", text)
+    for code, width, probability, bound, bit in rows:
+        assert (f"{decoder._code:08x}", f"{decoder._range:08x}") == (code, width)
+        assert f"{(decoder._range >> 16) * int(probability):08x}" == bound
+        assert decoder.decode([int(probability)]) == [int(bit)]
+    assert len(rows) == 2
+    assert decoder.decode([EVEN] * 3) == [1, 0, 1]
+    for planes, check in ((b"\xb4", "1b3e2afd"), (b"\xb4\x40\x14", "d1d3c49f")):
+        assert f"{zlib.crc32(stream[:9] + planes):08x}" == check
+        assert check in text
 
 
 def test_table_of_probabilities():

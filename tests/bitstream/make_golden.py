@@ -1,7 +1,7 @@
 """Writes a golden file of a stream format, `python tests/bitstream/make_golden.py FILE`.
 
-A file that is in `tests/golden` is never written again: it pins streams that exist. This is for
-the next version, and shows how the present one was made.
+What is in `tests/golden` never changes: it pins streams that exist. A new kind of stream is added
+to it, and this shows how all of them were made.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tfrnnc.errors import StreamError, WrongModelError
 
 CODEC_ID = bytes.fromhex("c0ffee01")
 STRIDE = 8
+NOTHING = np.int8(0)
 
 
 def small_model(steps=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> EntropyModel:
@@ -84,6 +85,11 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     bare = replace(coded, checked=False, open_end=True)
     zeros = [np.full(shape, -1, np.int8)] * 2
 
+    fewer = stopped(planes)
+    dynamic, dynamic_coded, dynamic_bare, dynamic_large = (
+        replace(header, dynamic=True) for header in (plain, coded, bare, large)
+    )
+
     def writer(header, planes, entropy_model=None):
         made = StreamWriter(header, STRIDE, model.bits, entropy_model)
         for plane in planes:
@@ -93,6 +99,9 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     whole = writer(coded, planes, model)
     cut = whole.cut(len(whole.whole()) - 2)
     assert cut is not None
+    dynamic_whole = writer(dynamic_coded, fewer, model)
+    dynamic_cut = dynamic_whole.cut(len(dynamic_whole.whole()) - 1)
+    assert dynamic_cut is not None
     return {
         "not entropy-coded": writer(plain, planes).whole(),
         "entropy-coded": whole.whole(),
@@ -103,14 +112,44 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
         "large": writer(
             large, likely_planes(model, large.plane_shape(STRIDE, model.bits)), model
         ).whole(),
+        "dynamic": writer(dynamic, stopped([*planes, *unlikely])).whole(),
+        "dynamic, entropy-coded": dynamic_whole.whole(),
+        "dynamic, stored, because the model is wrong": writer(
+            dynamic_coded, [-plane for plane in fewer], model
+        ).whole(),
+        "dynamic, cut, with an open end": dynamic_cut,
+        "dynamic, not checked, all go on": writer(replace(dynamic, checked=False), planes).whole(),
+        "dynamic, bare": dynamic_bare.to_bytes() + writer(dynamic_bare, fewer, model).code(),
+        "dynamic, bare, none goes on": dynamic_bare.to_bytes()
+        + writer(dynamic_bare, [planes[0], NOTHING * planes[1]], model).code(),
+        "dynamic, large": writer(
+            dynamic_large,
+            stopped(likely_planes(model, large.plane_shape(STRIDE, model.bits))),
+            model,
+        ).whole(),
     }
 
 
-def refused(streams: dict[str, bytes]) -> dict[str, bytes]:
+def stopped(planes: list[np.ndarray]) -> list[np.ndarray]:
+    """The planes with some of the locations stopped, at the right more than at the left."""
+    rng = np.random.default_rng(2)
+    goes_on = np.ones(planes[0].shape[:2], bool)
+    result = []
+    for plane in planes:
+        result.append(plane * goes_on[..., None])
+        goes_on &= rng.random(goes_on.shape) > np.linspace(0, 1, goes_on.shape[1])
+    return result
+
+
+def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
     """Streams that must be refused, each for a reason of its own."""
     stream = streams["entropy-coded"]
     _, offset = read_header(stream)
     header, code = stream[:offset], stream[offset:]
+
+    dynamic = streams["dynamic, entropy-coded"]
+    first_end = read_planes(dynamic, STRIDE, model.bits, model).ends[0]
+    ended = streams["dynamic, bare, none goes on"]
 
     def checked(content: bytes) -> bytes:
         return content + bytes([zlib.crc32(content) & 0xFF])
@@ -118,7 +157,7 @@ def refused(streams: dict[str, bytes]) -> dict[str, bytes]:
     return {
         "another file": b"\x89PNG\r\n\x1a\n",
         "a version to come": b"RN\x33" + stream[3:],
-        "an unknown flag": b"RN\xb2" + stream[3:],
+        "a version to come, dynamic": b"RN\xf3" + stream[3:],
         "nothing": b"",
         "cut in the header": stream[: offset - 1],
         "cut in the code": stream[:-1],
@@ -134,6 +173,13 @@ def refused(streams: dict[str, bytes]) -> dict[str, bytes]:
         + code,
         "another model": checked(header[:3] + b"\1\2\3\4" + header[7:-1]) + code,
         "more steps than the model has": checked(header[:-2] + b"\x03") + code,
+        "dynamic, cut in a mask": dynamic[: first_end + 1],
+        "dynamic, a wrong bit in a mask": dynamic[:first_end]
+        + bytes([dynamic[first_end] ^ 0x20])
+        + dynamic[first_end + 1 :],
+        "dynamic, a step that no location takes": checked(b"RN\x92" + ended[3:10]) + ended[offset:],
+        "dynamic, but the header does not say so": checked(b"RN\x32" + dynamic[3:10])
+        + dynamic[offset:],
     }
 
 
@@ -163,6 +209,7 @@ def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
         "entropy_coded": header.entropy_coded,
         "checked": header.checked,
         "open_end": header.open_end,
+        "dynamic": header.dynamic,
         "whole_steps": found.whole_steps,
         "ends": found.ends,
         "positive": [pack_plane(plane).hex() for plane in found.planes],
@@ -182,7 +229,7 @@ def main(path: str) -> None:
         "streams": [describe(name, stream, model) for name, stream in streams.items()],
         "refused": [
             {"name": name, "stream": stream.hex(), "error": error_of(stream, model)}
-            for name, stream in refused(streams).items()
+            for name, stream in refused(streams, model).items()
         ],
     }
     Path(path).write_text(json.dumps(content, indent=1) + "\n")

@@ -67,6 +67,36 @@ def test_json_report(run, image):
     assert fact["output"] == "photo.png"
 
 
+def test_dynamic(image, independent_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(command, *words):
+        words = [*words, "--model", str(independent_folder)]
+        result = CliRunner().invoke(command, words)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    run(encode, str(image), "photo.rnnc", "--dynamic")
+    run(decode, "photo.rnnc", "out.png")
+    codec = tfrnnc.load(independent_folder)
+    data, picture, _ = codec.encode_with_picture(read_image(image), dynamic=True)
+    assert Path("photo.rnnc").read_bytes() == data
+    np.testing.assert_array_equal(read_image("out.png"), picture)
+    (fact,) = json.loads(run(info, "photo.rnnc", "--json"))
+    mean = codec.read_planes(data).steps_taken.mean()
+    assert (fact["dynamic"], fact["mean_steps"]) == (True, pytest.approx(mean, abs=0.006))
+    assert f"entropy-coded, dynamic, format version 2, {fact['steps']} steps" in run(
+        info, "photo.rnnc"
+    )
+    assert f"{mean:.2f} on average" in run(info, "photo.rnnc")
+
+
+def test_dynamic_needs_a_model_of_independent_locations(run, image):
+    result = run(encode, image, "photo.rnnc", "--dynamic", code=1)
+    assert "fc or fc_lstm" in result.output
+    assert not Path("photo.rnnc").exists()
+
+
 def test_standard_input_and_output(run, image):
     encoded = run(encode, "-", "-", "--max-bytes", 100, input=image.read_bytes())
     stream = encoded.stdout_bytes

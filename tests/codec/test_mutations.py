@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import zlib
 
 import numpy as np
 import pytest
+from conftest import write_tiny_model
 
 import tfrnnc
 from tfrnnc.bitstream import read_header
@@ -33,6 +35,30 @@ def streams(codec, request):
         codec.encode(photo[80:112, 80:112], max_bytes=60),
         codec.shared_header(32, 32) + bare,
         (request.config.rootpath / "tests" / "golden" / "conv_lstm_small.rnnc").read_bytes()[:300],
+    ]
+
+
+@pytest.fixture(scope="module")
+def dynamic_codec(tmp_path_factory):
+    """Of a model whose locations are independent, of random weights."""
+    return tfrnnc.load(
+        write_tiny_model("fc", tmp_path_factory.mktemp("fc"), damping=0.1), threads=1
+    )
+
+
+@pytest.fixture(scope="module")
+def dynamic_streams(dynamic_codec, request):
+    """Streams in which each location takes its own number of steps."""
+    photo = read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")
+    piece = photo[90:122, 50:90]
+    encode = functools.partial(dynamic_codec.encode, piece, dynamic=True)
+    shared = dynamic_codec.shared_header(40, 32, dynamic=True)
+    return [
+        encode(),
+        encode(entropy_coding=False),
+        encode(max_bytes=len(encode()) - 12),
+        shared + encode(header=False),
+        dynamic_codec.encode(piece),
     ]
 
 
@@ -67,7 +93,10 @@ def mutate(stream: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def test_mutated_streams(codec, streams):
+@pytest.mark.parametrize("kind", ["", "dynamic_"])
+def test_mutated_streams(kind, request):
+    codec = request.getfixturevalue(f"{kind}codec")
+    streams = request.getfixturevalue(f"{kind}streams")
     rng = np.random.default_rng(0)
     decoded, refused = 0, {}
     for number in range(MUTATIONS):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def check_entropy_model(content: bytes) -> None:
 
 def mend_header(data: bytes) -> bytes:
     """A stream whose header has the right letters, model and check, so that its code is read."""
-    first = 0x02 | (data[0] & 0x70 if data else 0)
+    first = 0x02 | (data[0] & 0xF0 if data else 0)
     model_id = MODEL.stream_id if first & 0x10 else MODEL.codec_id
     sides = bytes(byte & 0x7F for byte in data[1:3].ljust(2, b"\1"))
     content = MAGIC + bytes([first]) + model_id + sides + (data[3:4] or b"\2")
@@ -107,4 +108,10 @@ def _check_planes(found: Planes, data: bytes) -> None:
     assert found.ends == sorted(found.ends)
     for number, plane in enumerate(found.planes, start=1):
         assert plane.shape == header.plane_shape(STRIDE, MODEL.bits)
-        assert set(np.unique(plane)) <= ({-1, 1} if number <= found.whole_steps else {-1, 0, 1})
+        whole = number <= found.whole_steps and not header.dynamic
+        assert set(np.unique(plane)) <= ({-1, 1} if whole else {-1, 0, 1})
+    if header.dynamic:
+        taken = [plane.any(axis=2) for plane in found.planes]
+        assert all(not (after & ~before).any() for before, after in pairwise(taken))
+        for plane in found.planes[: found.whole_steps]:
+            assert (plane.any(axis=2) == plane.all(axis=2)).all()

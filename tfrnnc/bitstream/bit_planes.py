@@ -50,3 +50,8 @@ def unpack_plane(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
 def as_plane(positive: np.ndarray) -> np.ndarray:
     """A plane, int8 of -1 and +1, from what says where it is +1."""
     return np.where(positive, np.int8(1), np.int8(-1))
+
+
+def taken(plane: np.ndarray) -> np.ndarray:
+    """Which locations of a plane, int8 (h, w, bits), have a bit that is not 0: bool (h, w)."""
+    return np.asarray(plane.any(axis=2))

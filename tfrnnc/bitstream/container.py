@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfrnnc.bitstream import version_1
+from tfrnnc.bitstream.bit_planes import taken
 from tfrnnc.bitstream.entropy_model import EntropyModel
 from tfrnnc.bitstream.fields import FieldReader, varint
 from tfrnnc.bitstream.plane_coder import (
@@ -32,8 +33,7 @@ MODEL_ID_BYTES = 4
 MAX_PIXELS = 89_478_485  #: most pixels that are decoded unless the caller allows more (Pillow's)
 MAX_SIDE = 2**31 - 1
 PARTIAL_SHARE = 8  #: a last step that is not whole counts from one in so many of its bits
-_ENTROPY_CODED, _CHECKED, _OPEN_END = 0x10, 0x20, 0x40
-_FLAGS = _ENTROPY_CODED | _CHECKED | _OPEN_END
+_ENTROPY_CODED, _CHECKED, _OPEN_END, _DYNAMIC = 0x10, 0x20, 0x40, 0x80
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Header:
         entropy_coded: whether an entropy model gave the probabilities of the bits.
         checked: whether a check follows each step.
         open_end: whether the code may end anywhere.
+        dynamic: whether each location takes its own number of steps.
         version: of the format.
     """
 
@@ -58,6 +59,7 @@ class Header:
     entropy_coded: bool = False
     checked: bool = True
     open_end: bool = False
+    dynamic: bool = False
     version: int = VERSION
 
     def to_bytes(self) -> bytes:
@@ -72,6 +74,7 @@ class Header:
             self.entropy_coded * _ENTROPY_CODED
             | self.checked * _CHECKED
             | self.open_end * _OPEN_END
+            | self.dynamic * _DYNAMIC
         )
         return b"".join(
             (
@@ -95,7 +98,8 @@ class Planes:
     Attributes:
         header: of the stream.
         planes: int8 (h, w, bits) of -1 and +1, one for each step; the last one has zeros for
-            bits that the stream ends before.
+            bits that the stream ends before, and in dynamic streams all have for locations that
+            stopped.
         whole_steps: how many of the planes are whole.
         ends: for each whole step, how many bytes of the stream it takes to have it.
     """
@@ -104,6 +108,11 @@ class Planes:
     planes: list[np.ndarray]
     whole_steps: int
     ends: list[int]
+
+    @property
+    def steps_taken(self) -> np.ndarray:
+        """How many of the planes have bits of each location, int (h, w)."""
+        return np.count_nonzero([taken(plane) for plane in self.planes], axis=0)
 
 
 class StreamWriter:
@@ -121,10 +130,16 @@ class StreamWriter:
         self.header = header
         shape = header.plane_shape(stride, bits)
         self._check_bytes = check_bytes(shape[0] * shape[1] * shape[2]) if header.checked else 0
-        self._encoder = PlaneEncoder(shape, entropy_model, _seed(header))
+        self._encoder = PlaneEncoder(shape, entropy_model, _seed(header), header.dynamic)
 
     def add(self, plane: np.ndarray) -> None:
-        """Appends a step's plane, int8 (h, w, bits) of -1 and +1."""
+        """Appends a step's plane.
+
+        Args:
+            plane: int8 (h, w, bits) of -1 and +1; in dynamic streams 0 for all bits of the
+                locations that stopped, in this step or before. A plane of zeros ends the code
+                and is no step.
+        """
         self._encoder.add(plane)
 
     @property
@@ -160,7 +175,7 @@ def read_header(data: bytes) -> tuple[Header, int]:
 
     Raises:
         ForeignStreamError: if this is no tfrnnc stream.
-        UnsupportedVersionError: if it is of an unknown version or has unknown flags.
+        UnsupportedVersionError: if it is of an unknown version.
         TruncatedStreamError: if it ends within the header.
         CorruptStreamError: if the header is damaged.
     """
@@ -180,11 +195,6 @@ def read_header(data: bytes) -> tuple[Header, int]:
             f"format version {version} is not known to this release, which reads versions 1 and "
             f"{VERSION}; a newer tfrnnc may read it"
         )
-    if unknown := flags & ~_FLAGS:
-        raise UnsupportedVersionError(
-            f"the stream has flags that this release does not know ({unknown:#04x}); a newer "
-            "tfrnnc may read it"
-        )
     model_id = reader.take(MODEL_ID_BYTES)
     width, height = reader.varint(), reader.varint()
     steps, check = reader.take(2)
@@ -202,6 +212,7 @@ def read_header(data: bytes) -> tuple[Header, int]:
         bool(flags & _ENTROPY_CODED),
         bool(flags & _CHECKED),
         bool(flags & _OPEN_END),
+        bool(flags & _DYNAMIC),
     )
     return header, reader.offset
 
@@ -273,7 +284,7 @@ def read_planes(
             code = code[:-count]
         else:
             end_is_wrong = True
-    decoder = PlaneDecoder(code, shape, entropy_model, _seed(header))
+    decoder = PlaneDecoder(code, shape, entropy_model, _seed(header), header.dynamic)
     partial, damage = None, None
     # Before memory is taken for planes, they are held against the bytes that there are: no bit
     # takes less than MIN_COST.
@@ -281,15 +292,21 @@ def read_planes(
         try:
             while len(decoder.planes) < wanted and partial is None:
                 whole = len(decoder.planes)
-                plane, settled = decoder.read()
+                read = decoder.read()
+                if read is None:
+                    if not header.open_end:
+                        raise CorruptStreamError(
+                            f"the stream is damaged: no location takes step {whole + 1}"
+                        )
+                    break
                 if len(decoder.planes) == whole:
-                    partial = plane, settled
+                    partial = read
         except CorruptStreamError as error:
             damage = error
     whole = len(decoder.planes)
     planes = list(decoder.planes)
-    if partial is not None and partial[1] * PARTIAL_SHARE >= plane_bits:
-        planes.append(partial[0])
+    if partial is not None and partial.settled * PARTIAL_SHARE >= partial.size:
+        planes.append(partial.plane)
     may_end = header.open_end and steps is None and not end_is_wrong
     complete = whole >= wanted or (may_end and not damage)
     if not planes or not (complete or allow_truncated):

@@ -109,13 +109,17 @@ class EntropyModel:
         """Identity of the codec model and this one together, as entropy-coded streams carry it."""
         return stream_id(self.to_bytes())
 
-    def passes(self, planes: Sequence[np.ndarray], plane: np.ndarray) -> Iterator[Pass]:
+    def passes(
+        self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
+    ) -> Iterator[Pass]:
         """The passes of the step after `planes`, in order.
 
         Args:
-            planes: int8 (h, w, bits) of -1 and +1, of the steps before.
+            planes: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped, of the steps
+                before.
             plane: int8 (h, w, bits), zero where not known. The caller fills in the bits of each
                 pass before asking for the next.
+            mask: bool (h, w), the locations that take the step; None for all.
 
         Yields:
             each pass, with its probabilities.
@@ -133,7 +137,8 @@ class EntropyModel:
         first = 0
         for head in step.heads:
             end = first + head.output_bias.size
-            for cells, bias in zip(grid.parities, head.bias, strict=True):
+            for parity, bias in zip(grid.parities, head.bias, strict=True):
+                cells = parity if mask is None else parity[mask.ravel()[parity]]
                 probabilities = np.empty((cells.size, end - first), np.int64)
                 for part in _parts(cells.size):
                     places = cells[part]
@@ -148,20 +153,21 @@ class EntropyModel:
             first = end
 
     def passes_of(
-        self, planes: Sequence[np.ndarray], plane: np.ndarray
+        self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
     ) -> Iterator[tuple[Pass, np.ndarray]]:
         """The passes of a step whose bits are all there, as an encoder has them.
 
         Args:
-            planes: int8 (h, w, bits) of -1 and +1, of the steps before.
-            plane: int8 (h, w, bits) of -1 and +1.
+            planes: int8 (h, w, bits), of the steps before, as for `passes`.
+            plane: int8 (h, w, bits) of -1 and +1, where the step is taken.
+            mask: as for `passes`.
 
         Yields:
             each pass and its bits, int8 (n, channels) of -1 and +1.
         """
         known = np.zeros_like(plane)
         source, target = (values.reshape(-1, plane.shape[2]) for values in (plane, known))
-        for part in self.passes(planes, known):
+        for part in self.passes(planes, known, mask):
             bits = target[part.cells, part.channels] = source[part.cells, part.channels]
             yield part, bits
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from tfrnnc.bitstream.bit_planes import as_plane, pack_plane
+from tfrnnc.bitstream.bit_planes import as_plane, pack_plane, taken
 from tfrnnc.bitstream.entropy_model import EntropyModel, Pass
+from tfrnnc.bitstream.mask_coder import MaskCoder
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, LARGEST
 from tfrnnc.bitstream.range_coder import EVEN, RangeDecoder, RangeEncoder
 from tfrnnc.errors import CorruptStreamError
@@ -31,19 +33,34 @@ class _PlaneCoder:
         shape: (h, w, bits) of the planes.
         model: of the bits; None takes all for equally probable.
         seed: what the checks cover beside the planes; None leaves the checks out.
+        dynamic: whether locations may stop before the others; a mask before each plane but the
+            first then tells which go on.
     """
 
-    def __init__(self, shape: tuple[int, int, int], model: EntropyModel | None, seed: bytes | None):
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        model: EntropyModel | None,
+        seed: bytes | None,
+        dynamic: bool,
+    ):
         self.shape = shape
         self.model = model
         self.planes: list[np.ndarray] = []
         self._size = shape[0] * shape[1] * shape[2]
         self._crc = None if seed is None else zlib.crc32(seed)
+        self._masks = MaskCoder() if dynamic else None
 
-    def _check(self, plane: np.ndarray) -> list[int]:
-        """The bits of the check after a plane, which covers all planes up to it."""
+    @property
+    def _has_mask(self) -> bool:
+        return self._masks is not None and bool(self.planes)
+
+    def _check(self, plane: np.ndarray, mask: np.ndarray | None) -> list[int]:
+        """The bits of the check after a plane, which covers all planes and masks up to it."""
         if self._crc is None:
             return []
+        if mask is not None:
+            self._crc = zlib.crc32(np.packbits(mask, axis=None).tobytes(), self._crc)
         self._crc = zlib.crc32(pack_plane(plane), self._crc)
         count = 8 * check_bytes(self._size)
         return [self._crc >> i & 1 for i in reversed(range(count))]
@@ -56,37 +73,77 @@ class PlaneEncoder(_PlaneCoder):
         planes: those written, int8 (h, w, bits).
     """
 
-    def __init__(self, shape, model=None, seed=None):
-        super().__init__(shape, model, seed)
+    def __init__(self, shape, model=None, seed=None, dynamic=False):
+        super().__init__(shape, model, seed, dynamic)
         self._coder = RangeEncoder()
 
     def add(self, plane: np.ndarray) -> None:
-        """Appends a plane, int8 (h, w, bits) of -1 and +1."""
-        bits, probabilities = self._ordered(plane, stored=False)
+        """Appends a plane.
+
+        Args:
+            plane: int8 (h, w, bits) of -1 and +1; if dynamic, 0 for all bits of the locations
+                that stopped. A plane of zeros ends the code, and does not count.
+        """
+        mask = self._add_mask(taken(plane)) if self._has_mask else None
+        if mask is not None and not mask.any():
+            return
+        bits, probabilities = self._ordered(plane, mask, stored=False)
         if self.model is not None:
             cost = COST_OF_ONE[np.where(bits, probabilities, 65536 - probabilities)].sum()
             stored = bool(cost > bits.size)
             self._coder.encode([int(stored)], [STORED])
             if stored:
-                bits, probabilities = self._ordered(plane, stored)
+                bits, probabilities = self._ordered(plane, mask, stored)
         self._coder.encode(bits.tolist(), probabilities.tolist())
         self.planes.append(plane)
-        check = self._check(plane)
+        check = self._check(plane, mask)
         self._coder.encode(check, [EVEN] * len(check))
 
     def finish(self) -> bytes:
         """The fewest bytes that hold all planes so far; more can be added."""
         return self._coder.finish()
 
-    def _ordered(self, plane: np.ndarray, stored: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _add_mask(self, mask: np.ndarray) -> np.ndarray:
+        assert self._masks is not None
+        before = taken(self.planes[-1])
+        assert not (mask & ~before).any(), "a location that stopped cannot go on"
+        goes_on = mask.tolist()
+
+        def next_bit(row: int, column: int, probability: int) -> int:
+            bit = int(goes_on[row][column])
+            self._coder.encode((bit,), (probability,))
+            return bit
+
+        self._masks.code(before, next_bit)
+        return mask
+
+    def _ordered(
+        self, plane: np.ndarray, mask: np.ndarray | None, stored: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The bits in the order of coding, and the probabilities that they are 1."""
         if self.model is None or stored:
-            return plane.ravel() > 0, np.full(plane.size, EVEN)
+            there = plane if mask is None else plane[mask]
+            return there.ravel() > 0, np.full(there.size, EVEN)
         bits, probabilities = [], []
-        for part, values in self.model.passes_of(self.planes, plane):
+        for part, values in self.model.passes_of(self.planes, plane, mask):
             bits.append(values.ravel() > 0)
             probabilities.append(part.probabilities.ravel())
         return np.concatenate(bits), np.concatenate(probabilities)
+
+
+class Read(NamedTuple):
+    """What was read of a plane.
+
+    Attributes:
+        plane: int8 (h, w, bits), zero where the data ends too early to tell the bit, and at
+            locations that stopped.
+        settled: how many of its bits the data tells.
+        size: how many there are.
+    """
+
+    plane: np.ndarray
+    settled: int
+    size: int
 
 
 class PlaneDecoder(_PlaneCoder):
@@ -96,33 +153,38 @@ class PlaneDecoder(_PlaneCoder):
         data: what `PlaneEncoder.finish` gave, or the first bytes of it.
 
     Attributes:
-        planes: those read whole, int8 (h, w, bits) of -1 and +1.
+        planes: those read whole, int8 (h, w, bits) of -1 and +1, and 0 where locations stopped.
         ends: for each of them, how many bytes of the data it takes to have it whole.
     """
 
-    def __init__(self, data: bytes, shape, model=None, seed=None):
-        super().__init__(shape, model, seed)
+    def __init__(self, data: bytes, shape, model=None, seed=None, dynamic=False):
+        super().__init__(shape, model, seed, dynamic)
         self.ends: list[int] = []
         self._coder = RangeDecoder(data)
 
-    def read(self) -> tuple[np.ndarray, int]:
-        """Reads a plane.
+    def read(self) -> Read | None:
+        """Reads a plane; None where a mask ends the code.
 
-        Returns:
-            the pair (plane, settled): int8 (h, w, bits), zero where the data ends too early to
-            tell the bit, and how many bits are not. A plane that is whole counts as read; after
-            one that is not, none can be.
+        A plane that is whole counts as read; after one that is not, none can be.
 
         Raises:
             CorruptStreamError: if the check after it fails.
         """
         plane = np.zeros(self.shape, np.int8)
+        mask, size = None, self._size
+        if self._has_mask:
+            mask = self._read_mask()
+            if mask is None:
+                return Read(plane, 0, size)
+            size = int(np.count_nonzero(mask)) * self.shape[2]
+            if not size:
+                return None
         target = plane.reshape(-1, self.shape[2])
         settled = 0
         stored = [0] if self.model is None else self._coder.decode([STORED])
         if not stored:
-            return plane, 0
-        for part in self._passes(bool(stored[0]), plane):
+            return Read(plane, 0, size)
+        for part in self._passes(bool(stored[0]), plane, mask):
             wanted = part.probabilities.size
             bits = self._coder.decode(part.probabilities.ravel().tolist())
             settled += len(bits)
@@ -130,22 +192,31 @@ class PlaneDecoder(_PlaneCoder):
             values[: len(bits)] = as_plane(np.array(bits, bool))
             target[part.cells, part.channels] = values.reshape(part.probabilities.shape)
             if len(bits) < wanted:
-                return plane, settled
-        check = self._check(plane)
+                return Read(plane, settled, size)
+        check = self._check(plane, mask)
         found = self._coder.decode([EVEN] * len(check))
         if found != check[: len(found)]:
             raise CorruptStreamError(f"the stream is damaged: step {len(self.planes) + 1} is wrong")
         if len(found) == len(check):
             self.planes.append(plane)
             self.ends.append(self._coder.used)
-        return plane, settled
+        return Read(plane, settled, size)
 
-    def _passes(self, stored: bool, plane: np.ndarray) -> Iterator[Pass]:
+    def _read_mask(self) -> np.ndarray | None:
+        assert self._masks is not None
+
+        def next_bit(row: int, column: int, probability: int) -> int | None:
+            bits = self._coder.decode((probability,))
+            return bits[0] if bits else None
+
+        return self._masks.code(taken(self.planes[-1]), next_bit)
+
+    def _passes(self, stored: bool, plane: np.ndarray, mask: np.ndarray | None) -> Iterator[Pass]:
         if self.model is not None and not stored:
-            return self.model.passes(self.planes, plane)
+            return self.model.passes(self.planes, plane, mask)
         height, width, bits = self.shape
-        even = np.broadcast_to(EVEN, (height * width, bits))
-        return iter([Pass(np.arange(height * width), slice(0, bits), even)])
+        cells = np.arange(height * width) if mask is None else np.flatnonzero(mask)
+        return iter([Pass(cells, slice(0, bits), np.broadcast_to(EVEN, (cells.size, bits)))])
 
 
 def code_sizes(planes: Sequence[np.ndarray], model: EntropyModel | None) -> list[int]:

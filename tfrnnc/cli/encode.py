@@ -72,6 +72,12 @@ def is_stream(content: bytes) -> bool:
     help="Try so many bits of each 8x8 pixels and step the other way, for a better picture at "
     "the same bytes; 2 takes some 30 times as long.",
 )
+@click.option(
+    "--dynamic",
+    is_flag=True,
+    help="Give each 8x8 patch its own number of steps, for fewer bytes at the same quality (fc and "
+    "fc_lstm models).",
+)
 @click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")

@@ -41,10 +41,12 @@ def main(paths, model, as_json):
             "entropy_coded": header.entropy_coded,
             "checked": header.checked,
             "open_end": header.open_end,
+            "dynamic": header.dynamic,
             "steps": header.steps,
             "state": state,
             "whole_steps": found and found.whole_steps,
             "step_ends": found and found.ends,
+            "mean_steps": found and round(float(found.steps_taken.mean()), 2),
             "bytes": len(data),
             "header_bytes": offset,
             "bpp": round(8 * len(data) / (header.width * header.height), 4),
@@ -54,6 +56,8 @@ def main(paths, model, as_json):
         steps = f"{fact['steps']} steps"
         if fact["step_ends"]:
             steps += f" ending at {', '.join(f'{end:,}' for end in fact['step_ends'])} bytes"
+        if fact["dynamic"] and fact["mean_steps"]:
+            steps += f", {fact['mean_steps']:.2f} on average"
         if fact["state"] in ("cut", "damaged"):
             steps += f"; {fact['state']}: {fact['whole_steps'] or 0} steps are whole"
         elif fact["state"] == "unknown":
@@ -62,6 +66,7 @@ def main(paths, model, as_json):
             f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
             f"{fact['bpp']:.3f} bpp, model {fact['preset'] or 'unknown'} ({fact['model_id']}), "
             f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
+            f"{'dynamic, ' if fact['dynamic'] else ''}"
             f"format version {fact['version']}, {steps}"
         )
 

@@ -12,6 +12,7 @@ from PIL import Image
 from tfrnnc.bitstream import EntropyModel, Header, Planes, read_header, read_planes
 from tfrnnc.bitstream.container import MAX_PIXELS
 from tfrnnc.codec import encoding
+from tfrnnc.codec.dynamic import DynamicEncoder
 from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
@@ -121,6 +122,7 @@ class Codec:
         header: bool = True,
         entropy_coding: bool = True,
         effort: int = 0,
+        dynamic: bool = False,
     ) -> bytes:
         """Compresses an image.
 
@@ -142,13 +144,18 @@ class Codec:
             effort: how many bits of each 8x8 pixels and step are tried the other way, and kept
                 where the picture gains. Each takes up to twice 9 decodings of the step; 4 is a
                 good deal of the gain.
+            dynamic: give each location of the code its own number of steps (section 3.7), so
+                that the limits are kept with the best picture, or the targets reached with the
+                fewest bits; without any, each takes what its picture gains from. For models whose
+                locations are independent, `fc` and `fc_lstm`.
 
         Returns:
             the stream.
 
         Raises:
             ImageError: if the image is of a kind that cannot be encoded.
-            ConfigError: if a limit is out of range, or too few bytes for a picture.
+            ConfigError: if a limit is out of range, or too few bytes for a picture, or the
+                model's locations are not independent and `dynamic` is set.
         """
         return self.encode_with_picture(
             image,
@@ -161,6 +168,7 @@ class Codec:
             header=header,
             entropy_coding=entropy_coding,
             effort=effort,
+            dynamic=dynamic,
         ).data
 
     def encode_with_picture(
@@ -176,6 +184,7 @@ class Codec:
         header: bool = True,
         entropy_coding: bool = True,
         effort: int = 0,
+        dynamic: bool = False,
     ) -> Encoded:
         """As `encode`, and says more.
 
@@ -203,17 +212,32 @@ class Codec:
             )
             if value is not None
         ]
-        encoded = encoding.encode(
-            self.runtime,
-            self.entropy_model if entropy_coding else None,
-            self._header(height, width, entropy_coding, bare=not header),
-            pixels,
-            steps=steps or self.max_steps,
-            max_bytes=max_bytes,
-            targets=targets,
-            bare=not header,
-            search=self._search(pixels, effort, entropy_coding),
-        )
+        if dynamic and not self.runtime.independent:
+            raise ConfigError(
+                "this model's locations depend on each other, so that they cannot take different "
+                "numbers of steps; leave dynamic out, or take an fc or fc_lstm model"
+            )
+        model = self.entropy_model if entropy_coding else None
+        head = self._header(height, width, entropy_coding, not header, dynamic)
+        search = self._search(pixels, effort, entropy_coding)
+        steps = steps or self.max_steps
+        if dynamic:
+            encoder = DynamicEncoder(
+                self.runtime, model, head, pixels, steps, bare=not header, search=search
+            )
+            encoded = encoder.encode(max_bytes, targets)
+        else:
+            encoded = encoding.encode(
+                self.runtime,
+                model,
+                head,
+                pixels,
+                steps=steps,
+                max_bytes=max_bytes,
+                targets=targets,
+                bare=not header,
+                search=search,
+            )
         for target in encoded.missed:
             found = target.measure(pixels, encoded.picture)
             logger.warning("no step reaches a %s of %g (%.4g)", target.name, target.value, found)
@@ -237,13 +261,16 @@ class Codec:
         for _ in range(self.max_steps if steps is None else steps):
             yield loop.step()
 
-    def shared_header(self, width: int, height: int, *, entropy_coding: bool = True) -> bytes:
+    def shared_header(
+        self, width: int, height: int, *, entropy_coding: bool = True, dynamic: bool = False
+    ) -> bytes:
         """The header that makes streams of what `encode` gives with `header=False`.
 
         Args:
             width: of the images in pixels.
             height: of the images in pixels.
             entropy_coding: as for `encode`.
+            dynamic: as for `encode`.
 
         Returns:
             the header; in front of the code of any such image it makes a stream.
@@ -257,7 +284,7 @@ class Codec:
         >>> len(code) <= 30
         True
         """
-        return self._header(height, width, entropy_coding, bare=True).to_bytes()
+        return self._header(height, width, entropy_coding, True, dynamic).to_bytes()
 
     def decode(
         self,
@@ -284,7 +311,7 @@ class Codec:
         """
         found = self.read_planes(data, steps, allow_truncated, max_pixels)
         shape = found.header.height, found.header.width
-        return encoding.decode(self.runtime, found.planes, shape)
+        return encoding.decode(self.runtime, found.planes, shape, found.header.dynamic)
 
     def decode_progressive(
         self, data: bytes, *, allow_truncated: bool = False, max_pixels: int = MAX_PIXELS
@@ -305,7 +332,7 @@ class Codec:
         """
         found = self.read_planes(data, None, allow_truncated, max_pixels)
         shape = found.header.height, found.header.width
-        yield from encoding.decode_steps(self.runtime, found.planes, shape)
+        yield from encoding.decode_steps(self.runtime, found.planes, shape, found.header.dynamic)
 
     def read_planes(
         self,
@@ -357,7 +384,9 @@ class Codec:
         model = self.entropy_model if entropy_coding else None
         return BitSearch(pixels, self.runtime.stride, effort, model) if effort else None
 
-    def _header(self, height: int, width: int, entropy_coding: bool, bare: bool) -> Header:
+    def _header(
+        self, height: int, width: int, entropy_coding: bool, bare: bool, dynamic: bool
+    ) -> Header:
         model = self.entropy_model if entropy_coding else None
         return Header(
             model.stream_id if model else self.runtime.model_id,
@@ -367,4 +396,5 @@ class Codec:
             entropy_coded=model is not None,
             checked=not bare,
             open_end=bare,
+            dynamic=dynamic,
         )

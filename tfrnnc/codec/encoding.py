@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfrnnc.bitstream import EntropyModel, Header, Planes, StreamWriter, read_planes
+from tfrnnc.bitstream import EntropyModel, Header, Planes, StreamWriter, read_planes, taken
 from tfrnnc.bitstream.container import MAX_SIDE
 from tfrnnc.codec.runtime import Runtime, binarize
 from tfrnnc.codec.search import BitSearch
@@ -151,7 +151,7 @@ def encode(
         if not over and whole < runtime.steps:
             writer.add(loop.step()[0])
         code = writer.code()
-        found = _read(prefix + code, runtime, entropy_model)
+        found = read_for_encoding(prefix + code, runtime, entropy_model)
         data = code[: found.ends[whole - 1] - len(prefix)]
     if max_bytes is None or not (over or len(data) > max_bytes):
         assert picture is not None
@@ -159,7 +159,7 @@ def encode(
 
     cut = writer.code()[:max_bytes] if bare else writer.cut(max_bytes)
     try:
-        planes = _read(prefix + cut, runtime, entropy_model).planes if cut else []
+        planes = read_for_encoding(prefix + cut, runtime, entropy_model).planes if cut else []
     except TruncatedStreamError:
         planes = []
     if planes and cut and (len(planes) > whole or len(data) > max_bytes):
@@ -170,44 +170,67 @@ def encode(
         if picture is None or len(data) > max_bytes or _gains(pixels, picture, of_cut):
             data, picture = cut, of_cut
     if picture is None or len(data) > max_bytes:
-        height, width, _ = pixels.shape
-        raise ConfigError(
-            f"{max_bytes} bytes are too few for {width}x{height} pixels: the first step takes "
-            f"{len(writer.whole())}, of which a picture needs about an eighth and the header"
-        )
+        raise too_few_bytes(max_bytes, pixels, writer)
     return Encoded(data, picture, missed)
 
 
-def decode(runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+def too_few_bytes(max_bytes: int, pixels: np.ndarray, writer: StreamWriter) -> ConfigError:
+    """What to raise if not even a part of the first step fits."""
+    height, width, _ = pixels.shape
+    return ConfigError(
+        f"{max_bytes} bytes are too few for {width}x{height} pixels: the first step takes "
+        f"{len(writer.whole())}, of which a picture needs about an eighth and the header"
+    )
+
+
+def decode(
+    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], dynamic: bool = False
+) -> np.ndarray:
     """The picture after the last of the planes, uint8 (H, W, 3).
 
     Args:
         runtime: of the model.
         planes: int8 (h, w, bits).
         shape: of the image, (H, W, ...).
+        dynamic: whether locations may stop. If the model's are independent, those without bits in
+            a plane then stay as they were before it.
     """
-    (picture,) = deque(decode_steps(runtime, planes, shape), maxlen=1)
+    (picture,) = deque(decode_steps(runtime, planes, shape, dynamic), maxlen=1)
     return picture
 
 
 def decode_steps(
-    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...]
+    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], dynamic: bool = False
 ) -> Iterator[np.ndarray]:
     """Yields the picture after each plane; see `decode`."""
     height, width = shape[:2]
-    reconstruction = states = None
+    reconstruction: np.ndarray | None = None
+    states = None
     for step, plane in enumerate(planes):
-        reconstruction, states = runtime.decode_step(plane, states, reconstruction, step)
+        before = reconstruction
+        reconstruction, states = runtime.decode_step(plane, states, before, step)
+        if dynamic and runtime.independent and before is not None:
+            goes_on = per_pixel(taken(plane), runtime.stride, reconstruction.shape)
+            reconstruction = np.where(goes_on, reconstruction, before)
         yield to_uint8(reconstruction[:height, :width])
 
 
-def _gains(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether the second picture is nearer to the image than the first."""
-    errors = [np.square(pixels - picture.astype(np.float32)).sum() for picture in (before, after)]
-    return bool(errors[1] < errors[0])
+def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of locations, bool (h, w), as one of pixels, bool (H, W, 1).
+
+    Args:
+        mask: of the locations.
+        stride: pixels between two locations.
+        shape: (H, W, ...) of the picture.
+    """
+    pixels = mask.repeat(stride, axis=0)[: shape[0]].repeat(stride, axis=1)[:, : shape[1]]
+    return pixels[..., None]
 
 
-def _read(stream: bytes, runtime: Runtime, entropy_model: EntropyModel | None) -> Planes:
+def read_for_encoding(
+    stream: bytes, runtime: Runtime, entropy_model: EntropyModel | None
+) -> Planes:
+    """The planes of what is being encoded, which may be cut and of any size."""
     return read_planes(
         stream,
         runtime.stride,
@@ -216,3 +239,9 @@ def _read(stream: bytes, runtime: Runtime, entropy_model: EntropyModel | None) -
         allow_truncated=True,
         max_pixels=MAX_SIDE**2,
     )
+
+
+def _gains(pixels: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether the second picture is nearer to the image than the first."""
+    errors = [np.square(pixels - picture.astype(np.float32)).sum() for picture in (before, after)]
+    return bool(errors[1] < errors[0])

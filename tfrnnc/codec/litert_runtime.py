@@ -35,6 +35,7 @@ class LiteRTRuntime(Runtime):
         manifest = Manifest.read(folder)
         self.model_id = bytes.fromhex(manifest.model_id)
         self.stride, self.bits, self.steps = manifest.stride, manifest.bits, manifest.steps
+        self.independent = not any(file.reach for file in manifest.decoders)
         self._additive = manifest.reconstruction == "additive"
         threads = threads or os.cpu_count() or 1
         self._encoders = [_Step(folder, file, manifest, threads) for file in manifest.encoders]

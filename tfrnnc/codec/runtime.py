@@ -22,12 +22,15 @@ class Runtime(Protocol):
         stride: pixels between two locations of the code.
         bits: bits at each location, for each step.
         steps: most steps that it can encode.
+        independent: whether what a location of the code shows depends on its own bits alone, as
+            it does with `fc` and `fc_lstm`; such models can stop each location where it is best.
     """
 
     model_id: bytes
     stride: int
     bits: int
     steps: int
+    independent: bool
 
     def encode_step(self, residual: np.ndarray, states: Any, step: int) -> tuple[np.ndarray, Any]:
         """E_t: the residual float32 (H, W, 3) to logits, float32 (h, w, bits).

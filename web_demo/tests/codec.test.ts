@@ -13,8 +13,10 @@ import {
   type Pixels,
   type Plane,
   psnr,
+  readHeader,
   type Size,
   type StepModels,
+  StreamWriter,
   TruncatedStreamError,
   toHex,
   WrongModelError,
@@ -70,8 +72,63 @@ class MeanModels implements StepModels {
   }
 }
 
+/** Those whose pictures grow brighter with each step, even where there are no bits. */
+class BrighterModels extends MeanModels {
+  readonly independent = true;
+
+  override async decodeStep(plane: Plane, before: Decoded | undefined, step: number) {
+    const { reconstruction, states } = await super.decodeStep(plane, before, step);
+    return { reconstruction: reconstruction.map((value) => value + 0.05), states };
+  }
+}
+
 const image = synthetic(90, 61);
 const codec = new Codec(new MeanModels(), ENTROPY_MODEL);
+
+test("in dynamic streams a location that stopped stays as it was", async () => {
+  const models = new BrighterModels();
+  const codec = new Codec(models, ENTROPY_MODEL);
+  const steps: { plane: Plane; picture: Pixels }[] = [];
+  for await (const step of codec.encodeSteps(image)) steps.push(step);
+  const [first, second] = steps;
+  const { height, width, bits, values } = second.plane;
+  const next = random(4);
+  const goesOn = Array.from({ length: height * width }, () => next() < 0.5);
+  const { header } = readHeader(codec.sharedHeader(image.width, image.height));
+  const settings = { ...header, checked: true, openEnd: false, dynamic: true };
+  const writer = new StreamWriter(settings, models.stride, bits, ENTROPY_MODEL);
+  writer.add(first.plane);
+  const left = values.map((bit, i) => (goesOn[Math.floor(i / bits)] ? bit : 0));
+  writer.add({ height, width, bits, values: left });
+  const data = writer.whole();
+
+  const picture = await codec.decode(data);
+  for (let i = 0; i < picture.data.length; i++) {
+    const row = Math.floor(i / 3 / image.width / models.stride);
+    const column = Math.floor((Math.floor(i / 3) % image.width) / models.stride);
+    const expected = goesOn[row * width + column] ? second.picture : first.picture;
+    assert.equal(picture.data[i], expected.data[i]);
+  }
+  const opened = codec.open(data);
+  for (let size = data.length; size > 40; size -= 5) {
+    const cut = data.subarray(0, size);
+    const found = opened.read(cut, { allowTruncated: true });
+    const shown = await codec.decode(cut, { allowTruncated: true });
+    assert.equal(levels(await opened.picture(found), shown), 0);
+    const shorter = opened.shorten(size);
+    assert.ok(shorter && shorter.length <= size);
+    await codec.decode(shorter);
+  }
+
+  // Where locations depend on each other the missing bits are zeros, and no more.
+  const others = new Codec(new MeanModels(), ENTROPY_MODEL);
+  const shown = await others.decode(data);
+  const blank = { height, width, bits, values: left };
+  const before = await others.models.decodeStep(first.plane, undefined, 0);
+  const { reconstruction } = await others.models.decodeStep(blank, before, 1);
+  const size = { height: height * models.stride, width: width * models.stride };
+  assert.equal(levels(toPixels(reconstruction, size, image), shown), 0);
+});
 
 test("any number of bytes gives the best stream that fits, and decodes to its picture", async () => {
   const encoder = codec.encoder(image);

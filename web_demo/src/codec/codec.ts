@@ -184,6 +184,7 @@ export class Codec {
       entropyCoded: model !== undefined,
       checked: !bare,
       openEnd: bare,
+      dynamic: false,
     };
   }
 }

@@ -12,7 +12,7 @@ import {
   WrongModelError,
 } from "./errors";
 import { type Plane, type PlaneShape, planeBits } from "./plane";
-import { checkBytes, PlaneDecoder, PlaneEncoder } from "./plane_coder";
+import { checkBytes, PlaneDecoder, PlaneEncoder, type Read } from "./plane_coder";
 import { LEAST_COST } from "./probabilities";
 import { isVersion1, planeBytes, readOldHeader, readOldPlanes } from "./version_1";
 
@@ -26,6 +26,7 @@ const PARTIAL_SHARE = 8;
 const ENTROPY_CODED = 0x10;
 const CHECKED = 0x20;
 const OPEN_END = 0x40;
+const DYNAMIC = 0x80;
 
 /** What a stream says of itself. */
 export interface Header {
@@ -43,12 +44,17 @@ export interface Header {
   readonly checked: boolean;
   /** Whether the code may end anywhere. */
   readonly openEnd: boolean;
+  /** Whether each location takes its own number of steps. */
+  readonly dynamic: boolean;
 }
 
 /** What `readPlanes` found. */
 export interface Planes {
   readonly header: Header;
-  /** One for each step; the last one has zeros for bits that the stream ends before. */
+  /**
+   * One for each step; the last one has zeros for bits that the stream ends before, and in dynamic
+   * streams all have for locations that stopped.
+   */
   readonly planes: Plane[];
   /** How many of them are whole. */
   readonly wholeSteps: number;
@@ -95,7 +101,8 @@ export class StreamWriter {
   ) {
     const shape = planeShape(header, stride, bits);
     this.checkBytes = header.checked ? checkBytes(planeBits(shape)) : 0;
-    this.encoder = new PlaneEncoder(shape, header.entropyCoded ? model : undefined, seed(header));
+    const used = header.entropyCoded ? model : undefined;
+    this.encoder = new PlaneEncoder(shape, used, seed(header), header.dynamic);
   }
 
   /** How many planes there are so far. */
@@ -103,10 +110,13 @@ export class StreamWriter {
     return this.codes.length;
   }
 
-  /** Appends a step's plane, of -1 and +1. */
+  /**
+   * Appends a step's plane, of -1 and +1; in dynamic streams 0 for all bits of the locations that
+   * stopped. A plane of zeros ends the code, and is no step.
+   */
   add(plane: Plane): void {
     this.encoder.add(plane);
-    this.codes.push(this.encoder.finish());
+    this.codes[this.encoder.planes.length - 1] = this.encoder.finish();
   }
 
   /** The code of the first `steps` planes. */
@@ -166,14 +176,14 @@ function cutStream(
 /**
  * Reads the header of a stream, whole or cut, and tells its length in bytes.
  * @throws ForeignStreamError if this is no tfrnnc stream.
- * @throws UnsupportedVersionError if it is of an unknown version or has unknown flags.
+ * @throws UnsupportedVersionError if it is of an unknown version.
  * @throws TruncatedStreamError if it ends within the header.
  * @throws CorruptStreamError if the header is damaged.
  */
 export function readHeader(data: Uint8Array): { header: Header; length: number } {
   if (isVersion1(data)) {
     const { header, length } = readOldHeader(data);
-    const flags = { entropyCoded: false, checked: false, openEnd: false };
+    const flags = { entropyCoded: false, checked: false, openEnd: false, dynamic: false };
     return { header: { ...header, ...flags, version: 1 }, length };
   }
   if (data.length === 0) throw new TruncatedStreamError("the stream is empty");
@@ -187,13 +197,6 @@ export function readHeader(data: Uint8Array): { header: Header; length: number }
     throw new UnsupportedVersionError(
       `format version ${version} is not known to this decoder, which reads versions 1 and ` +
         `${VERSION}; a newer tfrnnc may read it`,
-    );
-  }
-  const unknown = first & 0xf0 & ~(ENTROPY_CODED | CHECKED | OPEN_END);
-  if (unknown) {
-    throw new UnsupportedVersionError(
-      `the stream has flags that this decoder does not know (0x${unknown.toString(16)}); ` +
-        "a newer tfrnnc may read it",
     );
   }
   const modelId = reader.take(4);
@@ -217,6 +220,7 @@ export function readHeader(data: Uint8Array): { header: Header; length: number }
     entropyCoded: (first & ENTROPY_CODED) > 0,
     checked: (first & CHECKED) > 0,
     openEnd: (first & OPEN_END) > 0,
+    dynamic: (first & DYNAMIC) > 0,
   };
   return { header, length: reader.offset };
 }
@@ -284,18 +288,24 @@ export function readPlanes(
   }
   let whole: Plane[] = [];
   let ends: number[] = [];
-  let partial: { plane: Plane; settled: number } | undefined;
+  let partial: Read | undefined;
   let damage: CorruptStreamError | undefined;
   // Before memory is taken for planes, they are held against the bytes that there are.
   if ((8 * code.length + 32) / LEAST_COST >= size / PARTIAL_SHARE) {
     const used = header.entropyCoded ? model : undefined;
-    const decoder = new PlaneDecoder(code, shape, used, seed(header));
+    const decoder = new PlaneDecoder(code, shape, used, seed(header), header.dynamic);
     whole = decoder.planes;
     ends = decoder.ends.slice();
     try {
       while (whole.length < wanted && !partial) {
         const before = whole.length;
         const read = decoder.read();
+        if (!read) {
+          if (header.openEnd) break;
+          throw new CorruptStreamError(
+            `the stream is damaged: no location takes step ${before + 1}`,
+          );
+        }
         if (whole.length === before) partial = read;
       }
     } catch (error) {
@@ -306,7 +316,7 @@ export function readPlanes(
   }
   const wholeSteps = whole.length;
   const planes = [...whole];
-  if (partial && partial.settled * PARTIAL_SHARE >= size) planes.push(partial.plane);
+  if (partial && partial.settled * PARTIAL_SHARE >= partial.size) planes.push(partial.plane);
   const mayEnd = header.openEnd && steps === undefined && !endIsWrong;
   const complete = wholeSteps >= wanted || (mayEnd && !damage);
   if (planes.length === 0 || !(complete || allowTruncated)) {
@@ -337,7 +347,8 @@ function identity(header: Header): Uint8Array {
   const flags =
     (header.entropyCoded ? ENTROPY_CODED : 0) |
     (header.checked ? CHECKED : 0) |
-    (header.openEnd ? OPEN_END : 0);
+    (header.openEnd ? OPEN_END : 0) |
+    (header.dynamic ? DYNAMIC : 0);
   return concatenate(
     MAGIC,
     [VERSION | flags],

@@ -30,9 +30,10 @@ export interface BitModel {
 
   /**
    * The passes of the step after `planes`, in order. The caller fills in `plane` with the bits of
-   * each pass before asking for the next.
+   * each pass before asking for the next. `mask` is 1 for locations that take the step; undefined
+   * for all.
    */
-  passes(planes: readonly Plane[], plane: Plane): Iterable<Pass>;
+  passes(planes: readonly Plane[], plane: Plane, mask?: Uint8Array): Iterable<Pass>;
 }
 
 interface Layer {
@@ -108,7 +109,7 @@ export class EntropyModel implements BitModel {
     return this.networks.length;
   }
 
-  *passes(planes: readonly Plane[], plane: Plane): Generator<Pass> {
+  *passes(planes: readonly Plane[], plane: Plane, mask?: Uint8Array): Generator<Pass> {
     const { height, width, bits } = plane;
     const { context, heads } = this.networks[planes.length];
     let features: Uint8Array | undefined;
@@ -123,7 +124,7 @@ export class EntropyModel implements BitModel {
     const parities = checkerboard(height, width);
     for (const head of heads) {
       for (const parity of [0, 1]) {
-        const cells = parities[parity];
+        const cells = mask ? parities[parity].filter((cell) => mask[cell]) : parities[parity];
         const { first, end } = head;
         const probabilities = this.predict(
           head,
@@ -220,14 +221,14 @@ export class RememberedPasses implements BitModel {
     this.steps = model.steps;
   }
 
-  *passes(planes: readonly Plane[], plane: Plane): Generator<Pass> {
+  *passes(planes: readonly Plane[], plane: Plane, mask?: Uint8Array): Generator<Pass> {
     const step = planes.length;
     if (this.remembered[step]) {
       yield* this.remembered[step];
       return;
     }
     const passes: Pass[] = [];
-    for (const pass of this.model.passes(planes, plane)) {
+    for (const pass of this.model.passes(planes, plane, mask)) {
       passes.push(pass);
       yield pass;
     }

@@ -1,9 +1,37 @@
 /** Planes to pictures, step by step. */
 
-import type { Planes } from "./container";
+import type { Header, Planes } from "./container";
 import { type Pixels, padded, toPixels } from "./pixels";
-import type { Plane } from "./plane";
+import { type Plane, taken } from "./plane";
 import type { Decoded, StepModels } from "./step_models";
+
+/**
+ * Decodes a plane. In dynamic streams a location without bits in it stays as it was, if the model's
+ * locations are independent.
+ * @param before what the step before gave; undefined at first.
+ */
+async function decodeStep(
+  models: StepModels,
+  header: Header,
+  plane: Plane,
+  before: Decoded | undefined,
+  step: number,
+): Promise<Decoded> {
+  const decoded = await models.decodeStep(plane, before, step);
+  if (!header.dynamic || !models.independent || !before) return decoded;
+  const { stride } = models;
+  const row = 3 * stride * plane.width;
+  const goesOn = taken(plane);
+  for (let cell = 0; cell < goesOn.length; cell++) {
+    if (goesOn[cell]) continue;
+    const corner = stride * (Math.floor(cell / plane.width) * row + 3 * (cell % plane.width));
+    for (let from = corner; from < corner + stride * row; from += row) {
+      const kept = before.reconstruction.subarray(from, from + 3 * stride);
+      decoded.reconstruction.set(kept, from);
+    }
+  }
+  return decoded;
+}
 
 /** Yields the picture after each plane. */
 export async function* decodeSteps(
@@ -13,7 +41,7 @@ export async function* decodeSteps(
   const size = padded(header, models.stride);
   let decoded: Decoded | undefined;
   for (const [step, plane] of planes.entries()) {
-    decoded = await models.decodeStep(plane, decoded, step);
+    decoded = await decodeStep(models, header, plane, decoded, step);
     yield toPixels(decoded.reconstruction, size, header);
   }
 }
@@ -40,7 +68,7 @@ export class PictureCache {
     while (done > 0 && !this.kept.has(done)) done--;
     let decoded = this.kept.get(done);
     for (let step = done; step < planes.length; step++) {
-      decoded = await this.models.decodeStep(planes[step], decoded, step);
+      decoded = await decodeStep(this.models, header, planes[step], decoded, step);
       if (step < wholeSteps) this.remember(step + 1, decoded);
     }
     if (!decoded) throw new RangeError("there are no planes");

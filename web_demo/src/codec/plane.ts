@@ -9,7 +9,10 @@ export interface PlaneShape {
   readonly bits: number;
 }
 
-/** A step's bits: -1 and +1, and 0 for those that are not known; row by row, (height, width, bits). */
+/**
+ * A step's bits: -1 and +1, and 0 for those that are not known, or are of locations that stopped;
+ * row by row, (height, width, bits).
+ */
 export interface Plane extends PlaneShape {
   readonly values: Int8Array;
 }
@@ -22,6 +25,15 @@ export function planeBits(shape: PlaneShape): number {
 /** A plane of which nothing is known. */
 export function emptyPlane({ height, width, bits }: PlaneShape): Plane {
   return { height, width, bits, values: new Int8Array(height * width * bits) };
+}
+
+/** For each location whether it has bits that are known, 1 or 0. */
+export function taken({ values, bits }: Plane): Uint8Array {
+  const mask = new Uint8Array(values.length / bits);
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] !== 0) mask[Math.floor(i / bits)] = 1;
+  }
+  return mask;
 }
 
 /** The bits eight to a byte, the first one highest, 1 for +1; what is left of the last byte is 0. */

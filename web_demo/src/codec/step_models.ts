@@ -16,6 +16,11 @@ export interface StepModels {
   readonly bits: number;
   /** Most steps that it can encode. */
   readonly steps: number;
+  /**
+   * Whether what a location of the code shows depends on its own bits alone; not if left out. In
+   * dynamic streams a location that stopped then stays as it was.
+   */
+  readonly independent?: boolean;
 
   /**
    * A residual, (height, width, 3), to a plane of -1 and +1.

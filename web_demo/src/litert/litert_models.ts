@@ -23,6 +23,7 @@ export class LiteRtModels implements StepModels {
   readonly stride: number;
   readonly bits: number;
   readonly steps: number;
+  readonly independent: boolean;
   private readonly additive: boolean;
   private readonly encoders: StepModel[];
   private readonly decoders: StepModel[];
@@ -36,6 +37,7 @@ export class LiteRtModels implements StepModels {
     this.stride = manifest.stride;
     this.bits = manifest.bits;
     this.steps = manifest.steps;
+    this.independent = manifest.decoders.every((file) => file.reach === 0);
     this.additive = manifest.reconstruction === "additive";
     const load = (file: StepFile) => {
       const content = files.get(file.name);

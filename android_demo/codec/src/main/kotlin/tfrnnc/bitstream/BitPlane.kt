@@ -6,8 +6,8 @@ import tfrnnc.CorruptStreamException
  * The bits of one step.
  *
  * @property shape of the plane.
- * @property values -1 and +1, and 0 for bits that are not known; row by row, at each location bit
- *   by bit.
+ * @property values -1 and +1, and 0 for bits that are not known or are of locations that stopped;
+ *   row by row, at each location bit by bit.
  */
 class BitPlane(val shape: PlaneShape, val values: ByteArray = ByteArray(shape.size)) {
     init {
@@ -24,6 +24,13 @@ class BitPlane(val shape: PlaneShape, val values: ByteArray = ByteArray(shape.si
         }
         return packed
     }
+
+    /** For each location whether it has bits that are known. */
+    internal fun taken() =
+        BooleanArray(shape.locations) { cell ->
+            val first = cell * shape.bits
+            (first until first + shape.bits).any { values[it] != 0.toByte() }
+        }
 
     override fun equals(other: Any?) =
         other is BitPlane && other.shape == shape && other.values.contentEquals(values)

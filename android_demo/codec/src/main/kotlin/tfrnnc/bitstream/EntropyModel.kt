@@ -46,13 +46,23 @@ private constructor(
      *
      * @param previous the planes of the steps before.
      * @param plane 0 where not known; the coder fills in the bits of its pass.
+     * @param mask the locations that take the step; null for all.
      */
-    internal fun passes(previous: List<BitPlane>, plane: BitPlane, coder: PassCoder) {
+    internal fun passes(
+        previous: List<BitPlane>,
+        plane: BitPlane,
+        mask: BooleanArray? = null,
+        coder: PassCoder,
+    ) {
         val shape = plane.shape
         val network = networks[previous.size]
         val context = context(network, previous, shape)
         val known = plane.values.copyOf()
-        val parities = List(2) { parity -> cellsOf(shape, parity) }
+        val parities =
+            List(2) { parity ->
+                val cells = cellsOf(shape, parity)
+                if (mask == null) cells else cells.filter { mask[it] }.toIntArray()
+            }
         val sums = IntArray(width)
         var first = 0
         for (head in network.heads) {

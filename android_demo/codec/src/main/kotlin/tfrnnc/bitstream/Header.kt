@@ -19,6 +19,7 @@ import tfrnnc.UnsupportedVersionException
  * @property entropyCoded whether an entropy model gave the probabilities of the bits.
  * @property checked whether a check follows each step.
  * @property openEnd whether the code may end anywhere.
+ * @property dynamic whether each location takes its own number of steps.
  * @property version of the format.
  */
 data class Header(
@@ -29,6 +30,7 @@ data class Header(
     val entropyCoded: Boolean = false,
     val checked: Boolean = true,
     val openEnd: Boolean = false,
+    val dynamic: Boolean = false,
     val version: Int = VERSION,
 ) {
     /** The header as it stands in a stream of the newest version. */
@@ -43,6 +45,7 @@ data class Header(
         if (entropyCoded) first = first or ENTROPY_CODED
         if (checked) first = first or CHECKED
         if (openEnd) first = first or OPEN_END
+        if (dynamic) first = first or DYNAMIC
         return MAGIC + first.toByte() + modelId.toBytes() + varint(width) + varint(height)
     }
 
@@ -67,16 +70,16 @@ data class Header(
         private const val ENTROPY_CODED = 0x10
         private const val CHECKED = 0x20
         private const val OPEN_END = 0x40
-        private const val UNKNOWN_FLAGS = 0x80
+        private const val DYNAMIC = 0x80
         private const val MAX_PLANE = Int.MAX_VALUE - 64
 
         /**
          * Reads the header of a stream, whole or cut.
          *
          * @throws StreamException of one of these kinds: [ForeignStreamException] if this is no
-         *   tfrnnc stream; [UnsupportedVersionException] if it is of an unknown version or has
-         *   unknown flags; [TruncatedStreamException] if it ends within the header;
-         *   [CorruptStreamException] if the header is damaged.
+         *   tfrnnc stream; [UnsupportedVersionException] if it is of an unknown version;
+         *   [TruncatedStreamException] if it ends within the header; [CorruptStreamException] if
+         *   the header is damaged.
          */
         fun read(data: ByteArray): Header = readWithLength(data).first
 
@@ -95,12 +98,6 @@ data class Header(
                 throw UnsupportedVersionException(
                     "format version $version is not known to this release, which reads versions " +
                         "1 and $VERSION; a newer release may read it"
-                )
-            }
-            if (first and UNKNOWN_FLAGS != 0) {
-                throw UnsupportedVersionException(
-                    "the stream has flags that this release does not know; a newer release may " +
-                        "read it"
                 )
             }
             val modelId = ModelId(reader.take(ModelId.BYTES))
@@ -125,6 +122,7 @@ data class Header(
                     first and ENTROPY_CODED != 0,
                     first and CHECKED != 0,
                     first and OPEN_END != 0,
+                    first and DYNAMIC != 0,
                 )
             return header to reader.offset
         }

@@ -16,12 +16,16 @@ internal fun checkBytes(planeBits: Int): Int = if (planeBits <= SMALL_PLANE) 1 e
  * @param shape of the planes.
  * @param model of the bits; null takes all for equally probable.
  * @param seed what the checks cover beside the planes; null leaves the checks out.
+ * @param dynamic whether locations may stop before the others; a mask before each plane but the
+ *   first then tells which go on.
  */
 internal abstract class PlaneCoder(
     protected val shape: PlaneShape,
     protected val model: EntropyModel?,
     seed: ByteArray?,
+    dynamic: Boolean,
 ) {
+    private val masks = if (dynamic) MaskCoder() else null
     private val read = mutableListOf<BitPlane>()
     private val crc = seed?.let { CRC32().apply { update(it) } }
 
@@ -33,40 +37,72 @@ internal abstract class PlaneCoder(
         read += plane
     }
 
-    protected fun passes(stored: Boolean, plane: BitPlane, coder: EntropyModel.PassCoder) {
+    /** Whether a mask comes before the next plane. */
+    protected val hasMask: Boolean
+        get() = masks != null && read.isNotEmpty()
+
+    /** Codes the next mask; null if the coder ended. */
+    protected fun mask(coder: MaskCoder.BitCoder): BooleanArray? =
+        checkNotNull(masks).code(read.last().taken(), shape.width, coder)
+
+    protected fun passes(
+        stored: Boolean,
+        plane: BitPlane,
+        mask: BooleanArray?,
+        coder: EntropyModel.PassCoder,
+    ) {
         if (model != null && !stored) {
-            model.passes(planes, plane, coder)
+            model.passes(planes, plane, mask, coder)
         } else {
-            val cells = IntArray(shape.locations) { it }
-            coder.code(cells, 0 until shape.bits, IntArray(shape.size) { EVEN })
+            val all = IntArray(shape.locations) { it }
+            val cells = if (mask == null) all else all.filter { mask[it] }.toIntArray()
+            coder.code(cells, 0 until shape.bits, IntArray(cells.size * shape.bits) { EVEN })
         }
     }
 
-    /** The bits of the check after a plane, which covers all planes up to it. */
-    protected fun check(plane: BitPlane): List<Int> {
+    /** The bits of the check after a plane, which covers all planes and masks up to it. */
+    protected fun check(plane: BitPlane, mask: BooleanArray?): List<Int> {
         if (crc == null) return emptyList()
+        if (mask != null) {
+            val values = ByteArray(mask.size) { if (mask[it]) 1 else 0 }
+            crc.update(BitPlane(PlaneShape(shape.height, shape.width, 1), values).pack())
+        }
         crc.update(plane.pack())
         return (8 * checkBytes(shape.size) - 1 downTo 0).map { (crc.value shr it and 1).toInt() }
     }
 }
 
 /** Writes planes; see [PlaneCoder] for the parameters. */
-internal class PlaneEncoder(shape: PlaneShape, model: EntropyModel?, seed: ByteArray?) :
-    PlaneCoder(shape, model, seed) {
+internal class PlaneEncoder(
+    shape: PlaneShape,
+    model: EntropyModel?,
+    seed: ByteArray?,
+    dynamic: Boolean = false,
+) : PlaneCoder(shape, model, seed, dynamic) {
     private val coder = RangeEncoder()
 
-    /** Appends a plane of -1 and +1. */
+    /**
+     * Appends a plane of -1 and +1, and, if dynamic, 0 for all bits of the locations that stopped. A
+     * plane of zeros ends the code, and does not count.
+     */
     fun add(plane: BitPlane) {
         require(plane.shape == shape) { "the plane is ${plane.shape}, not $shape" }
-        var coded = ordered(plane, stored = model == null)
+        val mask = if (hasMask) addMask(plane.taken()) else null
+        if (mask != null && mask.none { it }) return
+        var coded = ordered(plane, mask, stored = model == null)
         if (model != null) {
-            val stored = coded.cost() > shape.size
+            val stored = coded.cost() > coded.count
             coder.encode(stored, STORED)
-            if (stored) coded = ordered(plane, stored = true)
+            if (stored) coded = ordered(plane, mask, stored = true)
         }
         coded.forEach { bit, probability -> coder.encode(bit, probability) }
         append(plane)
-        for (bit in check(plane)) coder.encode(bit == 1, EVEN)
+        for (bit in check(plane, mask)) coder.encode(bit == 1, EVEN)
+    }
+
+    private fun addMask(goesOn: BooleanArray): BooleanArray? = mask { cell, probability ->
+        coder.encode(goesOn[cell], probability)
+        if (goesOn[cell]) 1 else 0
     }
 
     /** The fewest bytes that hold all planes so far; more can be added. */
@@ -76,7 +112,8 @@ internal class PlaneEncoder(shape: PlaneShape, model: EntropyModel?, seed: ByteA
     private class Coded(size: Int) {
         private val bits = BooleanArray(size)
         private val probabilities = IntArray(size)
-        private var count = 0
+        var count = 0
+            private set
 
         fun add(bit: Boolean, probability: Int) {
             bits[count] = bit
@@ -95,10 +132,10 @@ internal class PlaneEncoder(shape: PlaneShape, model: EntropyModel?, seed: ByteA
         }
     }
 
-    private fun ordered(plane: BitPlane, stored: Boolean): Coded {
+    private fun ordered(plane: BitPlane, mask: BooleanArray?, stored: Boolean): Coded {
         val known = BitPlane(shape)
         val coded = Coded(shape.size)
-        passes(stored, known) { cells, channels, probabilities ->
+        passes(stored, known, mask) { cells, channels, probabilities ->
             var next = 0
             for (cell in cells) {
                 for (channel in channels) {
@@ -127,7 +164,8 @@ internal class PlaneDecoder(
     model: EntropyModel?,
     seed: ByteArray?,
     private val track: Boolean,
-) : PlaneCoder(shape, model, seed) {
+    dynamic: Boolean,
+) : PlaneCoder(shape, model, seed, dynamic) {
     private val coder = RangeDecoder(data, start, end)
     private val found = mutableListOf<Int>()
 
@@ -138,22 +176,41 @@ internal class PlaneDecoder(
     /**
      * What was read.
      *
-     * @property plane 0 where the data ends too early to tell the bit.
-     * @property settled how many bits are not.
+     * @property plane 0 where the data ends too early to tell the bit, and at locations that stopped.
+     * @property settled how many of its bits the data tells.
+     * @property size how many there are.
      * @property needs for each bit, where in the data those bytes end that settle it; null if not
      *   tracked.
      * @property whole whether the check after the plane is there too, and right.
+     * @property wrong whether that check is wrong.
+     * @property ended whether a mask ends the code here; there is no plane then.
      */
-    class Read(val plane: BitPlane, val settled: Int, val needs: IntArray?, val whole: Boolean)
+    class Read(
+        val plane: BitPlane,
+        val settled: Int,
+        val size: Int,
+        val needs: IntArray?,
+        val whole: Boolean = false,
+        val wrong: Boolean = false,
+        val ended: Boolean = false,
+    )
 
-    /** Reads a plane; after one that is not whole, none can be; null if its check is wrong. */
-    fun read(): Read? {
+    /** Reads a plane; after one that is not whole, none can be. */
+    fun read(): Read {
         val plane = BitPlane(shape)
         val needs = if (track) IntArray(shape.size) { Int.MAX_VALUE } else null
         var settled = 0
+        var size = shape.size
+        var mask: BooleanArray? = null
+        if (hasMask) {
+            mask = mask { _, probability -> coder.decode(probability) }
+            if (mask == null) return Read(plane, 0, size, needs)
+            size = mask.count { it } * shape.bits
+            if (size == 0) return Read(plane, 0, 0, needs, ended = true)
+        }
         val stored = if (model == null) 1 else coder.decode(STORED)
-        if (stored == RangeDecoder.ENDED) return Read(plane, 0, needs, false)
-        passes(stored == 1, plane) { cells, channels, probabilities ->
+        if (stored == RangeDecoder.ENDED) return Read(plane, 0, size, needs)
+        passes(stored == 1, plane, mask) { cells, channels, probabilities ->
             var next = 0
             for (cell in cells) {
                 for (channel in channels) {
@@ -167,14 +224,14 @@ internal class PlaneDecoder(
             }
             true
         }
-        if (settled < shape.size) return Read(plane, settled, needs, false)
-        for (bit in check(plane)) {
+        if (settled < size) return Read(plane, settled, size, needs)
+        for (bit in check(plane, mask)) {
             val readBit = coder.decode(EVEN)
-            if (readBit == RangeDecoder.ENDED) return Read(plane, settled, needs, false)
-            if (readBit != bit) return null
+            if (readBit == RangeDecoder.ENDED) return Read(plane, settled, size, needs)
+            if (readBit != bit) return Read(plane, settled, size, needs, wrong = true)
         }
         append(plane)
         found += start + coder.used()
-        return Read(plane, settled, needs, true)
+        return Read(plane, settled, size, needs, whole = true)
     }
 }

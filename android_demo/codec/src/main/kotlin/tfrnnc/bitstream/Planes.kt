@@ -17,7 +17,8 @@ private const val PARTIAL_SHARE = 8
  * The bit planes of a stream.
  *
  * @property header of the stream.
- * @property planes one for each step; the last one has zeros for bits that the stream ends before.
+ * @property planes one for each step; the last one has zeros for bits that the stream ends before,
+ *   and in dynamic streams all have for locations that stopped.
  * @property wholeSteps how many of the planes are whole.
  * @property ends for each whole step, how many bytes of the stream it takes to have it.
  */
@@ -28,6 +29,7 @@ internal constructor(
     val wholeSteps: Int,
     val ends: List<Int>,
     private val needs: List<IntArray>,
+    private val sizes: List<Int>,
 ) {
     /** The fewest bytes of the stream from which [cut] gives a plane. */
     val leastBytes: Int by lazy {
@@ -51,7 +53,7 @@ internal constructor(
         for (i in values.indices) {
             if (needs[whole][i] <= bytes && values[i] != 0.toByte()) settled++ else values[i] = 0
         }
-        if (!counts(settled, values.size)) return cut
+        if (!counts(settled, sizes[whole])) return cut
         return cut + BitPlane(planes[whole].shape, values)
     }
 }
@@ -125,33 +127,40 @@ fun readPlanes(
             entropyModel.takeIf { header.entropyCoded },
             seed(header),
             track,
+            header.dynamic,
         )
     var partial: PlaneDecoder.Read? = null
-    var damaged = false
+    var damage: String? = null
+    var ended = false
     val needs = mutableListOf<IntArray>()
+    val sizes = mutableListOf<Int>()
     // Before memory is taken for planes, they are held against the bytes that there are.
     val most = (8.0 * (codeEnd - offset) + 32) / Probabilities.leastCost
     if (most >= shape.size / PARTIAL_SHARE.toDouble()) {
-        while (decoder.planes.size < wanted && partial == null && !damaged) {
+        while (decoder.planes.size < wanted && partial == null && damage == null && !ended) {
             val read = decoder.read()
-            if (read == null) {
-                damaged = true
+            val step = decoder.planes.size + 1
+            if (read.wrong) {
+                damage = "step $step is wrong"
+            } else if (read.ended) {
+                if (header.openEnd) ended = true else damage = "no location takes step $step"
             } else {
                 read.needs?.let { needs += it }
+                sizes += read.size
                 if (!read.whole) partial = read
             }
         }
     }
     val whole = decoder.planes.size
     val planes = decoder.planes.toMutableList()
-    if (partial != null && counts(partial.settled, shape.size)) planes += partial.plane
+    if (partial != null && counts(partial.settled, partial.size)) planes += partial.plane
     val mayEnd = header.openEnd && steps == null && !endIsWrong
-    val complete = whole >= wanted || (mayEnd && !damaged)
+    val complete = whole >= wanted || (mayEnd && damage == null)
     if (planes.isEmpty() || !(complete || allowTruncated)) {
         val found = "$whole of ${header.steps} steps are whole"
-        if (damaged) {
+        if (damage != null) {
             throw CorruptStreamException(
-                "the stream is damaged: step ${whole + 1} is wrong; $found; " +
+                "the stream is damaged: $damage; $found; " +
                     if (planes.isEmpty()) "get another" else remedy(true)
             )
         }
@@ -167,7 +176,7 @@ fun readPlanes(
             "the stream has ${codeEnd - decoder.ends.last()} bytes after its end"
         )
     }
-    return Planes(header, planes, whole, decoder.ends, needs)
+    return Planes(header, planes, whole, decoder.ends, needs, sizes)
 }
 
 /** Whether a plane counts as a step of which so many bits are settled. */

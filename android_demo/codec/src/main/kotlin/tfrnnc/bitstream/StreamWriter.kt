@@ -24,14 +24,17 @@ class StreamWriter(
         if (header.entropyCoded != (entropyModel != null)) {
             throw ConfigException("the header and the entropy model do not fit together")
         }
-        encoder = PlaneEncoder(shape, entropyModel, seed(header))
+        encoder = PlaneEncoder(shape, entropyModel, seed(header), header.dynamic)
     }
 
     /** How many planes there are so far. */
     val steps: Int
         get() = encoder.planes.size
 
-    /** Appends a step's plane of -1 and +1. */
+    /**
+     * Appends a step's plane of -1 and +1; in dynamic streams 0 for all bits of the locations that
+     * stopped. A plane of zeros ends the code, and is no step.
+     */
     fun add(plane: BitPlane) = encoder.add(plane)
 
     /** The code of all planes so far. */

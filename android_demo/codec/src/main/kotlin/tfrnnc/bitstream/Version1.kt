@@ -72,7 +72,7 @@ internal object Version1 {
         val planes = ends.map { BitPlane.unpack(data.copyOfRange(it - size, it), shape) }
         // A plane of this version counts when all of its bytes are there.
         val needs = if (track) ends.map { end -> IntArray(shape.size) { end } } else emptyList()
-        return Planes(header, planes, planes.size, ends, needs)
+        return Planes(header, planes, planes.size, ends, needs, planes.map { shape.size })
     }
 }
 

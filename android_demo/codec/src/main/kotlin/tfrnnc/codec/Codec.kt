@@ -149,7 +149,7 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
         return sequence {
             var decoded: StepModels.Decoded? = null
             for ((step, plane) in found.planes.withIndex()) {
-                decoded = models.decode(plane, decoded, step)
+                decoded = models.decode(found.header, plane, decoded, step)
                 yield(decoded.reconstruction.toPixels(found.header.width, found.header.height))
             }
         }
@@ -235,7 +235,9 @@ class Codec(val models: StepModels, val entropyModel: EntropyModel? = null) : Au
 
     internal fun decode(header: Header, planes: List<BitPlane>): Pixels {
         var decoded: StepModels.Decoded? = null
-        for ((step, plane) in planes.withIndex()) decoded = models.decode(plane, decoded, step)
+        for ((step, plane) in planes.withIndex()) {
+            decoded = models.decode(header, plane, decoded, step)
+        }
         return checkNotNull(decoded).reconstruction.toPixels(header.width, header.height)
     }
 

@@ -33,6 +33,7 @@ class ExportedModels(
     override val stride = manifest.stride
     override val bits = manifest.bits
     override val steps = manifest.steps
+    override val independent = manifest.decoders.all { it.reach == 0 }
     private val encoders = manifest.encoders.map { Step(it, files, factory) }
     private val decoders = manifest.decoders.map { Step(it, files, factory) }
 

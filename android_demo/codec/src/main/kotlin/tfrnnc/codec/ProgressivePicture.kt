@@ -35,7 +35,7 @@ class ProgressivePicture(private val models: StepModels, val planes: Planes) {
         advance(if (same) cut.size else last, onStep)
         if (same) return pictures[last]
         onStep()
-        return pixels(models.decode(cut[last], decoded, last))
+        return pixels(models.decode(planes.header, cut[last], decoded, last))
     }
 
     /** Brings the states to those after so many steps. */
@@ -46,7 +46,7 @@ class ProgressivePicture(private val models: StepModels, val planes: Planes) {
         }
         while (steps < wanted) {
             onStep()
-            val after = models.decode(planes.planes[steps], decoded, steps)
+            val after = models.decode(planes.header, planes.planes[steps], decoded, steps)
             decoded = after
             if (pictures[steps] == null) pictures[steps] = pixels(after)
             steps++

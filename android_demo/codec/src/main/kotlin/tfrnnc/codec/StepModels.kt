@@ -2,6 +2,7 @@ package tfrnnc.codec
 
 import tfrnnc.ConfigException
 import tfrnnc.bitstream.BitPlane
+import tfrnnc.bitstream.Header
 import tfrnnc.bitstream.ModelId
 
 /** The two step models, encoder and decoder; all that the residual loop needs of a network. */
@@ -17,6 +18,13 @@ interface StepModels : AutoCloseable {
 
     /** Most steps that it can encode. */
     val steps: Int
+
+    /**
+     * Whether what a location of the code shows depends on its own bits alone. In dynamic streams a
+     * location that stopped then stays as it was.
+     */
+    val independent: Boolean
+        get() = false
 
     /**
      * A step of the encoder.
@@ -37,6 +45,29 @@ interface StepModels : AutoCloseable {
      * @throws ConfigException if the model does not take images of this size.
      */
     fun decode(plane: BitPlane, before: Decoded?, step: Int): Decoded
+
+    /**
+     * A step of the decoder for a stream: if it is dynamic and the model's locations are
+     * independent, one without bits in the plane stays as it was; see [decode].
+     */
+    fun decode(header: Header, plane: BitPlane, before: Decoded?, step: Int): Decoded {
+        val decoded = decode(plane, before, step)
+        if (!header.dynamic || !independent || before == null) return decoded
+        val width = plane.shape.width
+        for ((cell, taken) in plane.taken().withIndex()) {
+            if (taken) continue
+            val row = cell / width * stride
+            val column = cell % width * stride
+            before.reconstruction.copyInto(
+                decoded.reconstruction,
+                row until row + stride,
+                column until column + stride,
+                row,
+                column,
+            )
+        }
+        return decoded
+    }
 
     /** What a step of the encoder gives: the bits, and the states for the next one. */
     class Encoded(val plane: BitPlane, val states: List<FeatureMap>)

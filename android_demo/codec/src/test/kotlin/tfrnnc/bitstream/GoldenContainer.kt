@@ -38,6 +38,7 @@ object GoldenContainer {
                 boolean("entropy_coded"),
                 boolean("checked"),
                 boolean("open_end"),
+                boolean("dynamic"),
             )
         val wholeSteps = int("whole_steps")
         val ends = json.getValue("ends").jsonArray.map { it.jsonPrimitive.int }

@@ -54,14 +54,14 @@ class HostileStreamsTest {
                     for ((plane, whole) in found.zip(all.planes)) assertWithin(plane, whole)
                     decoded += found.size
                 }
-                assertTrue(decoded > 0 || golden.name.startsWith("cut"))
+                assertTrue(decoded > 0 || "cut" in golden.name)
             }
         }
 
     @Test
     fun `a bit that is given is the bit of the whole stream`() {
         val uncut = coded.read()
-        val cut = streams.single { it.name.startsWith("cut") }.read()
+        val cut = streams.single { it.name == "cut, with an open end" }.read()
         for ((plane, whole) in cut.planes.zip(uncut.planes)) assertWithin(plane, whole)
     }
 
@@ -76,7 +76,7 @@ class HostileStreamsTest {
         val random = Random(1)
         val outcomes = mutableMapOf<String, Int>()
         repeat(6000) {
-            val golden = streams.filter { it.name != "large" }.random(random)
+            val golden = streams.filter { !it.name.endsWith("large") }.random(random)
             val data = mutate(golden.stream, random)
             val outcome =
                 try {
@@ -115,7 +115,7 @@ class HostileStreamsTest {
     @Test
     fun `noise behind any start`() {
         val random = Random(2)
-        for (start in listOf("", "524e", "524e22", "524e32", "524e52", "524e72", "524e4e4301")) {
+        for (start in listOf("", "524e", "524e22", "524e32", "524e52", "524e72", "524e82", "524eb2", "524ef2", "524e4e4301")) {
             repeat(500) {
                 val data = hex(start) + random.nextBytes(random.nextInt(60))
                 val error =
@@ -134,7 +134,6 @@ class HostileStreamsTest {
         assertTrue(message("52") is TruncatedStreamException)
         assertTrue("version 3" in message("524e23c0ffee01")!!.message!!)
         assertTrue(message("524e23c0ffee01") is UnsupportedVersionException)
-        assertTrue("flags" in message("524ea2c0ffee01")!!.message!!)
         assertTrue(message("524e22c0ffee018100") is CorruptStreamException)
         assertTrue("idle bytes" in message("524e22c0ffee018100")!!.message!!)
         assertTrue("too long" in message("524e22c0ffee01ffffffffff01")!!.message!!)

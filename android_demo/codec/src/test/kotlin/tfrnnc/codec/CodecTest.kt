@@ -13,9 +13,11 @@ import tfrnnc.ModelException
 import tfrnnc.TooLargeException
 import tfrnnc.TruncatedStreamException
 import tfrnnc.WrongModelException
+import tfrnnc.bitstream.BitPlane
 import tfrnnc.bitstream.EntropyModel
 import tfrnnc.bitstream.GoldenContainer
 import tfrnnc.bitstream.Header
+import tfrnnc.bitstream.StreamWriter
 
 class CodecTest {
     private val image = blobs(61, 43)
@@ -185,6 +187,50 @@ class CodecTest {
         assertFailsWith<ModelException> {
             Codec(ToyModels(steps = 3), GoldenContainer.entropyModel)
         }
+    }
+
+    @Test
+    fun `in dynamic streams a location that stopped stays as it was`() {
+        val models = ToyModels(brighter = 0.05f)
+        val codec = Codec(models, GoldenContainer.entropyModel)
+        val plain = codec.encode(image).data
+        val (first, second) = codec.readPlanes(plain).planes
+        val pictures = codec.decodeProgressively(plain).toList()
+        val random = kotlin.random.Random(4)
+        val goesOn = BooleanArray(first.shape.locations) { random.nextBoolean() }
+        val left =
+            ByteArray(second.values.size) { if (goesOn[it / models.bits]) second.values[it] else 0 }
+        val header = Header.read(plain).copy(dynamic = true)
+        val writer = StreamWriter(header, models.stride, models.bits, codec.entropyModel)
+        writer.add(first)
+        writer.add(BitPlane(second.shape, left))
+        val stream = writer.whole()
+
+        val found = codec.decode(stream)
+        for (i in found.rgb.indices) {
+            val row = i / 3 / found.width / models.stride
+            val column = i / 3 % found.width / models.stride
+            val shown = if (goesOn[row * second.shape.width + column]) pictures[1] else pictures[0]
+            assertEquals(shown.rgb[i], found.rgb[i])
+        }
+        val progressive = ProgressivePicture(models, codec.readPlanes(stream, track = true))
+        for (bytes in 0..stream.size) {
+            val expected =
+                try {
+                    codec.decode(stream.copyOf(bytes), allowTruncated = true)
+                } catch (_: TruncatedStreamException) {
+                    null
+                }
+            val shown = progressive.at(bytes)
+            if (expected == null) assertNull(shown) else assertSame(expected, shown!!)
+        }
+
+        // Where locations depend on each other the missing bits are zeros, and no more.
+        val others = ToyModels()
+        val before = others.decode(first, null, 0)
+        val after = others.decode(BitPlane(second.shape, left), before, 1)
+        val expected = after.reconstruction.toPixels(image.width, image.height)
+        assertSame(expected, this.codec.decode(stream))
     }
 
     @Test

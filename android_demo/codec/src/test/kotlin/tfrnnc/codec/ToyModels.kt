@@ -5,11 +5,16 @@ import tfrnnc.bitstream.GoldenContainer
 import tfrnnc.bitstream.ModelId
 import tfrnnc.bitstream.PlaneShape
 
-/** Step models without a network: each bit halves what is known of a block's colour. */
-class ToyModels(override val steps: Int = 2) : StepModels {
+/**
+ * Step models without a network: each bit halves what is known of a block's colour.
+ *
+ * @param brighter added in each step, even where there are no bits.
+ */
+class ToyModels(override val steps: Int = 2, private val brighter: Float = 0f) : StepModels {
     override val modelId: ModelId = GoldenContainer.entropyModel.codecId
     override val stride = GoldenContainer.stride
     override val bits = 3
+    override val independent = brighter > 0
 
     /** How many steps of the decoder were computed. */
     var decoded = 0
@@ -45,7 +50,7 @@ class ToyModels(override val steps: Int = 2) : StepModels {
                 val place = (row * map.width + column) * bits + channel
                 val bit = (row / stride * shape.width + column / stride) * bits + channel
                 val known = before?.reconstruction?.values?.get(place) ?: 0f
-                map.values[place] = known + amplitude * plane.values[bit]
+                map.values[place] = known + amplitude * plane.values[bit] + brighter
             }
         }
         return StepModels.Decoded(map, emptyList())

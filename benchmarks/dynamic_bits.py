@@ -1,0 +1,372 @@
+"""What dynamic bit assignment saves: each location its own number of steps (section 3.7).
+
+    python benchmarks/dynamic_bits.py MODEL... --images FOLDER [--limit N] [--json FILE]
+        [--markdown FILE]
+
+Each image is encoded with all locations taking the same steps, and dynamically for the PSNR that
+this reaches after each second step. Bytes are those of whole streams, entropy-coded if the model
+has an entropy model.
+
+Convolutional models, whose locations depend on each other, are measured in two ways that the codec
+does not offer. *Zeros*: a location stops when its error is below a threshold, and its bits are 0
+from then on; the encoder sees what that does. Of several thresholds, the one that takes the fewest
+bytes for a PSNR counts. *Tiles*: squares of 32x32 pixels are coded each by itself and take each
+its own number of steps; the error in the pixels beside their borders shows the seams.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+from machine import describe_machine
+
+import tfrnnc
+from tfrnnc.bitstream import Header, StreamWriter
+from tfrnnc.cli.common import command
+from tfrnnc.codec import Codec
+from tfrnnc.codec.dynamic import DynamicEncoder, StepAssignment, location_bits, location_errors
+from tfrnnc.codec.encoding import Target
+from tfrnnc.codec.runtime import binarize
+from tfrnnc.images import find_images, pad_to_multiple, read_image, to_float, to_uint8
+from tfrnnc.metrics import psnr
+
+TILE = 32
+THRESHOLDS = (26, 30, 34, 38)  #: PSNR in decibels at which a location stops
+
+
+@command()
+@click.argument("models", nargs=-1, required=True)
+@click.option(
+    "--images", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option("--limit", type=click.IntRange(1), help="Take so many of the images, evenly.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path))
+def main(models, images, limit, json_file, markdown_file):
+    """Measure MODELS, presets or folders, on the images in a folder."""
+    paths = find_images(images)
+    paths = paths[:: -(-len(paths) // limit)] if limit else paths
+    report = {
+        "folder": f"{images.parent.name}/{images.name}",
+        "machine": describe_machine(),
+        "models": [],
+    }
+    for model in models:
+        codec = tfrnnc.load(model)
+        entry = {
+            "model": Path(model).name,
+            "model_id": codec.runtime.model_id.hex(),
+            "entropy_coded": codec.entropy_model is not None,
+            "independent": codec.runtime.independent,
+            "images": [],
+        }
+        for path in paths:
+            image = read_image(path)
+            measure = independent if codec.runtime.independent else convolutional
+            entry["images"].append({"image": path.stem, **measure(codec, image)})
+            click.echo(f"{entry['model']}, {path.stem}: {entry['images'][-1]}", err=True)
+        report["models"].append(entry)
+    text = markdown(report)
+    click.echo(text)
+    if json_file:
+        json_file.write_text(json.dumps(report, indent=1) + "\n")
+    if markdown_file:
+        markdown_file.write_text(text)
+
+
+def independent(codec: Codec, image: np.ndarray) -> dict:
+    """Bytes at the PSNR of each second step, of plain and of dynamic streams."""
+    steps = list(codec.encode_steps(image))
+    plain = curve(codec, image, steps, header_of(codec, image, dynamic=False))
+    encoder = DynamicEncoder(
+        codec.runtime,
+        codec.entropy_model,
+        header_of(codec, image, dynamic=True),
+        image,
+        codec.max_steps,
+        bare=False,
+        search=None,
+    )
+    rows = []
+    for step in targets(codec):
+        size, reached = plain[step - 1]
+        encoded = encoder.encode(None, [Target("PSNR", psnr, reached)])
+        taken = codec.read_planes(encoded.data).steps_taken
+        rows.append(
+            {
+                "step": step,
+                "psnr": round(reached, 3),
+                "plain_bytes": size,
+                "dynamic_bytes": len(encoded.data),
+                "dynamic_psnr": round(psnr(image, encoded.picture), 3),
+                "mean_steps": round(float(taken.mean()), 2),
+            }
+        )
+    return {"rows": rows}
+
+
+def convolutional(codec: Codec, image: np.ndarray) -> dict:
+    """Bytes at the PSNR of each second step: plain, with zeros, and of tiles; and the seams."""
+    steps = list(codec.encode_steps(image))
+    plain = curve(codec, image, steps, header_of(codec, image, dynamic=False))
+    header = header_of(codec, image, dynamic=True)
+    curves = [
+        curve(codec, image, list(stopping_steps(codec, image, threshold)), header)
+        for threshold in THRESHOLDS
+    ]
+    tiles = list(tile_steps(codec, image))
+    of_tiles = curve(codec, image, tiles, header_of(codec, image, dynamic=False))
+    assigned = tile_assignment(codec, image, tiles)
+    rows = []
+    for step in targets(codec):
+        size, reached = plain[step - 1]
+        rows.append(
+            {
+                "step": step,
+                "psnr": round(reached, 3),
+                "plain_bytes": size,
+                "zeros_bytes": least([bytes_at(each, reached) for each in curves]),
+                "tiles_bytes": bytes_at(of_tiles, reached),
+                "dynamic_tiles_bytes": assigned(reached),
+                "seams_plain": round(seams(image, steps[step - 1][1]), 3),
+                "seams_tiles": round(seams(image, tiles[step - 1][1]), 3),
+            }
+        )
+    return {"rows": rows}
+
+
+def targets(codec: Codec) -> range:
+    """The steps whose PSNR is to be reached."""
+    return range(2, codec.max_steps + 1, 2)
+
+
+def header_of(codec: Codec, image: np.ndarray, dynamic: bool) -> Header:
+    """Of a stream of an image."""
+    model = codec.entropy_model
+    return Header(
+        model.stream_id if model else codec.runtime.model_id,
+        image.shape[1],
+        image.shape[0],
+        codec.max_steps,
+        entropy_coded=model is not None,
+        dynamic=dynamic,
+    )
+
+
+def curve(codec: Codec, image: np.ndarray, steps, header: Header) -> list[tuple[int, float]]:
+    """Bytes of the stream and PSNR after each step."""
+    writer = StreamWriter(header, codec.runtime.stride, codec.runtime.bits, codec.entropy_model)
+    points = []
+    for plane, picture in steps:
+        if not plane.any():
+            break
+        writer.add(plane)
+        points.append((len(writer.whole()), psnr(image, picture)))
+    return points
+
+
+def stopping_steps(
+    codec: Codec, image: np.ndarray, threshold: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Planes and pictures, where locations stop whose PSNR reaches a threshold."""
+    runtime = codec.runtime
+    original = residual = to_float(pad_to_multiple(image, runtime.stride))
+    encoder_states = decoder_states = reconstruction = None
+    goes_on: np.ndarray | bool = True
+    most = 3 * runtime.stride**2 * 255**2 / 10 ** (threshold / 10)
+    for step in range(codec.max_steps):
+        logits, encoder_states = runtime.encode_step(residual, encoder_states, step)
+        plane = binarize(logits) * np.broadcast_to(goes_on, logits.shape[:2])[..., None]
+        reconstruction, decoder_states = runtime.decode_step(
+            plane, decoder_states, reconstruction, step
+        )
+        residual = original - reconstruction
+        picture = to_uint8(reconstruction[: image.shape[0], : image.shape[1]])
+        goes_on &= location_errors(image, picture, runtime.stride) > most
+        yield plane, picture
+
+
+def tile_steps(codec: Codec, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Planes and pictures of an image whose tiles are coded each by itself."""
+    stride = codec.runtime.stride
+    runs = [
+        (slice(y, y + TILE), slice(x, x + TILE), codec.encode_steps(image[y:, x:][:TILE, :TILE]))
+        for y in range(0, image.shape[0], TILE)
+        for x in range(0, image.shape[1], TILE)
+    ]
+    height, width = (-(-side // stride) for side in image.shape[:2])
+    for _ in range(codec.max_steps):
+        plane = np.zeros((height, width, codec.runtime.bits), np.int8)
+        picture = np.zeros_like(image)
+        for rows, columns, steps in runs:
+            bits, shown = next(steps)
+            picture[rows, columns] = shown
+            y, x = rows.start // stride, columns.start // stride
+            plane[y : y + bits.shape[0], x : x + bits.shape[1]] = bits
+        yield plane, picture
+
+
+def tile_assignment(codec: Codec, image: np.ndarray, steps):
+    """What gives the fewest bytes for a PSNR if tiles take each its own number of steps."""
+    planes, pictures = zip(*steps, strict=True)
+    stride = codec.runtime.stride
+    side = TILE // stride
+    errors = np.array([location_errors(image, picture, TILE) for picture in pictures])
+    bits = location_bits(planes, codec.entropy_model)
+    rows, columns = errors.shape[1:]
+    padding = ((0, 0), (0, rows * side - bits.shape[1]), (0, columns * side - bits.shape[2]))
+    bits = np.pad(bits, padding).reshape(len(bits), rows, side, columns, side).sum(axis=(2, 4))
+    assignment = StepAssignment(errors, bits)
+    shape = planes[0].shape[:2]
+
+    def fewest(reached: float) -> int | None:
+        most = 255**2 * image.size / 10 ** (reached / 10)
+        for count in range(assignment.size + 1):
+            taken = assignment.steps(count)
+            if np.take_along_axis(errors, taken[None] - 1, axis=0).sum() <= most:
+                break
+        else:
+            return None
+        taken = taken.repeat(side, axis=0).repeat(side, axis=1)[: shape[0], : shape[1]]
+        header = header_of(codec, image, dynamic=True)
+        writer = StreamWriter(header, stride, codec.runtime.bits, codec.entropy_model)
+        for step in range(int(taken.max())):
+            writer.add(planes[step] * (taken > step)[..., None])
+        return len(writer.whole())
+
+    return fewest
+
+
+def seams(image: np.ndarray, picture: np.ndarray) -> float:
+    """The mean squared error beside the tiles' borders, as a share of that elsewhere."""
+    squares = np.square(image.astype(float) - picture).mean(axis=2)
+    beside = [np.isin(np.arange(side) % TILE, (0, TILE - 1)) for side in squares.shape]
+    border = beside[0][:, None] | beside[1]
+    return float(squares[border].mean() / squares[~border].mean())
+
+
+def bytes_at(points: list[tuple[int, float]], reached: float) -> int | None:
+    """Bytes at a PSNR, interpolated in their logarithm; None if the curve ends below it."""
+    points = [point for i, point in enumerate(points) if not i or point[1] > points[i - 1][1]]
+    sizes, qualities = np.array(points).T
+    if not qualities[0] <= reached <= qualities[-1]:
+        return None
+    return round(float(np.exp(np.interp(reached, qualities, np.log(sizes)))))
+
+
+def least(values: list[int | None]) -> int | None:
+    """The least of the values that there are."""
+    return min((value for value in values if value is not None), default=None)
+
+
+def saved(entry: dict, step: int, kind: str) -> list[float]:
+    """The share of bytes that each image saves at a step's PSNR, where it is reached."""
+    rows = [row for image in entry["images"] for row in image["rows"] if row["step"] == step]
+    return [1 - row[kind] / row["plain_bytes"] for row in rows if row[kind]]
+
+
+def markdown(report: dict) -> str:
+    """The report as a page."""
+    lines = [
+        "# Dynamic bit assignment",
+        "",
+        "Each location of the code takes its own number of steps (section 3.7 of the paper):",
+        "`tfrnnc-encode --psnr 30 --dynamic`. Measured by `benchmarks/dynamic_bits.py` on",
+        f"{report['folder']}; bytes are those of whole streams, masks included, at the PSNR that",
+        "the plain stream reaches after the step. *Saved* is the mean over the images, then the",
+        "least and the most.",
+        "",
+        "## What the encoder does",
+        "",
+        "The picture of a location depends on no other's bits in `fc` and `fc_lstm`. So one pass",
+        "over all steps tells the squared error of each location after each of its steps, and an",
+        "entropy model about what its bits take. Going on to a later step gains some error for",
+        "some bits; what gains most for a bit comes first, over the whole picture, until the PSNR",
+        "or SSIM asked for is reached, or the bytes are full. (This is the lower convex hull of",
+        "each location's rates and errors, cut at one slope.) Sizes are those of the coded stream,",
+        "which never exceeds a limit. Without limits a location stops where",
+        "its error is least.",
+        "",
+        "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
+        "and step where the choice is hard to foretell. They are what a dynamic stream pays.",
+    ]
+    for entry in report["models"]:
+        coded = "entropy-coded" if entry["entropy_coded"] else "not entropy-coded"
+        lines += ["", f"## {entry['model']} ({entry['model_id']}), {coded}", ""]
+        lines += independent_table(entry) if entry["independent"] else convolutional_table(entry)
+    return "\n".join(lines) + "\n"
+
+
+def independent_table(entry: dict) -> list[str]:
+    """The table of a model whose locations are independent."""
+    lines = [
+        "| step | PSNR | plain bytes | dynamic bytes | mean steps | saved |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for step in steps_of(entry):
+        mean = means(entry, step)
+        lines.append(
+            f"| {step} | {mean['psnr']:.2f} | {mean['plain_bytes']:,.0f} "
+            f"| {mean['dynamic_bytes']:,.0f} | {mean['mean_steps']:.2f} "
+            f"| {share(saved(entry, step, 'dynamic_bytes'))} |"
+        )
+    return lines
+
+
+def convolutional_table(entry: dict) -> list[str]:
+    """The table of a model whose locations depend on each other."""
+    lines = [
+        "| step | PSNR | saved by zeros | by tiles, same steps | by tiles, own steps "
+        "| error at borders, plain | tiles |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    kinds = ("zeros_bytes", "tiles_bytes", "dynamic_tiles_bytes")
+    for step in steps_of(entry):
+        mean = means(entry, step)
+        cells = " | ".join(share(saved(entry, step, kind)) for kind in kinds)
+        lines.append(
+            f"| {step} | {mean['psnr']:.2f} | {cells} "
+            f"| {mean['seams_plain']:.2f} | {mean['seams_tiles']:.2f} |"
+        )
+    count = len(entry["images"])
+    return [
+        *lines,
+        "",
+        f"{count} images; in brackets, how many of them reach the PSNR at all. The error at",
+        "borders is the mean squared error in the pixels beside a border of tiles, as a share of",
+        "that elsewhere. *Zeros*: a location stops when its error is low enough, and its bits are",
+        "0 from then on. *Tiles*: squares of 32x32 pixels coded each by itself.",
+        "",
+        "What such a location shows depends on its neighbours' bits, too, so that stopping one",
+        "changes the others, and one pass does not tell what a choice does. `--dynamic` refuses",
+        "these models for now: zeros mostly save bytes where the PSNR is in the middle of the",
+        "model's range, but take an encoding for each threshold, and end below the last steps'",
+        "PSNR. Decoders read such streams. Tiles cost bytes, and show their borders.",
+    ]
+
+
+def steps_of(entry: dict) -> list[int]:
+    """The steps that were measured."""
+    return [row["step"] for row in entry["images"][0]["rows"]]
+
+
+def means(entry: dict, step: int) -> dict[str, float]:
+    """The means of the numbers in all images' rows of a step."""
+    rows = [row for image in entry["images"] for row in image["rows"] if row["step"] == step]
+    return {name: float(np.mean([row[name] or 0 for row in rows])) for name in rows[0]}
+
+
+def share(values: list[float]) -> str:
+    """A mean with its range, in per cent, and of how many."""
+    if not values:
+        return "never reached"
+    low, mean, high = (100 * value for value in (min(values), np.mean(values), max(values)))
+    return f"{mean:.1f} % ({low:.1f} to {high:.1f}) [{len(values)}]"
+
+
+if __name__ == "__main__":
+    main()

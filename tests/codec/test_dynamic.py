@@ -1,0 +1,266 @@
+"""Dynamic bit assignment: each location its own number of steps."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from conftest import PHOTOS
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tfrnnc
+from tfrnnc.bitstream import Header, StreamWriter, read_header
+from tfrnnc.codec.dynamic import StepAssignment, location_bits, location_errors
+from tfrnnc.errors import ConfigError, CorruptStreamError, TruncatedStreamError
+from tfrnnc.images import read_image, to_uint8
+from tfrnnc.metrics import block_ssim, psnr
+
+
+@pytest.fixture(scope="module", params=["litert", "keras"])
+def codec(request, independent_folder):
+    return tfrnnc.load(independent_folder, runtime=request.param)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return read_image(PHOTOS / "coffee.png")[100:163, 90:181]
+
+
+@pytest.fixture(scope="module")
+def mixed(codec, photo):
+    """A stream in which locations take each number of steps."""
+    encoded = codec.encode_with_picture(photo, dynamic=True)
+    assert set(np.unique(codec.read_planes(encoded.data).steps_taken)) == {1, 2, 3}
+    return encoded
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (8, 8), (33, 17), (16, 40)])
+def test_every_size_comes_back(codec, noise, size):
+    image = noise(*size)
+    for settings in ({}, {"entropy_coding": False}, {"effort": 1}):
+        data, picture, missed = codec.encode_with_picture(image, dynamic=True, **settings)
+        np.testing.assert_array_equal(codec.decode(data), picture)
+        assert read_header(data)[0].dynamic
+        assert missed == []
+
+
+def test_each_location_shows_what_it_showed_after_its_last_step(codec, photo, mixed):
+    data, picture, _ = mixed
+    steps = codec.read_planes(data).steps_taken
+    pictures = [picture for _, picture in codec.encode_steps(photo)]
+    for row, column in np.ndindex(*steps.shape):
+        place = np.s_[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        np.testing.assert_array_equal(picture[place], pictures[steps[row, column] - 1][place])
+
+
+def test_a_location_alone_equals_its_place_in_the_picture(codec, mixed):
+    """Decoding is exact in each location, whatever is around it."""
+    found = codec.read_planes(mixed.data)
+    for row, column in [(0, 0), (3, 5), (6, 10), (7, 11)]:
+        place = np.s_[row : row + 1, column : column + 1]
+        patch = mixed.picture[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        header = Header(codec.runtime.model_id, patch.shape[1], patch.shape[0], 3)
+        writer = StreamWriter(header, 8, 4)
+        for plane in found.planes[: found.steps_taken[row, column]]:
+            writer.add(plane[place])
+        np.testing.assert_array_equal(codec.decode(writer.whole()), patch)
+
+
+def test_fewer_steps_and_cut_streams(codec, photo, mixed):
+    """The first planes are those of the longer stream, and each byte adds to what is known."""
+    data, picture, _ = mixed
+    whole = codec.read_planes(data)
+    progressive = list(codec.decode_progressive(data))
+    np.testing.assert_array_equal(progressive[-1], picture)
+    for steps in (1, 2, 3):
+        np.testing.assert_array_equal(codec.decode(data, steps=steps), progressive[steps - 1])
+    known, start = [], whole.ends[0] // 4
+    for size in range(start, len(data)):
+        with pytest.raises(TruncatedStreamError):
+            codec.decode(data[:size])
+        found = codec.read_planes(data[:size], allow_truncated=True)
+        planes = np.stack(found.planes)
+        assert ((planes == 0) | (planes == whole.planes[: len(planes)])).all()
+        assert found.whole_steps == sum(end <= size for end in whole.ends)
+        known.append(np.count_nonzero(planes))
+        if size % 7 == 0:
+            cut = codec.decode(data[:size], allow_truncated=True)
+            stays = np.ones(picture.shape[:2], bool)
+            for row, column in np.argwhere(found.planes[-1].any(axis=2)):
+                stays[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = False
+            if len(found.planes) > 1:
+                before = progressive[len(found.planes) - 2]
+                np.testing.assert_array_equal(cut[stays], before[stays])
+    assert known == sorted(known)
+    assert len(set(known)) > 0.6 * len(known)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
+    image = photo[:33, :42]
+    shared = b"" if header else codec.shared_header(42, 33, dynamic=True)
+    whole = codec.encode(image, header=header, dynamic=True)
+    sizes, errors = [], []
+    for allowed in [*range(3, len(whole), 9), *range(len(whole), len(whole) + 3)]:
+        try:
+            code, picture, _ = codec.encode_with_picture(
+                image, max_bytes=allowed, header=header, dynamic=True
+            )
+        except ConfigError:
+            assert not sizes
+            continue
+        assert len(code) <= allowed
+        np.testing.assert_array_equal(codec.decode(shared + code), picture)
+        sizes.append(allowed - len(code))
+        errors.append(np.square(image - picture.astype(float)).sum())
+    assert sizes[-3:] == [0, 1, 2]
+    assert np.mean(sizes) < 4
+    first_step = len(codec.encode(image, steps=1, header=header, dynamic=True))
+    assert (
+        len(sizes) > (len(whole) - first_step) / 9 + 3
+    )  # Parts of the first step are pictures, too.
+
+
+@pytest.mark.parametrize(("name", "measure"), [("psnr", psnr), ("ssim", block_ssim)])
+def test_targets_are_just_reached(codec, photo, name, measure):
+    least = measure(photo, codec.encode_with_picture(photo, steps=1).picture)
+    most = measure(photo, codec.encode_with_picture(photo, dynamic=True).picture)
+    assert least < most
+    bits = []
+    for share in (0.1, 0.5, 0.9):
+        target = least + share * (most - least)
+        settings = {name: target, "dynamic": True}
+        data, picture, missed = codec.encode_with_picture(photo, **settings)
+        assert missed == []
+        assert target <= measure(photo, picture) < target + 0.2 * (most - least)
+        bits.append(np.count_nonzero(codec.read_planes(data).planes))
+    assert bits[0] < bits[1] < bits[2]
+
+
+def test_a_target_out_of_reach(codec, photo, caplog):
+    with caplog.at_level(logging.WARNING, "tfrnnc"):
+        data, picture, missed = codec.encode_with_picture(photo, psnr=70, dynamic=True)
+    assert [target.name for target in missed] == ["PSNR"]
+    assert "PSNR of 70" in caplog.text
+    assert data == codec.encode(photo, dynamic=True)
+    # As without limits: each location takes what its picture gains from.
+    best = np.min(
+        [location_errors(photo, each, 8) for _, each in codec.encode_steps(photo)], axis=0
+    )
+    np.testing.assert_array_equal(location_errors(photo, picture, 8), best)
+
+
+def test_limits_combine_to_the_tightest(codec, photo):
+    allowed = len(codec.encode(photo, dynamic=True)) - 20
+    by_bytes = codec.encode(photo, max_bytes=allowed, dynamic=True)
+    assert codec.encode(photo, max_bytes=allowed, psnr=60, dynamic=True) == by_bytes
+    bpp = 8 * (allowed + 0.5) / photo[..., 0].size
+    assert codec.encode(photo, bpp=bpp, dynamic=True) == by_bytes
+    two = codec.read_planes(codec.encode(photo, steps=2, dynamic=True)).steps_taken
+    assert set(np.unique(two)) == {1, 2}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_bare_code_and_the_shared_header(codec, photo, steps):
+    shared = codec.shared_header(photo.shape[1], photo.shape[0], dynamic=True)
+    code, picture, _ = codec.encode_with_picture(photo, steps=steps, header=False, dynamic=True)
+    found = codec.read_planes(shared + code)
+    assert found.whole_steps == found.steps_taken.max() == len(found.planes) <= steps
+    np.testing.assert_array_equal(codec.decode(shared + code), picture)
+    assert len(code) <= len(codec.encode(photo, steps=steps, dynamic=True)) - len(shared)
+
+
+def test_models_whose_locations_depend_on_each_other(tiny_codec, noise):
+    """The convolutional ones do not write such streams, and read missing bits as zeros."""
+    image = noise(16, 24)
+    runtime = tiny_codec.runtime
+    if runtime.independent:
+        assert read_header(tiny_codec.encode(image, dynamic=True))[0].dynamic
+        return
+    with pytest.raises(ConfigError, match="depend on each other"):
+        tiny_codec.encode(image, dynamic=True)
+    planes = [plane for plane, _ in tiny_codec.encode_steps(image)]
+    for plane in planes[1:]:
+        plane[:, 1:] = 0
+    header = Header(runtime.model_id, 24, 16, 3, dynamic=True)
+    writer = StreamWriter(header, runtime.stride, runtime.bits)
+    states = reconstruction = None
+    for step, plane in enumerate(planes):
+        writer.add(plane)
+        reconstruction, states = runtime.decode_step(plane, states, reconstruction, step)
+    picture = tiny_codec.decode(writer.whole())
+    np.testing.assert_array_equal(picture, to_uint8(reconstruction))
+
+
+def test_which_models_are_independent(tiny_folder):
+    for runtime in ("litert", "keras"):
+        codec = tfrnnc.load(tiny_folder, runtime=runtime)
+        # The tiny conv model's decoder has kernels as wide as its strides.
+        arch = "conv_lstm" if "conv_lstm" in str(tiny_folder) else "others"
+        assert codec.runtime.independent == (arch == "others")
+
+
+def test_damage_is_found(codec, mixed):
+    data = mixed.data
+    _, start = read_header(data)
+    wrong = 0
+    for position in range(start, len(data) - 1):
+        damaged = data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1 :]
+        try:
+            codec.read_planes(damaged)
+        except (CorruptStreamError, TruncatedStreamError):
+            continue
+        wrong += 1
+    assert wrong <= len(data) / 50
+
+
+points = st.lists(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(1, 9)), min_size=1, max_size=6),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(points, st.data())
+def test_an_assignment_is_the_best_for_some_price_of_a_bit(values, data):
+    """Held against trying all numbers of steps at each location."""
+    steps = min(len(each) for each in values)
+    table = np.array([each[:steps] for each in values])  # (locations, steps, 2)
+    errors = table[None, ..., 0].transpose(2, 0, 1)
+    bits = table[None, ..., 1].transpose(2, 0, 1)
+    assignment = StepAssignment(errors, bits)
+    rates = bits.cumsum(axis=0)
+    at_most, fewest = assignment.steps(assignment.size), assignment.steps(0)
+    assert (fewest == 1).all()
+    np.testing.assert_array_equal(at_most - 1, errors.argmin(axis=0))
+    count = data.draw(st.integers(0, assignment.size))
+    chosen = assignment.steps(count) - 1
+
+    def total(of, chosen):
+        return np.take_along_axis(of, chosen[None], axis=0).sum()
+
+    spent = total(rates, chosen) - total(rates, fewest - 1)
+    assert assignment.bits(count) == spent
+    assert assignment.count(spent) >= count
+    more, fewer = (assignment.steps(i) - 1 for i in (min(count + 1, assignment.size), count))
+    if (more == fewer).all():
+        return
+    price = (total(errors, fewer) - total(errors, more)) / (
+        total(rates, more) - total(rates, fewer)
+    )
+    cheapest = (errors + price * rates).min(axis=0).sum()
+    assert total(errors, chosen) + price * total(rates, chosen) == pytest.approx(cheapest)
+
+
+def test_bits_of_locations_add_up_to_the_code(codec, photo):
+    planes = [plane for plane, _ in codec.encode_steps(photo)]
+    even = location_bits(planes, None)
+    assert even.shape == (3, 8, 12)
+    assert (even == 4).all()
+    coded = location_bits(planes, codec.entropy_model)
+    writer = StreamWriter(read_header(codec.encode(photo))[0], 8, 4, codec.entropy_model)
+    for plane in planes:
+        writer.add(plane)
+    assert abs(coded.sum() / 8 - len(writer.code())) < 2 * len(planes) + 3

@@ -1,0 +1,256 @@
+"""Dynamic bit assignment (section 3.7): each location of the code takes the steps it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel, Header, StreamWriter
+from tfrnnc.bitstream.probabilities import COST_OF_ONE
+from tfrnnc.codec.encoding import (
+    Encoded,
+    ResidualLoop,
+    Target,
+    decode,
+    per_pixel,
+    read_for_encoding,
+    too_few_bytes,
+)
+from tfrnnc.codec.runtime import Runtime
+from tfrnnc.codec.search import BitSearch
+from tfrnnc.errors import TruncatedStreamError
+
+CLOSE = 1000  #: bytes are filled but for one in so many, and to the byte where they are fewer
+
+
+class StepAssignment:
+    """How many steps each location takes, from the least that is decodable to the best picture.
+
+    A location first takes one step. It goes on to a later one where this gains; what gains most
+    for its bits comes first, over all locations. (Of the points rate and error of each location
+    after each step, those on the lower convex hull are used: for any price of a bit, the sum of
+    errors and priced bits is then the least.)
+
+    Args:
+        errors: floats (steps, h, w), each location's squared error after each step.
+        bits: floats (steps, h, w), the bits that each location takes for each step, above 0.
+
+    Attributes:
+        size: how many times a location goes on until the picture is best.
+    """
+
+    def __init__(self, errors: np.ndarray, bits: np.ndarray):
+        steps, *self._grid = errors.shape
+        errors = errors.reshape(steps, -1).astype(float)
+        rates = np.cumsum(bits.reshape(steps, -1), axis=0)
+        step_numbers = np.arange(steps)[:, None]
+        places = np.arange(errors.shape[1])
+        taken = np.zeros_like(places)
+        slopes, where, until, spent = [], [], [], [np.zeros(1)]
+        while places.size:
+            at = taken[places], places
+            gains, costs = errors[at] - errors[:, places], rates[:, places] - rates[at]
+            slope = np.divide(
+                gains, costs, out=np.zeros_like(gains), where=step_numbers > taken[places]
+            )
+            best = slope.argmax(axis=0)
+            picked = best, np.arange(places.size)
+            worth = slope[picked] > 0
+            slopes.append(slope[picked][worth])
+            spent.append(costs[picked][worth])
+            places, best = places[worth], best[worth]
+            where.append(places)
+            until.append(best + 1)
+            taken[places] = best
+        order = np.argsort(-np.concatenate(slopes), kind="stable")
+        self._where, self._until = np.concatenate(where)[order], np.concatenate(until)[order]
+        self._spent = np.cumsum(np.concatenate(spent[1:])[order])
+        self.size = order.size
+
+    def steps(self, count: int) -> np.ndarray:
+        """How many steps each location takes after so many have gone on, int (h, w)."""
+        steps = np.ones(int(np.prod(self._grid)), int)
+        np.maximum.at(steps, self._where[:count], self._until[:count])
+        return steps.reshape(self._grid)
+
+    def bits(self, count: int) -> float:
+        """Bits that so many of them take beyond the first step."""
+        return float(self._spent[count - 1]) if count else 0.0
+
+    def count(self, bits: float) -> int:
+        """How many can go on for so many bits."""
+        return int(np.searchsorted(self._spent, bits, side="right"))
+
+
+class DynamicEncoder:
+    """Encodes an image with a number of steps for each location.
+
+    All steps are taken once, for all locations. As no location's picture depends on another's
+    bits, this tells what any assignment looks like.
+
+    Args:
+        runtime: of a model whose locations are independent.
+        entropy_model: the model's, if it is to be used.
+        header: of the stream.
+        pixels: uint8 (H, W, 3).
+        steps: most steps of a location.
+        bare: make the code only.
+        search: improves the bits; None takes the model's as they are.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        entropy_model: EntropyModel | None,
+        header: Header,
+        pixels: np.ndarray,
+        steps: int,
+        bare: bool,
+        search: BitSearch | None,
+    ):
+        self._runtime, self._entropy_model, self._header = runtime, entropy_model, header
+        self._pixels, self._bare = pixels, bare
+        self._planes: list[np.ndarray] = []
+        self._pictures: list[np.ndarray] = []
+        loop = ResidualLoop(runtime, pixels, search=search)
+        for _ in range(steps):
+            plane, picture = loop.step()
+            self._planes.append(plane)
+            self._pictures.append(picture)
+        errors = [location_errors(pixels, each, runtime.stride) for each in self._pictures]
+        self._assignment = StepAssignment(
+            np.array(errors), location_bits(self._planes, entropy_model)
+        )
+
+    def encode(self, max_bytes: int | None, targets: list[Target]) -> Encoded:
+        """The stream of the fewest bits that reach the targets, within `max_bytes`.
+
+        Raises:
+            ConfigError: if nothing that can be decoded fits in `max_bytes`.
+        """
+        count = self._assignment.size
+        if targets:
+            count = _least(count, lambda count: not self._missed(self._picture(count), targets))
+        data = self._stream(count)
+        if max_bytes is not None and len(data) > max_bytes:
+            count, data = self._fit(max_bytes, count, len(data))
+        if max_bytes is not None and len(data) > max_bytes:
+            return self._cut_first_step(max_bytes, targets)
+        picture = self._picture(count)
+        return Encoded(data, picture, self._missed(picture, targets))
+
+    def _missed(self, picture: np.ndarray, targets: list[Target]) -> list[Target]:
+        return [each for each in targets if each.measure(self._pixels, picture) < each.value]
+
+    def _picture(self, count: int) -> np.ndarray:
+        steps = self._assignment.steps(count)
+        picture = self._pictures[0].copy()
+        for step in range(1, int(steps.max())):
+            shown = per_pixel(steps > step, self._runtime.stride, picture.shape)
+            np.copyto(picture, self._pictures[step], where=shown)
+        return picture
+
+    def _stream(self, count: int) -> bytes:
+        steps = self._assignment.steps(count)
+        writer = StreamWriter(
+            self._header, self._runtime.stride, self._runtime.bits, self._entropy_model
+        )
+        for step in range(int(steps.max())):
+            writer.add(self._planes[step] * (steps > step)[..., None])
+        if not self._bare:
+            return writer.whole()
+        # Cut out of the code with its end, so that the last byte's spare bits are the end's.
+        if writer.steps < self._header.steps:
+            writer.add(np.zeros_like(self._planes[0]))
+        prefix, code = self._header.to_bytes(), writer.code()
+        found = read_for_encoding(prefix + code, self._runtime, self._entropy_model)
+        return code[: found.ends[-1] - len(prefix)]
+
+    def _fit(self, max_bytes: int, high: int, high_size: int) -> tuple[int, bytes]:
+        """The largest assignment found whose stream fits, and the stream; or the least one.
+
+        Args:
+            max_bytes: that the stream may take.
+            high: an assignment whose stream takes more.
+            high_size: how many bytes it takes.
+        """
+        low, data = 0, self._stream(0)
+        tries = 0
+        while high - low > 1 and len(data) <= max_bytes - max_bytes // CLOSE:
+            # Bytes go nearly as the bits that were counted; where they do not, halving helps.
+            share = (max_bytes - len(data)) / (high_size - len(data)) if tries % 3 < 2 else 0.5
+            bits = [self._assignment.bits(count) for count in (low, high)]
+            count = self._assignment.count(bits[0] + share * (bits[1] - bits[0]))
+            count = min(max(count, low + 1), high - 1)
+            tried = self._stream(count)
+            if len(tried) <= max_bytes:
+                low, data = count, tried
+            else:
+                high, high_size = count, len(tried)
+            tries += 1
+        return low, data
+
+    def _cut_first_step(self, max_bytes: int, targets: list[Target]) -> Encoded:
+        writer = StreamWriter(
+            self._header, self._runtime.stride, self._runtime.bits, self._entropy_model
+        )
+        writer.add(self._planes[0])
+        cut = writer.code()[:max_bytes] if self._bare else writer.cut(max_bytes)
+        if cut:
+            prefix = self._header.to_bytes() if self._bare else b""
+            try:
+                found = read_for_encoding(prefix + cut, self._runtime, self._entropy_model)
+            except TruncatedStreamError:
+                pass
+            else:
+                picture = decode(self._runtime, found.planes, self._pixels.shape)
+                return Encoded(cut, picture, targets)
+        raise too_few_bytes(max_bytes, self._pixels, writer)
+
+
+def location_errors(pixels: np.ndarray, picture: np.ndarray, stride: int) -> np.ndarray:
+    """The sum of squared differences at each location of the code, int64 (h, w).
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        picture: of the same size.
+        stride: pixels between two locations.
+    """
+    squares = np.square(pixels.astype(np.int64) - picture).sum(axis=2)
+    height, width = squares.shape
+    squares = np.pad(squares, ((0, -height % stride), (0, -width % stride)))
+    blocks = squares.reshape(squares.shape[0] // stride, stride, -1, stride)
+    return blocks.sum(axis=(1, 3))
+
+
+def location_bits(planes: Sequence[np.ndarray], model: EntropyModel | None) -> np.ndarray:
+    """The bits that each location takes in each plane, floats (steps, h, w).
+
+    Args:
+        planes: int8 (h, w, bits) of -1 and +1.
+        model: of the bits; None takes all for equally probable.
+    """
+    result = []
+    for step, plane in enumerate(planes):
+        height, width, bits = plane.shape
+        costs = np.full(height * width, float(bits))
+        if model is not None:
+            costs[:] = 0
+            for part, values in model.passes_of(planes[:step], plane):
+                of_bits = np.where(values > 0, part.probabilities, 65536 - part.probabilities)
+                costs[part.cells] += COST_OF_ONE[of_bits].sum(axis=1)
+        result.append(costs.reshape(height, width))
+    return np.array(result)
+
+
+def _least(most: int, enough: Callable[[int], bool]) -> int:
+    """The least number up to `most` that is enough, if all larger ones are; else `most`."""
+    low, high = -1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle
+    return high
