@@ -55,7 +55,7 @@ def main(paths, model, as_json):
         if fact["step_ends"]:
             steps += f" ending at {', '.join(f'{end:,}' for end in fact['step_ends'])} bytes"
         if fact["state"] in ("cut", "damaged"):
-            steps += f"; {fact['state']}: {fact['whole_steps'] or 0} steps are whole"
+            steps += f"; {fact['state']}: {fact['whole_steps'] or 0} of them whole"
         elif fact["state"] == "unknown":
             steps += "; not looked into, as the model is not known"
         return (
