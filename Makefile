@@ -91,6 +91,10 @@ web-demo: web_demo/node_modules/.installed ## Build the page and serve it on loc
 test-web: ## Run the page's tests, in Chromium too (web_demo/README.md).
 	web_demo/scripts/test_all.sh
 
+.PHONY: check-web-firefox
+check-web-firefox: ## Try the page in Firefox, too (apt-get install firefox-esr).
+	web_demo/scripts/check_firefox.sh
+
 .PHONY: thumbnails
 thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG on thumbnails.
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,18 @@ def test_output_is_named_after_the_input(run, image):
     assert Path("a.png").is_file()
 
 
+def test_original_is_not_written_over_unasked(run, image):
+    """`tfrnnc-encode a.png` and `tfrnnc-decode a.rnnc` leave a.png as it was."""
+    original = image.read_bytes()
+    Path("a.png").write_bytes(original)
+    run(encode, "a.png")
+    result = run(decode, "a.rnnc", code=1)
+    assert "a.png: is there already" in result.stderr
+    assert Path("a.png").read_bytes() == original
+    run(decode, "a.rnnc", "a.png")
+    assert Path("a.png").read_bytes() != original
+
+
 def test_cut_file(run, image, tiny_model_folder):
     run(encode, image, "a.rnnc")
     data = Path("a.rnnc").read_bytes()
@@ -145,12 +158,12 @@ def test_cut_file(run, image, tiny_model_folder):
     assert "2 of 3 steps are whole" in result.stderr
     assert "--partial" in result.stderr
     assert not Path("a.png").exists()
-    assert "cut: 2 steps are whole" in run(info, "a.rnnc").stdout
+    assert "cut: 2 of them whole" in run(info, "a.rnnc").stdout
     run(decode, "a.rnnc", "--partial")
     partial = read_image("a.png")
     expected = tfrnnc.load(tiny_model_folder).decode(data[:-1], allow_truncated=True)
     np.testing.assert_array_equal(partial, expected)
-    run(decode, "a.rnnc", "--steps", 2)
+    run(decode, "a.rnnc", "a.png", "--steps", 2)
     assert (read_image("a.png") != partial).any()
 
 
@@ -161,10 +174,10 @@ def test_damaged_file(run, image):
     Path("a.rnnc").write_bytes(data)
     result = run(decode, "a.rnnc", code=1)
     assert "a.rnnc: the stream is damaged: step 3 is wrong; 2 of 3 steps are whole" in result.stderr
-    assert "damaged: 2 steps are whole" in run(info, "a.rnnc").stdout
+    assert "damaged: 2 of them whole" in run(info, "a.rnnc").stdout
     run(decode, "a.rnnc", "--partial")
     partial = read_image("a.png")
-    run(decode, "a.rnnc", "--steps", 2)
+    run(decode, "a.rnnc", "a.png", "--steps", 2)
     np.testing.assert_array_equal(read_image("a.png"), partial)
 
 
@@ -280,7 +293,7 @@ def test_output_folder_that_cannot_be_made(run, image):
     assert "file" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["encode", "decode", "evaluate", "info", "train"])
+@pytest.mark.parametrize("name", ["encode", "decode", "evaluate", "export", "info", "train"])
 def test_installed_commands(name):
     script = Path(sys.executable).parent / f"tfrnnc-{name}"
     result = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
@@ -296,3 +309,23 @@ def test_quiet_installed_command(image, tmp_path):
     result = subprocess.run(words, capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("", "")
     assert stream.is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+def test_reader_that_goes_away(image):
+    """As `| head` does: no message, no traceback, and not code 0."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [Path(sys.executable).parent / "tfrnnc-encode", image, "-", "--quiet"]
+    result = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_full_standard_output(image):
+    words = [Path(sys.executable).parent / "tfrnnc-encode", image, "-", "--quiet"]
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "error: standard output: cannot be written (No space left on device)\n"

@@ -148,7 +148,8 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
 
     run(tiny_model_folder, tmp_path / "saved", "--target", "savedmodel")
     assert (tmp_path / "saved" / "decoder_1" / "saved_model.pb").is_file()
-    run(tiny_model_folder, tmp_path / "fixed", "--size", "32x40")
+    result = run(tiny_model_folder, tmp_path / "fixed", "--size", "32x40", "--quiet")
+    assert result.output == ""
     assert json.loads((tmp_path / "fixed" / "manifest.json").read_text())["size"] == [32, 40]
 
     assert "multiple" in run(tiny_model_folder, tmp_path / "a", "--size", "3x3", code=1).stderr

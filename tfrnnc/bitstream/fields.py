@@ -21,7 +21,7 @@ class FieldReader:
         taken = self.data[self.offset : self.offset + count]
         if len(taken) < count:
             raise TruncatedStreamError(
-                f"the stream is cut within its header, after {len(self.data)} bytes"
+                f"the stream is cut within its header, after {len(self.data)} bytes; get the rest"
             )
         self.offset += count
         return bytes(taken)

@@ -35,6 +35,8 @@ def command(**settings):
                 return function(*args, **kwargs)
             except TfrnncError as error:
                 fail(error)
+            except BrokenPipeError:
+                raise  # Click ends the command quietly, as `| head` wants it.
             except OSError as error:
                 fail(describe_os_error(error))
 
@@ -101,10 +103,10 @@ def pair_paths(
     if output_dir is not None:
         if STANDARD in paths:
             raise click.UsageError("--output-dir takes files, not standard input")
-        pairs = [(path, str(output_dir / Path(path).with_suffix(suffix).name)) for path in paths]
+        pairs = [(path, str(output_dir / _with_suffix(path, suffix).name)) for path in paths]
     elif len(paths) == 1:
         path = paths[0]
-        pairs = [(path, path if path == STANDARD else str(Path(path).with_suffix(suffix)))]
+        pairs = [(path, path if path == STANDARD else str(_with_suffix(path, suffix)))]
     elif len(paths) == 2 and is_output(paths[1]):
         pairs = [(paths[0], paths[1])]
     elif len(paths) == 2:
@@ -122,6 +124,13 @@ def pair_paths(
         if Path(output).resolve() in resolved:
             raise click.UsageError(f"{output} is both input and output; give another OUTPUT")
     return pairs
+
+
+def _with_suffix(path: str, suffix: str) -> Path:
+    """A path with another suffix."""
+    if Path(path).name in ("", ".."):
+        raise click.UsageError(f"{path!r} is a folder, not a file; name the files in it")
+    return Path(path).with_suffix(suffix)
 
 
 def display(path: str, standard: str = "standard input") -> str:
@@ -147,10 +156,16 @@ def write_output(path: str, data: bytes) -> None:
 
     Raises:
         OutputError: if it cannot be written.
+        BrokenPipeError: if it is standard output and nobody reads it any more.
     """
     if path == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"standard output: cannot be written ({error.strerror})") from error
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +203,8 @@ def run_all(
         name = display(source)
         try:
             fact = work(source, output)
+        except BrokenPipeError:
+            raise
         except (TfrnncError, OSError) as error:
             failures += 1
             _print(f"error: {_reason(error, name)}", to_stderr=True)

@@ -11,6 +11,7 @@ from PIL import Image
 from tfrnnc.bitstream.container import MAX_PIXELS
 from tfrnnc.cli.common import (
     STANDARD,
+    OutputError,
     command,
     display,
     pair_paths,
@@ -52,7 +53,8 @@ def main(paths, output_dir, model, runtime, threads, steps, partial, max_pixels,
 
     INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format (.png,
     .jpg, .webp and others); - writes a PNG to standard output; left out, it is a PNG named
-    after the input.
+    after the input. As that may be the name of the original, a file that is there already is
+    written over only where OUTPUT or --output-dir is given.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
@@ -68,9 +70,15 @@ def main(paths, output_dir, model, runtime, threads, steps, partial, max_pixels,
     if model:
         model_folder(model)  # Fails now rather than once for each input.
     select = CodecSelector(model, runtime, threads)
+    named_after_input = output_dir is None and len(paths) == 1 and paths[0] != STANDARD
 
     def work(source: str, output: str) -> dict:
         data = read_input(source)
+        if named_after_input and Path(output).exists():
+            raise OutputError(
+                f"{output}: is there already, and may be the original; "
+                "to write over it, give it as OUTPUT"
+            )
         codec = select(data)
         picture = codec.decode(data, steps, allow_truncated=partial, max_pixels=max_pixels)
         encoded = io.BytesIO()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -100,7 +100,10 @@ CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
     help="Values in a kernel for --optimize cluster.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def main(model, output, target, size, quantize, calibration, images, optimize, **optimization):
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def main(
+    model, output, target, size, quantize, calibration, images, optimize, quiet, **optimization
+):
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
 
     One step of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
@@ -110,6 +113,7 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
+    say = _silence if quiet else click.echo
     pixels = _parse_size(size)
     if (quantize == "int8") != (calibration is not None):
         raise click.UsageError("--calibration FOLDER is needed for --quantize int8, and only there")
@@ -142,18 +146,18 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     optimized = None
     if optimize != "none":
         check_size(trained, pixels)
-        optimized = _optimize(trained, optimize, output, **optimization)
+        optimized = _optimize(trained, optimize, output, say, quiet, **optimization)
     if target == "savedmodel":
         for step in export_saved_models(trained, output, pixels):
-            click.echo(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
+            say(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
         return
     manifest = export_measured(trained, output, compared, pixels, quantize, calibrating, optimized)
     if optimized is None and folder.resolve() != output.resolve():
-        copy_entropy_model(folder, output)
+        copy_entropy_model(folder, output, say)
     parity = manifest.parity
     for file in (*manifest.encoders, *manifest.decoders):
-        click.echo(f"{output / file.name}: {file.size_bytes:,} bytes")
-    click.echo(
+        say(f"{output / file.name}: {file.size_bytes:,} bytes")
+    say(
         f"compared with Keras on {parity['images']} images: {sum(parity['bits_differing'])} bits "
         f"of {parity['bits_per_step'] * len(parity['bits_differing']):,} differ, the picture by "
         f"{parity['max_difference']:.1e} at most; "
@@ -161,17 +165,23 @@ def main(model, output, target, size, quantize, calibration, images, optimize, *
     )
 
 
-def copy_entropy_model(folder: Path, output: Path) -> None:
+def _silence(line: str) -> None:
+    """Says nothing."""
+
+
+def copy_entropy_model(folder: Path, output: Path, say: Callable[[str], None] = click.echo) -> None:
     """Copies a model's entropy model, if it has one, to where its TFLite files are."""
     if (folder / ENTROPY_MODEL_FILE).is_file():
         with replacing(output / ENTROPY_MODEL_FILE) as temporary:
             shutil.copyfile(folder / ENTROPY_MODEL_FILE, temporary)
-        click.echo(
+        say(
             f"{output / ENTROPY_MODEL_FILE}: {(output / ENTROPY_MODEL_FILE).stat().st_size:,} bytes"
         )
 
 
-def _optimize(model, method, output, data, sparsity, clusters, fine_tune_steps, **recipe):
+def _optimize(
+    model, method, output, say, quiet, data, sparsity, clusters, fine_tune_steps, **recipe
+):
     """Optimises the model in place and saves it in the folder; returns the settings."""
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.models.model_files import WEIGHTS_FILE, save_model
@@ -180,11 +190,11 @@ def _optimize(model, method, output, data, sparsity, clusters, fine_tune_steps, 
     fine_tuned = fine_tuning(fine_tune_steps, **recipe)
     images = JoinedImages([open_images(place) for place in data]) if fine_tuned else []
     optimization = optimize_weights(
-        model, method, images, fine_tuned, sparsity=sparsity, clusters=clusters
+        model, method, images, fine_tuned, sparsity=sparsity, clusters=clusters, quiet=quiet
     )
     save_model(model, output)
     done = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in optimization.items())
-    click.echo(f"{output / WEIGHTS_FILE}: {done}")
+    say(f"{output / WEIGHTS_FILE}: {done}")
     return optimization
 
 

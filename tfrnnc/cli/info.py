@@ -59,7 +59,7 @@ def main(paths, model, as_json):
         if fact["dynamic"] and fact["mean_steps"]:
             steps += f", {fact['mean_steps']:.2f} on average"
         if fact["state"] in ("cut", "damaged"):
-            steps += f"; {fact['state']}: {fact['whole_steps'] or 0} steps are whole"
+            steps += f"; {fact['state']}: {fact['whole_steps'] or 0} of them whole"
         elif fact["state"] == "unknown":
             steps += "; not looked into, as the model is not known"
         return (

@@ -135,12 +135,15 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 )
 @click.option("--warmup-steps", type=click.IntRange(0), default=100, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def main(resume, quiet, output, learning_rate, finished_codec, **options):
     """Train a codec on images.
 
     The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
     to resume from, and the logs.
+
+    Exit codes: 0, all went well; 1, something failed, or it was interrupted; 2, the command was not
+    understood.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     prepare_environment()
@@ -188,12 +191,13 @@ def main(resume, quiet, output, learning_rate, finished_codec, **options):
         load_weights(model, model_folder(settings["initial_model"]) / WEIGHTS_FILE)
     images, validation_images = _open_data(**settings["data"])
     write_settings(folder, settings)
-    click.echo(
-        f"{model.arch}: {model.count_params():,} parameters, "
-        f"{model.bits / model.stride**2:.3f} bpp a step, {model.steps} steps; "
-        f"{len(images):,} images to train on, {len(validation_images):,} to measure on",
-        err=True,
-    )
+    if not quiet:
+        click.echo(
+            f"{model.arch}: {model.count_params():,} parameters, "
+            f"{model.bits / model.stride**2:.3f} bpp a step, {model.steps} steps; "
+            f"{len(images):,} images to train on, {len(validation_images):,} to measure on",
+            err=True,
+        )
     try:
         train(model, images, validation_images, recipe, folder, bool(resume), quiet)
     except KeyboardInterrupt:

@@ -105,7 +105,7 @@ def read_images(folder: Path, protocol: Protocol) -> list[EvaluatedImage]:
         name = path.relative_to(folder).as_posix()
         images.append(EvaluatedImage(path, name, width, height, image_digest(pixels)))
     if not images:
-        raise DataError(f"{folder} holds no images")
+        raise DataError(f"{folder} holds no images; give a folder of images")
     return images
 
 

@@ -21,6 +21,8 @@ import { serve } from "./server";
 
 const SCREENSHOTS = "test-output/screenshots";
 const PHONE = { width: 390, height: 844 };
+/** Milliseconds after which something that is waited for will not come, on a busy machine either. */
+const PATIENCE = 120_000;
 const executablePath = [
   process.env.CHROMIUM,
   "/usr/bin/chromium",
@@ -70,6 +72,7 @@ async function visit(
   work: (page: Page) => Promise<void>,
 ): Promise<void> {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const faults: string[] = [];
   let requests = 0;
@@ -101,7 +104,7 @@ async function choose(page: Page, ...files: Parameters<Page["setInputFiles"]>[1]
 
 /** Waits until all sizes of an image can be shown. */
 async function whole(page: Page): Promise<void> {
-  await page.locator("#bytes:enabled").waitFor({ timeout: 120_000 });
+  await page.locator("#bytes:enabled").waitFor();
 }
 
 async function save(page: Page): Promise<Uint8Array> {
@@ -139,6 +142,37 @@ async function shows(page: Page, bytes: number): Promise<void> {
     const shown = Number(text.split(" bytes")[0].replaceAll(",", ""));
     return shown <= most && shown > 0.6 * most;
   }, bytes);
+}
+
+/** What is added to the worker's globals by `hold`. */
+interface Held {
+  setTimeout: (work: () => void, delay?: number) => number;
+  goOn: () => void;
+}
+
+/**
+ * Has the worker stop within the next encoding, when so many steps are computed and all but the last
+ * one are reported. It goes on when it hears of a later request, or by the function that is returned.
+ */
+async function hold(page: Page, steps: number): Promise<() => Promise<void>> {
+  const [worker] = page.workers();
+  await worker.evaluate((steps) => {
+    const held = self as unknown as Held;
+    const { setTimeout } = held;
+    let left = steps;
+    // Without a delay it is called between two steps, by `nextTask` of the worker.
+    held.setTimeout = (work, delay) => {
+      if (delay !== undefined || --left > 0) return setTimeout(work, delay);
+      held.goOn = () => {
+        held.setTimeout = setTimeout;
+        self.removeEventListener("message", held.goOn);
+        setTimeout(work);
+      };
+      self.addEventListener("message", held.goOn);
+      return 0;
+    };
+  }, steps);
+  return () => worker.evaluate(() => (self as unknown as Held).goOn());
 }
 
 test("encodes to Python's bits, and shows its pictures at each step", { skip }, async () => {
@@ -240,9 +274,12 @@ test("fits a phone, and goes by touch", { skip }, async () => {
   const phone = { viewport: PHONE, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
   await visit(phone, async (page) => {
     await page.screenshot({ path: `${SCREENSHOTS}/phone-start.png` });
+    const goOn = await hold(page, 4);
     await page.tap("#example");
-    await page.locator("#progress:visible").waitFor();
+    await page.getByText("Step 3 of ").waitFor();
+    assert.equal(await page.locator("#progress:visible").getAttribute("value"), "3");
     await page.screenshot({ path: `${SCREENSHOTS}/phone-encoding.png` });
+    await goOn();
     await whole(page);
     const box = await page.locator("#bytes").boundingBox();
     assert.ok(box);
@@ -313,22 +350,62 @@ test("a slow link shows more and more, up to the whole", { skip }, async () => {
   await visit({}, async (page) => {
     await choose(page, goldenFile(`${large.name}.png`));
     await whole(page);
+    // From here on the page's clock is ours.
+    await page.clock.install({ time: 0 });
+    await page.clock.pauseAt(1000);
+    const { length } = large.stream;
+    const text = page.locator("#received-text");
+    const come = async (bytes: number) => {
+      const of = `${bytes.toLocaleString("en")} of ${length.toLocaleString("en")} bytes: `;
+      await text.filter({ hasText: of }).waitFor();
+      return ((await text.textContent()) ?? "").slice(of.length);
+    };
     await page.selectOption("#speed", "4000");
     await page.click("#send");
+    assert.equal(await come(0), "not enough for a picture yet");
     const seen = new Set<string>();
-    const text = page.locator("#received-text");
-    for (let i = 0; i < 400; i++) {
-      const shown = (await text.textContent()) ?? "";
-      seen.add(shown);
-      if (await page.getByRole("button", { name: "Send" }).isVisible()) break;
-      await page.waitForTimeout(20);
+    for (let bytes = 240; bytes < length; bytes += 240) {
+      await page.clock.runFor(60);
+      const contents = await come(bytes);
+      seen.add(contents);
+      if (!contents.startsWith("not")) {
+        const caption = (await page.textContent("#ours figcaption")) ?? "";
+        assert.ok(caption.includes(` ${bytes.toLocaleString("en")} bytes`), caption);
+      }
     }
-    assert.ok(seen.size > 3, [...seen].join("\n"));
-    const { length } = large.stream;
-    const all = length.toLocaleString("en");
-    assert.match((await text.textContent()) ?? "", new RegExp(`^${all} of ${all} bytes`));
+    assert.ok(seen.size > large.pictures.length, [...seen].join("\n"));
+    await page.clock.runFor(60);
+    await come(length);
+    await page.clock.runFor(60);
+    await page.getByRole("button", { name: "Send" }).waitFor();
     const last = large.pictures[large.pictures.length - 1];
     assert.ok(levels(await picture(page, "#ours"), last) <= 1);
+  });
+});
+
+test("a transmission that was stopped does not go on with the next", { skip }, async () => {
+  await visit({}, async (page) => {
+    await choose(page, goldenFile(`${large.name}.rnnc`));
+    await whole(page);
+    await page.clock.install({ time: 0 });
+    await page.clock.pauseAt(1000);
+    const text = page.locator("#received-text");
+    await page.selectOption("#speed", "1000");
+    await page.click("#send");
+    await text.filter({ hasText: "0 of " }).waitFor();
+    await page.clock.runFor(60);
+    await text.filter({ hasText: "60 of " }).waitFor();
+    await page.evaluate(() => {
+      for (let clicks = 0; clicks < 2; clicks++) document.getElementById("send")?.click();
+    });
+    await text.filter({ hasText: /^0 of / }).waitFor();
+    const said = await watch(page);
+    await page.clock.runFor(60);
+    await text.filter({ hasText: /^60 of / }).waitFor();
+    await page.clock.runFor(60);
+    await text.filter({ hasText: /^120 of / }).waitFor();
+    const shown = (await said()).map(({ text }) => text.split(" of ")[0]);
+    assert.deepEqual(shown, ["60", "120"]);
   });
 });
 
@@ -342,7 +419,7 @@ async function watch(page: Page): Promise<() => Promise<{ text: string; frame: n
       requestAnimationFrame(count);
     };
     requestAnimationFrame(count);
-    for (const id of ["status", "content"]) {
+    for (const id of ["status", "content", "received-text"]) {
       const element = document.getElementById(id) as HTMLElement;
       const note = () => said.push({ text: element.textContent ?? "", frame });
       new MutationObserver(note).observe(element, { childList: true });
@@ -364,41 +441,28 @@ test("the page lives while it encodes", { skip }, async () => {
       steps.map(({ text }) => text),
       Array.from({ length: total }, (_, step) => `Step ${step + 1} of ${total}`),
     );
-    // Had the page waited for the codec, no frame would have come between the steps.
-    assert.ok(new Set(steps.map(({ frame }) => frame)).size > total / 2, JSON.stringify(steps));
+    // Had the page waited for the codec, no frame would have come between the steps. How many come
+    // is the machine's affair.
+    assert.ok(new Set(steps.map(({ frame }) => frame)).size > 1, JSON.stringify(steps));
   });
 });
 
 test("a later image comes first", { skip }, async () => {
   await visit({}, async (page) => {
     const said = await watch(page);
-    // Chosen by the page itself at the first step: from out here it could come too late.
-    await page.evaluate(
-      ({ name, bytes }) => {
-        const files = new DataTransfer();
-        files.items.add(new File([new Uint8Array(bytes)], name));
-        const content = document.getElementById("content") as HTMLElement;
-        const observer = new MutationObserver(() => {
-          if (content.textContent?.startsWith("Step 1 of ")) {
-            observer.disconnect();
-            const input = document.getElementById("file") as HTMLInputElement;
-            input.files = files.files;
-            input.dispatchEvent(new Event("change"));
-          }
-        });
-        observer.observe(content, { childList: true });
-      },
-      { name: `${large.name}.rnnc`, bytes: [...large.stream] },
-    );
+    await hold(page, 2);
     await page.click("#example");
-    await page.getByText(`${large.name}.rnnc: `).waitFor({ timeout: 120_000 });
+    await page.getByText("Step 1 of ").waitFor();
+    await choose(page, goldenFile(`${large.name}.rnnc`));
+    await page.getByText(`${large.name}.rnnc: `).waitFor();
     await whole(page);
     const texts = (await said()).map(({ text }) => text);
     const steps = texts.filter((text) => text.startsWith("Step "));
-    assert.ok(steps.length < large.pictures.length, texts.join("\n"));
+    assert.deepEqual(steps, [`Step 1 of ${large.pictures.length}`]);
     assert.ok(!texts.some((text) => text.includes("encoded in")), texts.join("\n"));
     const last = large.pictures[large.pictures.length - 1];
     assert.ok(levels(await picture(page, "#ours"), last) <= 1);
     assert.ok(await page.locator("#error").isHidden());
+    assert.ok(await page.locator("#progress").isHidden());
   });
 });

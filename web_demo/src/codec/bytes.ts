@@ -16,7 +16,7 @@ export class FieldReader {
   take(count: number): Uint8Array {
     if (this.offset + count > this.data.length) {
       throw new TruncatedStreamError(
-        `the stream is cut within its header, after ${this.data.length} bytes`,
+        `the stream is cut within its header, after ${this.data.length} bytes; get the rest`,
       );
     }
     this.offset += count;

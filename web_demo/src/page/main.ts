@@ -47,7 +47,8 @@ let client: CodecClient | undefined;
 let starting: Promise<CodecClient> | undefined;
 let steps = 0; // Of the model.
 let chosen = 0; // Counts the images, so that late answers are known.
-let sending = false;
+let sending = 0; // The transmission that goes on; 0 if none does.
+let transmissions = 0; // Counts them, so that one that was stopped does not go on with the next.
 
 const count = (value: number) => value.toLocaleString("en");
 const size = (width: number, height: number) => `${width} × ${height}`;
@@ -55,7 +56,7 @@ const size = (width: number, height: number) => `${width} × ${height}`;
 /** Starts the worker and loads the model; again after the worker has failed. */
 function start(): Promise<CodecClient> {
   starting ??= (async () => {
-    const started = new CodecClient("worker.js", showProgress);
+    const started = new CodecClient("worker.js");
     client = started;
     const at = (path: string) => new URL(path, location.href).href;
     const info = await started.ask("load", at("model/"), at("wasm/"));
@@ -85,6 +86,7 @@ async function choose(name: string, work: (turn: number) => Promise<void>): Prom
   session = undefined;
   result.hidden = true;
   error.hidden = true;
+  progress.hidden = true;
   status.textContent = `Reading ${name}`;
   try {
     await work(turn);
@@ -108,7 +110,9 @@ async function encode(name: string, blob: Blob): Promise<void> {
     prepare(pixels, true);
     show(original.canvas, pixels);
     original.caption.textContent = `${size(pixels.width, pixels.height)} pixels`;
-    const opened = await codec.ask("encode", pixels);
+    const opened = await codec.encode(pixels, (step) => {
+      if (turn === chosen) showProgress(step);
+    });
     if (turn !== chosen) return;
     const smaller =
       pixels.width === from.width ? "" : `, made smaller from ${size(from.width, from.height)}`;
@@ -264,16 +268,17 @@ const compare = latest(async () => {
 async function transmit(): Promise<void> {
   const { session: before, client: codec } = { session, client };
   if (!before || !codec) return;
-  sending = true;
+  const own = ++transmissions;
+  sending = own;
   send.textContent = "Stop";
   const { length } = before.view.data;
   const begin = performance.now();
   try {
-    for (let come = 0; sending && session === before && come < length; ) {
+    for (let come = 0; sending === own && come < length; ) {
       const elapsed = (performance.now() - begin) / 1000;
       come = Math.min(length, Math.floor(elapsed * Number(speed.value)));
       const view = await codec.ask("receive", come);
-      if (!sending || session !== before) break;
+      if (sending !== own) break;
       received.value = come / length;
       if (view) {
         show(ours.canvas, view.picture);
@@ -286,12 +291,12 @@ async function transmit(): Promise<void> {
   } catch (failure) {
     fail(failure);
   } finally {
-    stopSending();
+    if (sending === own) stopSending();
   }
 }
 
 function stopSending(): void {
-  sending = false;
+  sending = 0;
   send.textContent = "Send";
 }
 
@@ -362,7 +367,7 @@ exact.addEventListener("change", () => {
   void fit();
 });
 send.addEventListener("click", () => {
-  if (sending) stopSending();
+  if (sending > 0) stopSending();
   else void transmit();
 });
 element("save").addEventListener("click", () => {

@@ -17,7 +17,7 @@ internal class FieldReader(private val data: ByteArray, offset: Int) {
     fun take(count: Int): ByteArray {
         if (data.size - offset < count) {
             throw TruncatedStreamException(
-                "the stream is cut within its header, after ${data.size} bytes"
+                "the stream is cut within its header, after ${data.size} bytes; get the rest"
             )
         }
         offset += count
