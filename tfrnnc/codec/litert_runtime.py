@@ -80,28 +80,31 @@ class _Step:
         window = self._window(size)
         if window == size and self._fixed_size is None and self._threads_choose:
             window = self._window_of_threads(size)
-        rows, columns = (cut(*sides, self._margin) for sides in zip(size, window, strict=True))
-        windows = [(row, column) for row in rows for column in columns]
         if states is None:
             states = _arrays(self._file.inputs[1:], size)
         values = [inputs[None], *states]
-        outputs = _arrays(self._file.outputs, size)
-        if len(windows) == 1 or self._threads == 1:
-            (interpreter,) = self._interpreters(self._together, 1, self._threads, window)
-            interpreter.run(values, outputs, windows)
+        if window == size:
+            (interpreter,) = self._interpreters(self._together, 1, self._threads, size)
+            outputs = interpreter.run(values)
         else:
-            # Imported late: small images, which should not wait for it, never need it.
-            from concurrent.futures import ThreadPoolExecutor
-
-            threads = min(self._threads, len(windows))
-            interpreters = self._interpreters(self._side_by_side, threads, 1, window)
-            with ThreadPoolExecutor(threads) as pool:
-                for part in [
-                    pool.submit(interpreter.run, values, outputs, windows[i::threads])
-                    for i, interpreter in enumerate(interpreters)
-                ]:
-                    part.result()
+            outputs = _arrays(self._file.outputs, size)
+            self._run_windows(values, outputs, size, window)
         return outputs[0][0], outputs[1:]
+
+    def _run_windows(self, values, outputs, size: tuple[int, int], window: tuple[int, int]) -> None:
+        # Imported late: small images, which should not wait for it, never need it.
+        from concurrent.futures import ThreadPoolExecutor
+
+        rows, columns = (cut(*sides, self._margin) for sides in zip(size, window, strict=True))
+        windows = [(row, column) for row in rows for column in columns]
+        threads = min(self._threads, len(windows))
+        interpreters = self._interpreters(self._side_by_side, threads, 1, window)
+        with ThreadPoolExecutor(threads) as pool:
+            for part in [
+                pool.submit(interpreter.run_windows, values, outputs, windows[i::threads])
+                for i, interpreter in enumerate(interpreters)
+            ]:
+                part.result()
 
     def _window(self, size: tuple[int, int]) -> tuple[int, int]:
         """Size of the windows that an image of `size` pixels is computed in."""
@@ -181,7 +184,14 @@ class _Interpreter:
             self._interpreter.allocate_tensors()
         self._size = size
 
-    def run(self, values, outputs, windows: list[tuple[Window, Window]]) -> None:
+    def run(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Computes an image."""
+        for index, value in zip(self._inputs, values, strict=True):
+            self._interpreter.set_tensor(index, value)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def run_windows(self, values, outputs, windows: list[tuple[Window, Window]]) -> None:
         """Computes windows of an image: reads them from `values`, keeps them in `outputs`."""
         file = self._file
         for rows, columns in windows:
