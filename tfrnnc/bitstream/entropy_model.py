@@ -34,6 +34,7 @@ _VERSION = 1
 _HEADER = struct.Struct("<4sB4sBBBHH")
 _CELLS_AT_ONCE = 1 << 14  # for the memory: each takes 9 values a channel
 _SMALL_PRODUCT = 1 << 18  # multiplications for which no BLAS library starts threads
+_ROWS = 8  # of products, a multiple: those of two rows come out wrong on ARM with SME (NumPy 2.5.5)
 
 
 @dataclass(frozen=True)
@@ -307,10 +308,17 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     some 25 ms after each product, on the processors that the codec's next step needs. A stack of
     small products takes none.
     """
-    rows = max(_SMALL_PRODUCT // max(kernel.size, 1), 1)
+    height, width = kernel.shape
+    rows = max(_SMALL_PRODUCT // max(kernel.size, 1) // _ROWS * _ROWS, _ROWS)
     whole = len(values) // rows * rows
-    stack = values[:whole].reshape(whole // rows, rows, kernel.shape[0]) @ kernel
-    return np.concatenate([stack.reshape(whole, kernel.shape[1]), values[whole:] @ kernel])
+    rest = values[whole:]
+    padded = np.zeros((-(-len(rest) // _ROWS) * _ROWS, height), np.float32)
+    padded[: len(rest)] = rest
+    last = (padded @ kernel)[: len(rest)]
+    if not whole:
+        return last
+    stack = values[:whole].reshape(whole // rows, rows, height) @ kernel
+    return np.concatenate([stack.reshape(whole, width), last])
 
 
 def _activate(sums: np.ndarray) -> np.ndarray:
