@@ -123,7 +123,7 @@ bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (ten minu
 .PHONY: bench-compression
 bench-compression: $(VENV)/.installed-test ## Measure optimised and quantised files (15 minutes).
 	$(BIN)/python benchmarks/compression.py --data $(DATA)/thumbnails/train \
-	  --data $(DATA)/photos/train --images $(DATA)/thumbnails/val --reduce 2 --ssim-weight 0.1 \
+	  --data $(DATA)/photos/train --images $(DATA)/thumbnails/val --reduce 2 --ssim-weight 0.2 \
 	  --optimize none --optimize cluster:16 --optimize cluster:32 --optimize prune:0.5 \
 	  --work runs/compression --markdown
 

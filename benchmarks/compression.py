@@ -4,8 +4,8 @@
 
 Each optimised model is exported with each quantisation. The files run in LiteRT; their PSNR after
 each step, a mean over the images, is compared with that of the model as it is, in float32. Bytes
-are those of all TFLite files together. The time is the median of encoding and decoding a thumbnail
-of 32x32 at all steps, on one thread.
+are those of all TFLite files together. The time is the processor's, which other programs do not
+lengthen: the median of encoding and decoding a thumbnail of 32x32 at all steps, on one thread.
 
 Fine-tuned models are kept in the folder --work, and taken from there the next time.
 """
@@ -144,9 +144,9 @@ def measure(folder: Path, images: list[np.ndarray]) -> dict:
     one_thread = tfrnnc.load(folder, runtime="litert", threads=1)
     seconds = []
     for image in (np.resize(image[:SIDE, :SIDE], (SIDE, SIDE, 3)) for image in images[:TIMED]):
-        since = time.perf_counter()
+        since = time.process_time()
         one_thread.decode(one_thread.encode(image))
-        seconds.append(time.perf_counter() - since)
+        seconds.append(time.process_time() - since)
     return {
         "bytes": sum(map(len, contents)),
         "gzip": sum(len(gzip.compress(content, 9)) for content in contents),

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import click
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from tfrnnc.models.stage import Stage
+from tfrnnc.presets import DEFAULT_PRESET, model_folder
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 from multiplications import stage_multiplications  # noqa: E402
+from op_times import op_times  # noqa: E402
 from runtime_tables import BEGIN, END, put_between_markers  # noqa: E402
 
 
@@ -39,6 +42,21 @@ def test_multiplications_by_hand(layout, channels, expected):
     stage = Stage(layout)
     stage.build((None, None, None, channels))
     assert stage_multiplications(stage, 6, 8) == expected
+
+
+def test_weights_of_8_bits_are_constants():
+    """Not tensors to be computed: convolutions with such kernels run on slow code."""
+    content = (model_folder(DEFAULT_PRESET) / "encoder_1.tflite").read_bytes()
+    strides = {3: 1, 64: 4, 128: 8}  # of the inputs, by their channels
+    inputs = Interpreter(model_content=content).get_input_details()
+    shapes = {}
+    for details in inputs:
+        channels = int(details["shape"][3])
+        shapes[details["index"]] = (1, *[32 // strides[channels]] * 2, channels)
+    ops = op_times(content, shapes, threads=1, repeats=1)
+    kinds = [op["kind"] for op in ops]
+    assert kinds.count("CONV_2D") == 6
+    assert "DEQUANTIZE" not in kinds
 
 
 def run(*arguments) -> subprocess.CompletedProcess:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_golden import CODEC_ID, likely_planes, small_model
 
-from tfrnnc.bitstream import ENTROPY_MODEL_FILE, EntropyModel, as_plane
+from tfrnnc.bitstream import ENTROPY_MODEL_FILE, EntropyModel, as_plane, entropy_model
 from tfrnnc.bitstream.entropy_model import EXACT, Head, StepModel, stream_id
 from tfrnnc.bitstream.plane_coder import MIN_COST, PlaneEncoder
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, PROBABILITIES
@@ -210,3 +210,16 @@ def test_bits_that_are_not_known_count_as_nothing():
     assert len(np.unique(first.probabilities)) == 1
     filled = as_plane(np.ones_like(plane) > 0)
     assert (next(iter(model.passes([], filled))).probabilities == first.probabilities).all()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 8, 9, 40, 83])
+@pytest.mark.parametrize("shape", [(0, 4), (9, 4), (45, 16)])
+def test_products_are_exact(monkeypatch, rows, shape):
+    """In one piece and in a stack of small ones."""
+    random = np.random.default_rng(0)
+    values = random.integers(-255, 256, (rows, shape[0]))
+    kernel = random.integers(-127, 128, shape)
+    for most in (1 << 18, 2000):
+        monkeypatch.setattr(entropy_model, "_SMALL_PRODUCT", most)
+        found = entropy_model._product(values.astype(np.float32), kernel.astype(np.float32))
+        np.testing.assert_array_equal(found, values @ kernel)

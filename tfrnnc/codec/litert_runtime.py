@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tfrnnc.codec.runtime import Runtime
-from tfrnnc.codec.windows import Window, cut, even
+from tfrnnc.codec.windows import Window, count, cut, even
 from tfrnnc.environment import silenced_stderr
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.manifest import Manifest, StepFile, Tensor
@@ -17,6 +16,11 @@ from tfrnnc.export.manifest import Manifest, StepFile, Tensor
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20
 WINDOW_SIDE = 512
+# Each thread takes a window of its own, instead of a part of every operator, where windows are
+# large enough: what they overlap then costs less than threads that wait for each other, and than
+# copying what goes in and out, which one thread would do for all.
+MIN_PIXELS_OF_THREAD = 1 << 16
+MIN_MARGINS_OF_THREAD = 20
 
 
 class LiteRTRuntime(Runtime):
@@ -66,27 +70,42 @@ class _Step:
         self._path, self._file, self._threads = folder / file.name, file, threads
         self._fixed_size, self._stride = manifest.size, manifest.stride
         self._margin = -(-file.reach // manifest.stride) * manifest.stride
-        self._interpreter: Any = None
-        self._size: tuple[int, int] | None = None
+        # With ranges as they come, results hang on the windows, which threads must not choose.
+        self._threads_choose = manifest.quantization != "dynamic"
+        self._content: bytes | None = None
+        self._together: list[_Interpreter] = []  # one, with all threads
+        self._side_by_side: list[_Interpreter] = []  # one for each thread
 
     def __call__(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]):
         """Runs the step for an image of `size` pixels; returns its output and new states."""
-        if self._interpreter is None:
-            self._load()
         window = self._window(size)
-        if window != self._size:
-            self._resize(window)
+        if window == size and self._fixed_size is None and self._threads_choose:
+            window = self._window_of_threads(size)
         if states is None:
             states = _arrays(self._file.inputs[1:], size)
         values = [inputs[None], *states]
         if window == size:
-            outputs = self._run(values)
+            (interpreter,) = self._interpreters(self._together, 1, self._threads, size)
+            outputs = interpreter.run(values)
         else:
             outputs = _arrays(self._file.outputs, size)
-            for rows in cut(size[0], window[0], self._margin):
-                for columns in cut(size[1], window[1], self._margin):
-                    self._run_window(values, outputs, rows, columns)
+            self._run_windows(values, outputs, size, window)
         return outputs[0][0], outputs[1:]
+
+    def _run_windows(self, values, outputs, size: tuple[int, int], window: tuple[int, int]) -> None:
+        # Imported late: small images, which should not wait for it, never need it.
+        from concurrent.futures import ThreadPoolExecutor
+
+        rows, columns = (cut(*sides, self._margin) for sides in zip(size, window, strict=True))
+        windows = [(row, column) for row in rows for column in columns]
+        threads = min(self._threads, len(windows))
+        interpreters = self._interpreters(self._side_by_side, threads, 1, window)
+        with ThreadPoolExecutor(threads) as pool:
+            for part in [
+                pool.submit(interpreter.run_windows, values, outputs, windows[i::threads])
+                for i, interpreter in enumerate(interpreters)
+            ]:
+                part.result()
 
     def _window(self, size: tuple[int, int]) -> tuple[int, int]:
         """Size of the windows that an image of `size` pixels is computed in."""
@@ -94,7 +113,10 @@ class _Step:
             if size[0] * size[1] <= MAX_PIXELS_AT_ONCE:
                 return size
             most = max(WINDOW_SIDE, 4 * self._margin)
-            height, width = (even(length, most, self._margin, self._stride) for length in size)
+            height, width = (
+                even(length, count(length, most, self._margin), self._margin, self._stride)
+                for length in size
+            )
             return height, width
         if size != self._fixed_size:
             # Only windows that are wider than both their margins leave something to keep.
@@ -107,37 +129,52 @@ class _Step:
                 )
         return self._fixed_size
 
-    def _run(self, values: list[np.ndarray]) -> list[np.ndarray]:
-        for index, value in zip(self._inputs, values, strict=True):
-            self._interpreter.set_tensor(index, value)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
+    def _window_of_threads(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Size of the windows that give each thread one; the image's, if they were too small."""
+        height, width = size
+        longest = max(size)
+        if (
+            height * width < self._threads * MIN_PIXELS_OF_THREAD
+            or longest < self._threads * MIN_MARGINS_OF_THREAD * self._margin
+        ):
+            return size
+        window = even(longest, self._threads, self._margin, self._stride)
+        return (window, width) if height == longest else (height, window)
 
-    def _run_window(self, values, outputs, rows: Window, columns: Window) -> None:
-        file = self._file
-        read = [
-            value[:, rows.computed(tensor.stride), columns.computed(tensor.stride)]
-            for value, tensor in zip(values, file.inputs, strict=True)
-        ]
-        for output, value, tensor in zip(outputs, self._run(read), file.outputs, strict=True):
-            s = tensor.stride
-            kept = value[:, rows.kept_of_computed(s), columns.kept_of_computed(s)]
-            output[:, rows.kept(s), columns.kept(s)] = kept
+    def _interpreters(
+        self, kept: list[_Interpreter], number: int, threads: int, size: tuple[int, int]
+    ) -> list[_Interpreter]:
+        """So many of the kept interpreters, ready for images of `size` pixels."""
+        if self._content is None:
+            self._content = self._file.read(self._path.parent)
+        while len(kept) < number:
+            kept.append(_Interpreter(self._path, self._file, self._content, threads))
+        for interpreter in kept[:number]:
+            interpreter.resize(size)
+        return kept[:number]
 
-    def _load(self) -> None:
+
+class _Interpreter:
+    """LiteRT's interpreter of one file."""
+
+    def __init__(self, path: Path, file: StepFile, content: bytes, threads: int):
         from ai_edge_litert.interpreter import Interpreter
 
-        content = self._file.read(self._path.parent)
+        self._file = file
+        self._size: tuple[int, int] | None = None
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=self._threads)
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
             runner = self._interpreter.get_signature_runner()
             inputs, outputs = runner.get_input_details(), runner.get_output_details()
-            self._inputs = [inputs[tensor.name]["index"] for tensor in self._file.inputs]
-            self._outputs = [outputs[tensor.name]["index"] for tensor in self._file.outputs]
+            self._inputs = [inputs[tensor.name]["index"] for tensor in file.inputs]
+            self._outputs = [outputs[tensor.name]["index"] for tensor in file.outputs]
         except (ValueError, RuntimeError, KeyError) as error:
-            raise ModelError(f"{self._path}: cannot be run ({error}); export it again") from error
+            raise ModelError(f"{path}: cannot be run ({error}); export it again") from error
 
-    def _resize(self, size: tuple[int, int]) -> None:
+    def resize(self, size: tuple[int, int]) -> None:
+        """Makes it ready for images of `size` pixels."""
+        if size == self._size:
+            return
         for index, tensor in zip(self._inputs, self._file.inputs, strict=True):
             shape = (1, *tensor.spatial_shape(size), tensor.channels)
             self._interpreter.resize_tensor_input(index, shape, strict=True)
@@ -147,6 +184,29 @@ class _Step:
         else:
             self._interpreter.allocate_tensors()
         self._size = size
+
+    def run(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Computes an image."""
+        for index, value in zip(self._inputs, values, strict=True):
+            self._interpreter.set_tensor(index, value)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    def run_windows(self, values, outputs, windows: list[tuple[Window, Window]]) -> None:
+        """Computes windows of an image: reads them from `values`, keeps them in `outputs`."""
+        file = self._file
+        for rows, columns in windows:
+            for index, value, tensor in zip(self._inputs, values, file.inputs, strict=True):
+                s = tensor.stride
+                # Into the interpreter's memory, which must not be referred to while it runs.
+                target = self._interpreter.tensor(index)
+                np.copyto(target(), value[:, rows.computed(s), columns.computed(s)])
+            self._interpreter.invoke()
+            for index, output, tensor in zip(self._outputs, outputs, file.outputs, strict=True):
+                s = tensor.stride
+                source = self._interpreter.tensor(index)
+                kept = np.s_[:, rows.kept_of_computed(s), columns.kept_of_computed(s)]
+                np.copyto(output[:, rows.kept(s), columns.kept(s)], source()[kept])
 
 
 def _arrays(tensors: list[Tensor], size: tuple[int, int]) -> list[np.ndarray]:

@@ -55,21 +55,28 @@ def cut(length: int, window: int, margin: int) -> list[Window]:
     return windows
 
 
-def even(length: int, most: int, margin: int, stride: int) -> int:
-    """A length of windows that divides an axis with little overlap.
+def even(length: int, windows: int, margin: int, stride: int) -> int:
+    """The length of that many windows which divide an axis, with little overlap.
 
     Args:
         length: of the axis in pixels, a multiple of the stride.
-        most: of a window; one stride more where it is no multiple of it.
+        windows: how many; `cut` makes fewer where the stride leaves less to keep.
         margin: see `cut`.
         stride: the window is a multiple of it, as the margin is.
 
     Example:
-    >>> even(992, 512, 16, 8), even(1000, 512, 16, 8), even(400, 512, 16, 8)
+    >>> even(992, 2, 16, 8), even(1000, 3, 16, 8), even(400, 1, 16, 8)
     (512, 360, 400)
     """
-    if length <= most:
-        return length
-    windows = -(-(length - 2 * margin) // (most - 2 * margin))
     kept = -(-(length - 2 * margin) // windows)
-    return 2 * margin + -(-kept // stride) * stride
+    return min(2 * margin + -(-kept // stride) * stride, length)
+
+
+def count(length: int, most: int, margin: int) -> int:
+    """How many windows of at most `most` pixels an axis takes; see `cut`.
+
+    Example:
+    >>> count(992, 512, 16), count(1000, 512, 16), count(400, 512, 16)
+    (2, 3, 1)
+    """
+    return max(-(-(length - 2 * margin) // (most - 2 * margin)), 1)
