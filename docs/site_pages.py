@@ -84,10 +84,11 @@ def notebook_parts(cells: list[dict], name: str, pictures: dict[str, bytes]) -> 
         if text := "".join("".join(output.get("text", "")) for output in outputs):
             yield f"```{{ .text .output }}\n{text.rstrip()}\n```"
         for output in outputs:
-            if picture := output.get("data", {}).get("image/jpeg"):
-                file = f"{name}_{len(pictures) + 1}.jpeg"
-                pictures[file] = base64.b64decode(picture)
-                yield f"![What the code above shows]({file})"
+            for kind in ("jpeg", "png"):
+                if picture := output.get("data", {}).get(f"image/{kind}"):
+                    file = f"{name}_{len(pictures) + 1}.{kind}"
+                    pictures[file] = base64.b64decode(picture)
+                    yield f"![What the code above shows]({file})"
 
 
 def _as_mathml(match: re.Match) -> str:

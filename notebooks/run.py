@@ -8,17 +8,21 @@ seconds, as the tests run them; what they then show is not worth keeping.
 
 from __future__ import annotations
 
+import base64
+import io
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 FOLDER = Path(__file__).parent
+JPEG_QUALITY = 60
 
 
 def run(path: Path) -> nbformat.NotebookNode:
-    """A notebook with the outputs of a new run.
+    """A notebook with the outputs of a new run, and its figures in few bytes.
 
     Args:
         path: of the notebook; its folder is where the code runs.
@@ -28,19 +32,39 @@ def run(path: Path) -> nbformat.NotebookNode:
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("widgets", None)
-    # Times and the widgets' state would differ at each run, and say nothing on a page.
+    # Times, the widgets' state and where a text is cut would differ at each run, and say nothing.
     client = NotebookClient(
         notebook,
         timeout=3600,
         kernel_name="python3",
         record_timing=False,
         store_widget_state=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data |= compact(base64.b64decode(output.data.pop("image/png")))
     # The versions of Python and of its tools are no part of a notebook either.
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
+
+
+def compact(png: bytes) -> dict[str, str]:
+    """A figure as PNG of 256 colours or as JPEG, by type, in base64: the smaller one.
+
+    That is the PNG for most curves and for bit planes, which lose next to nothing, and the JPEG for
+    photos.
+    """
+    figure = Image.open(io.BytesIO(png)).convert("RGB")
+    few, photo = io.BytesIO(), io.BytesIO()
+    figure.quantize(256, dither=Image.Dither.NONE).save(few, "PNG", optimize=True)
+    figure.save(photo, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
+    files = {"image/png": few.getvalue(), "image/jpeg": photo.getvalue()}
+    kind = min(files, key=lambda kind: len(files[kind]))
+    return {kind: base64.b64encode(files[kind]).decode()}
 
 
 def main(names: list[str]) -> None:

@@ -24,4 +24,8 @@ kotlin {
     }
 }
 
-tasks.test { useJUnitPlatform() }
+tasks.test {
+    useJUnitPlatform()
+    // runTest waits for a minute, which is not much on a busy machine.
+    systemProperty("kotlinx.coroutines.test.default_timeout", "10m")
+}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import base64
 import importlib.util
+import io
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-LARGEST = 1_500_000  # bytes
+LARGEST = 500_000  # bytes
+FIGURES = {"image/jpeg", "image/png"}
 
 
 def load_runner():
@@ -30,11 +35,27 @@ def check_outputs(notebook) -> None:
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
-    assert any("image/jpeg" in output.get("data", {}) for output in outputs)
+    assert any(FIGURES & output.get("data", {}).keys() for output in outputs)
 
 
 def test_there_are_notebooks():
     assert len(NOTEBOOKS) >= 5
+
+
+def test_figures_are_kept_small():
+    """Noise as JPEG; what has few colours as PNG, whose every pixel is right."""
+    random = np.random.default_rng(0)
+    plane = 255 * random.integers(0, 2, (8, 8)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+    noise = random.integers(0, 256, (128, 128, 3)).astype(np.uint8)
+    for pixels, expected in ((plane, "image/png"), (noise, "image/jpeg")):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        ((kind, data),) = load_runner().compact(file.getvalue()).items()
+        kept = Image.open(io.BytesIO(base64.b64decode(data)))
+        assert kind == expected == kept.get_format_mimetype()
+        assert kept.size == (128, 128)
+        if kind == "image/png":
+            assert (np.asarray(kept.convert("L")) == pixels).all()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
