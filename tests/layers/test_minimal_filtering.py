@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 from numpy_reference import conv_lstm, convolution
 
-from tfrnnc.layers import ConvLSTMCell, minimal_filtering
+from tfrnnc.layers import Conv2D, ConvLSTMCell, conv2d, minimal_filtering
 from tfrnnc.layers.minimal_filtering import convolve, filter_3x3
 
 tf = pytest.importorskip("tensorflow")
@@ -44,7 +44,8 @@ def filtered(monkeypatch) -> list[tuple]:
         shapes.append(tuple(inputs.shape))
         return filter_3x3(inputs, kernel)
 
-    monkeypatch.setattr(minimal_filtering, "filter_3x3", recorded)
+    for module in (minimal_filtering, conv2d):
+        monkeypatch.setattr(module, "filter_3x3", recorded)
     return shapes
 
 
@@ -61,6 +62,17 @@ def test_a_cell_in_training_equals_the_equations(filtered, recurrent_kernel_size
         np.testing.assert_allclose(output, expected[0], atol=1e-5)
         np.testing.assert_allclose(states[1], expected[1], atol=1e-5)
     assert len(filtered) == (3 if recurrent_kernel_size == 1 else 6)
+
+
+def test_a_convolution_in_training_is_what_it_is_in_use(filtered):
+    layer = Conv2D(7, 3, padding="same", activation="tanh", bias_initializer="normal")
+    (inputs,) = arrays((2, 4, 8, 5))
+    expected = layer(inputs)
+    assert not filtered
+    np.testing.assert_allclose(layer(inputs, training=True), expected, atol=1e-5)
+    assert len(filtered) == 1
+    layer(inputs[:, :3], training=True)
+    assert len(filtered) == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +103,10 @@ def test_only_fit_filters(filtered):
     from tfrnnc.models import ConvLSTM
 
     model = ConvLSTM(
-        ("conv 3x3/4 s2", "conv_lstm 3x3/4"), 2, ("conv_lstm 3x3/4", "deconv 2x2/3 s2"), steps=2
+        ("conv 3x3/4 s2", "conv_lstm 3x3/4"),
+        2,
+        ("conv_lstm 3x3/4", "conv 3x3/5", "deconv 2x2/3 s2"),
+        steps=2,
     )
     (images,) = arrays((2, 16, 16, 3))
     images = np.clip(images, -0.9, 0.9)
@@ -100,4 +115,4 @@ def test_only_fit_filters(filtered):
     model.predict_on_batch(images)
     assert not filtered
     model.train_on_batch(images)
-    assert {shape[1:] for shape in filtered} == {(8, 8, 4), (8, 8, 2)}
+    assert [shape[1:] for shape in filtered[:3]] == [(8, 8, 4), (8, 8, 2), (8, 8, 4)]

@@ -30,14 +30,15 @@ def convolve(inputs, kernel, strides: int = 1, training=False):
     Returns:
         floats (B, ceil(H / strides), ceil(W / strides), F).
     """
-    if training and strides == 1 and _is_faster(inputs, kernel):
+    if training and is_faster(inputs, kernel, strides):
         return filter_3x3(inputs, kernel)
     return ops.conv(inputs, kernel, strides=strides, padding="same")
 
 
-def _is_faster(inputs, kernel) -> bool:
+def is_faster(inputs, kernel, strides: int) -> bool:
+    """Whether `filter_3x3` can do it, and faster: on grids of up to 8x8, on a processor."""
     return (
-        tuple(kernel.shape[:2]) == (_TAPS, _TAPS)
+        (*kernel.shape[:2], strides) == (_TAPS, _TAPS, 1)
         and all(side in (TILE, 2 * TILE) for side in inputs.shape[1:3])
         and keras.backend.standardize_dtype(inputs.dtype) == "float32"
         and runs_on_tensorflow_cpu()
