@@ -13,6 +13,7 @@ PyTorch model is given the Keras model's weights, and must compute the same outp
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -118,6 +119,8 @@ def main(
     markdown_file,
 ):
     """Measure the training of conv_lstm models."""
+    if markdown_file and not all(mark in markdown_file.read_text() for mark in (BEGIN, END)):
+        raise click.UsageError(f"{markdown_file} must have the lines {BEGIN} and {END}")
     contenders = [{"framework": "tfrnnc", "dtype": dtype} for dtype in dtypes]
     if torch_python:
         contenders += [
@@ -126,32 +129,23 @@ def main(
             for channels_last in (False, True)
         ]
     contenders.append({"framework": GEMM, "dtype": "float32"})
-    machine = describe_machine()
-    cases = []
-    for name in layouts:
-        for number in steps:
-            for batch_size in batch_sizes:
-                click.echo(f"{name}, {number} steps, batches of {batch_size}", err=True)
-                case = {
-                    "layout": name,
-                    "steps": number,
-                    "batch_size": batch_size,
-                    "threads": threads,
-                }
-                settings = {**case, **layout(name), "timeout": TIMEOUT, "memory_limit": None}
-                case.update(measure(settings, contenders, rounds, torch_python))
-                cases.append(case)
-    machine["load_at_end"] = load_average()
+    report = {"machine": describe_machine(), "cases": []}
     if add and json_file and json_file.is_file():
-        measured = [_key(case) for case in cases]
-        earlier = json.loads(json_file.read_text())["cases"]
-        cases += [case for case in earlier if _key(case) not in measured]
-    report = {"machine": machine, "cases": sorted(cases, key=_key)}
+        report["cases"] = json.loads(json_file.read_text())["cases"]
+    for name, number, batch_size in itertools.product(layouts, steps, batch_sizes):
+        click.echo(f"{name}, {number} steps, batches of {batch_size}", err=True)
+        case = {"layout": name, "steps": number, "batch_size": batch_size, "threads": threads}
+        settings = {**case, **layout(name), "timeout": TIMEOUT, "memory_limit": None}
+        case["load_at_start"] = load_average()
+        case.update(measure(settings, contenders, rounds, torch_python))
+        kept = [each for each in report["cases"] if _key(each) != _key(case)]
+        report["cases"] = sorted([*kept, case], key=_key)
+        report["machine"]["load_at_end"] = load_average()
+        if json_file:  # After each case, so that an interruption loses one only.
+            with replacing(json_file) as temporary:
+                temporary.write_text(json.dumps(report, indent=2) + "\n")
     tables = to_markdown(report)
     click.echo(tables)
-    if json_file:
-        with replacing(json_file) as temporary:
-            temporary.write_text(json.dumps(report, indent=2) + "\n")
     if markdown_file:
         before, _, rest = markdown_file.read_text().partition(BEGIN)
         after = rest.partition(END)[2]
@@ -261,7 +255,8 @@ def to_markdown(report) -> str:
     )
     if "torch" in versions:
         text += f", PyTorch {versions['torch']}"
-    text += f". Load average {machine['load_at_start']} before, {machine['load_at_end']} after."
+    loads = [case["load_at_start"] for case in report["cases"]]
+    text += f". Load average before a case {min(loads)} to {max(loads)}."
     rows = [
         "| layout | steps | batch | contender | patches/s | CPU ms a patch | times PyTorch "
         "| of GEMM | memory, MB | import, s | first batch, s |",
