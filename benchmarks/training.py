@@ -258,9 +258,9 @@ def to_markdown(report) -> str:
     loads = [case["load_at_start"] for case in report["cases"]]
     text += f". Load average before a case {min(loads)} to {max(loads)}."
     rows = [
-        "| layout | steps | batch | contender | patches/s | CPU ms a patch | times PyTorch "
+        "| layout | steps | batch | cores | contender | patches/s | CPU ms a patch | times PyTorch "
         "| of GEMM | memory, MB | import, s | first batch, s |",
-        "|---" * 11 + "|",
+        "|---" * 12 + "|",
     ]
     for case in report["cases"]:
         rivals = [result for result in case["results"] if result["framework"] == "torch"]
@@ -271,7 +271,8 @@ def to_markdown(report) -> str:
                 by_clock, by_cpu = ratios(result, same)
                 times = f"{by_clock:.2f} ({by_cpu:.2f})"
             rows.append(
-                f"| {case['layout']} | {case['steps']} | {case['batch_size']} | {_name(result)} "
+                f"| {case['layout']} | {case['steps']} | {case['batch_size']} | {case['threads']} "
+                f"| {_name(result)} "
                 f"| {result['patches_per_s']:.0f} | {result['cpu_ms_per_patch']:.1f} | {times} "
                 f"| {result['share_of_gemm']:.0%} | {result['memory_mb']:.0f} "
                 f"| {result['import_s']:.1f} | {result['build_s'] + result['first_batch_s']:.1f} |"

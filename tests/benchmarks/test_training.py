@@ -48,7 +48,7 @@ def test_report_without_pytorch(tmp_path):
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"\n{END}\nafter\n")
     assert "to be replaced" not in text
-    assert "| small | 1 | 3 | tfrnnc |" in text
+    assert "| small | 1 | 3 | 1 | tfrnnc |" in text
 
 
 def test_wrong_usage(tmp_path):
