@@ -120,6 +120,18 @@ bench-runtime: $(VENV)/.installed-test ## Measure LiteRT against Keras (ten minu
 	  --images $(DATA)/kodak --images $(DATA)/thumbnails/val \
 	  --json docs/benchmarks.json --markdown docs/BENCHMARKS.md
 
+TORCH_VENV ?= .torch
+$(TORCH_VENV)/.installed:
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/python -m pip install --quiet numpy torch
+	@touch $@
+
+# PyTorch has an environment of its own, of several GB: its package brings what GPUs need.
+.PHONY: bench-training
+bench-training: $(VENV)/.installed-test $(TORCH_VENV)/.installed ## Measure training against PyTorch (ten minutes, quiet).
+	$(BIN)/python benchmarks/training.py --torch $(TORCH_VENV)/bin/python \
+	  --json docs/training_benchmarks.json --markdown docs/TRAINING_SPEED.md
+
 .PHONY: bench-compression
 bench-compression: $(VENV)/.installed-test ## Measure optimised and quantised files (15 minutes).
 	$(BIN)/python benchmarks/compression.py --data $(DATA)/thumbnails/train \
@@ -196,6 +208,6 @@ presets: $(VENV)/.installed-test ## Train the other architectures' presets again
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
-	rm -rf $(VENV) .arm .fuzz build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) $(TORCH_VENV) .arm .fuzz build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	  android_demo/target android_demo/*/target \
 	  web_demo/node_modules web_demo/dist web_demo/test-output

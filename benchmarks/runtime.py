@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -198,9 +199,16 @@ class DidNotFinish(Exception):
 
 
 class Worker:
-    """A contender's process; see `runtime_worker.py`."""
+    """A contender's process; see `runtime_worker.py`.
 
-    def __init__(self, settings: dict[str, Any]):
+    Args:
+        settings: as JSON the last argument of the command.
+        command: what runs.
+    """
+
+    def __init__(
+        self, settings: dict[str, Any], command: Sequence[str] = (sys.executable, str(WORKER))
+    ):
         self._timeout = settings["timeout"]
         limit = settings["memory_limit"]
         # Libraries seldom say that memory was what they lacked.
@@ -217,7 +225,7 @@ class Worker:
         }
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self._process = subprocess.Popen(
-            [sys.executable, str(WORKER), json.dumps(settings)],
+            [*command, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -76,13 +76,18 @@ def jit_compile() -> bool:
 
     On a CPU TensorFlow's own kernels are several times as fast as XLA's.
     """
+    return not runs_on_tensorflow_cpu()
+
+
+def runs_on_tensorflow_cpu() -> bool:
+    """Whether Keras computes with TensorFlow's own kernels for processors."""
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
 
-        return bool(tf.config.list_physical_devices("GPU"))
-    return True
+    return not tf.config.list_physical_devices("GPU")
 
 
 def compiled(function):

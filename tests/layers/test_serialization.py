@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tfrnnc.layers import (
+    Conv2D,
     ConvLSTMCell,
     DeconvLSTMCell,
     DepthToSpace,
@@ -14,6 +15,7 @@ from tfrnnc.models.stage import Stage
 
 # A layer, the shape of its inputs and those of its states, without the batch.
 LAYERS = {
+    "conv": (lambda: Conv2D(4, 3, padding="same", activation="tanh"), (4, 4, 3), None),
     "conv_lstm": (
         lambda: ConvLSTMCell(
             4,

@@ -4,17 +4,24 @@ import pytest
 from keras import ops
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.layers import ConvLSTMCell, DeconvLSTMCell, DepthToSpace, PatchLSTMCell, SpaceToDepth
+from tfrnnc.layers import (
+    Conv2D,
+    ConvLSTMCell,
+    DeconvLSTMCell,
+    DepthToSpace,
+    PatchLSTMCell,
+    SpaceToDepth,
+)
 from tfrnnc.models.stage import Stage, parse_layer
 
 
 @pytest.mark.parametrize(
     ("notation", "kind", "filters", "kernel", "strides", "activation"),
     [
-        ("conv 3x3/64 s2", keras.layers.Conv2D, 64, 3, 2, "tanh"),
-        ("conv 1x1/3", keras.layers.Conv2D, 3, 1, 1, "tanh"),
-        ("conv 11x11/7 s1 linear", keras.layers.Conv2D, 7, 11, 1, "linear"),
-        ("conv 3x3/7 tanh", keras.layers.Conv2D, 7, 3, 1, "tanh"),
+        ("conv 3x3/64 s2", Conv2D, 64, 3, 2, "tanh"),
+        ("conv 1x1/3", Conv2D, 3, 1, 1, "tanh"),
+        ("conv 11x11/7 s1 linear", Conv2D, 7, 11, 1, "linear"),
+        ("conv 3x3/7 tanh", Conv2D, 7, 3, 1, "tanh"),
         ("deconv 2x2/512 s2", keras.layers.Conv2DTranspose, 512, 2, 2, "tanh"),
         ("deconv 3x3/16", keras.layers.Conv2DTranspose, 16, 3, 1, "tanh"),
         ("deconv 3x3/16 s3 linear", keras.layers.Conv2DTranspose, 16, 3, 3, "linear"),

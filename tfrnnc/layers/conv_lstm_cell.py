@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from tfrnnc.layers.minimal_filtering import convolve
+
 
 @keras.saving.register_keras_serializable("tfrnnc")
 class ConvLSTMCell(keras.layers.Layer):
@@ -80,11 +82,11 @@ class ConvLSTMCell(keras.layers.Layer):
             name="bias", shape=(4 * self.filters,), initializer=self._initial_bias
         )
 
-    def call(self, inputs, states):
+    def call(self, inputs, states, training=False):
         previous_output, previous_memory = states
         # The bias next to a convolution: exporting then makes one operator of the two.
-        transform = (self._transform_input(inputs) + self.bias) + ops.conv(
-            previous_output, self.recurrent_kernel, padding="same"
+        transform = (self._transform_input(inputs, training) + self.bias) + convolve(
+            previous_output, self.recurrent_kernel, training=training
         )
         i, f, o, g = ops.split(transform, 4, axis=-1)
         memory = ops.sigmoid(f) * previous_memory + ops.sigmoid(i) * ops.tanh(g)
@@ -95,7 +97,7 @@ class ConvLSTMCell(keras.layers.Layer):
         batch, height, width, _ = inputs_shape
         return batch, self._output_size(height), self._output_size(width), self.filters
 
-    def compute_output_spec(self, inputs, states):
+    def compute_output_spec(self, inputs, states, training=False):
         shape = self.compute_output_shape(inputs.shape)
         output, memory = (keras.KerasTensor(shape, self.compute_dtype) for _ in range(2))
         return output, [output, memory]
@@ -115,8 +117,8 @@ class ConvLSTMCell(keras.layers.Layer):
     def _kernel_shape(self, channels):
         return (self.kernel_size, self.kernel_size, channels, 4 * self.filters)
 
-    def _transform_input(self, inputs):
-        return ops.conv(inputs, self.kernel, strides=self.strides, padding="same")
+    def _transform_input(self, inputs, training):
+        return convolve(inputs, self.kernel, self.strides, training)
 
     def _output_size(self, size):
         return None if size is None else -(-size // self.strides)

@@ -45,7 +45,7 @@ class DeconvLSTMCell(ConvLSTMCell):
         # Keras keeps the kernel of a transposed convolution as (side, side, out, in).
         return (self.kernel_size, self.kernel_size, 4 * self.filters, channels)
 
-    def _transform_input(self, inputs):
+    def _transform_input(self, inputs, training):
         return ops.conv_transpose(inputs, self.kernel, strides=self.strides, padding="same")
 
     def _output_size(self, size):

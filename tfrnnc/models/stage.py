@@ -10,7 +10,14 @@ import keras
 from keras import ops
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.layers import ConvLSTMCell, DeconvLSTMCell, DepthToSpace, PatchLSTMCell, SpaceToDepth
+from tfrnnc.layers import (
+    Conv2D,
+    ConvLSTMCell,
+    DeconvLSTMCell,
+    DepthToSpace,
+    PatchLSTMCell,
+    SpaceToDepth,
+)
 
 PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
 
@@ -68,7 +75,7 @@ def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
     activation = activation or "tanh"
     match kind:
         case "conv":
-            return keras.layers.Conv2D(
+            return Conv2D(
                 filters, kernel, strides, padding="same", activation=activation, name=name
             )
         case "deconv":

@@ -1,0 +1,118 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from numpy_reference import conv_lstm, convolution
+
+from tfrnnc.layers import Conv2D, ConvLSTMCell, conv2d, minimal_filtering
+from tfrnnc.layers.minimal_filtering import convolve, filter_3x3
+
+tf = pytest.importorskip("tensorflow")
+
+
+def arrays(*shapes):
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize("size", [(4, 4), (8, 8), (4, 8), (12, 4)])
+def test_equals_the_convolution(size):
+    inputs, kernel = arrays((2, *size, 5), (3, 3, 5, 7))
+    outputs = filter_3x3(ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel))
+    expected = convolution(inputs, np.float64(kernel))
+    np.testing.assert_allclose(outputs, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_has_the_gradients_of_the_convolution():
+    inputs, kernel, upstream = map(tf.constant, arrays((3, 8, 4, 5), (3, 3, 5, 7), (3, 8, 4, 7)))
+    gradients = []
+    for function in (filter_3x3, lambda x, k: ops.conv(x, k, padding="same")):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, kernel])
+            outputs = function(inputs, kernel)
+        gradients.append(tape.gradient(outputs, [inputs, kernel], upstream))
+    for found, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.fixture
+def filtered(monkeypatch) -> list[tuple]:
+    """The shapes of the inputs that were filtered."""
+    shapes = []
+
+    def recorded(inputs, kernel):
+        shapes.append(tuple(inputs.shape))
+        return filter_3x3(inputs, kernel)
+
+    for module in (minimal_filtering, conv2d):
+        monkeypatch.setattr(module, "filter_3x3", recorded)
+    return shapes
+
+
+@pytest.mark.parametrize("recurrent_kernel_size", [1, 3])
+def test_a_cell_in_training_equals_the_equations(filtered, recurrent_kernel_size):
+    cell = ConvLSTMCell(6, 3, recurrent_kernel_size=recurrent_kernel_size)
+    cell.build((None, None, None, 5))
+    weights = [np.float64(weight) for weight in cell.get_weights()]
+    states = expected = arrays((2, 8, 8, 6), (2, 8, 8, 6))
+    inputs, *_ = arrays((2, 8, 8, 5))
+    for _ in range(3):
+        output, states = cell(inputs, states, training=True)
+        expected = conv_lstm(inputs, expected, *weights)
+        np.testing.assert_allclose(output, expected[0], atol=1e-5)
+        np.testing.assert_allclose(states[1], expected[1], atol=1e-5)
+    assert len(filtered) == (3 if recurrent_kernel_size == 1 else 6)
+
+
+def test_a_convolution_in_training_is_what_it_is_in_use(filtered):
+    layer = Conv2D(7, 3, padding="same", activation="tanh", bias_initializer="normal")
+    (inputs,) = arrays((2, 4, 8, 5))
+    expected = layer(inputs)
+    assert not filtered
+    np.testing.assert_allclose(layer(inputs, training=True), expected, atol=1e-5)
+    assert len(filtered) == 1
+    layer(inputs[:, :3], training=True)
+    assert len(filtered) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel_size", "strides", "dtype", "training"),
+    [
+        ((8, 8), 3, 1, "float32", False),
+        ((6, 8), 3, 1, "float32", True),
+        ((16, 16), 3, 1, "float32", True),
+        ((8, 8), 1, 1, "float32", True),
+        ((8, 8), 3, 2, "float32", True),
+        ((8, 8), 3, 1, "bfloat16", True),
+    ],
+)
+def test_everything_else_is_the_plain_convolution(
+    filtered, size, kernel_size, strides, dtype, training
+):
+    inputs, kernel = (
+        ops.cast(array, dtype) for array in arrays((1, *size, 2), (kernel_size, kernel_size, 2, 3))
+    )
+    outputs = convolve(inputs, kernel, strides, training)
+    expected = ops.conv(inputs, kernel, strides=strides, padding="same")
+    np.testing.assert_array_equal(*(ops.cast(each, "float32") for each in (outputs, expected)))
+    assert not filtered
+
+
+def test_only_fit_filters(filtered):
+    """What `fit` computes may differ in rounding from the exported files, nothing else may."""
+    from tfrnnc.models import ConvLSTM
+
+    model = ConvLSTM(
+        ("conv 3x3/4 s2", "conv_lstm 3x3/4"),
+        2,
+        ("conv_lstm 3x3/4", "conv 3x3/5", "deconv 2x2/3 s2"),
+        steps=2,
+    )
+    (images,) = arrays((2, 16, 16, 3))
+    images = np.clip(images, -0.9, 0.9)
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model(images)
+    model.predict_on_batch(images)
+    assert not filtered
+    model.train_on_batch(images)
+    assert [shape[1:] for shape in filtered[:3]] == [(8, 8, 4), (8, 8, 2), (8, 8, 4)]
