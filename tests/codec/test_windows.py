@@ -72,20 +72,15 @@ WIDE = {
 
 
 @pytest.fixture(scope="module")
-def wide_model():
+def wide_folder(tmp_path_factory):
     keras.utils.set_random_seed(11)
-    return model_from_config(WIDE)
-
-
-@pytest.fixture(scope="module")
-def wide_folder(tmp_path_factory, wide_model):
     folder = tmp_path_factory.mktemp("wide")
-    export_tflite(wide_model, folder)
+    export_tflite(model_from_config(WIDE), folder)
     return folder
 
 
 def assert_same(folder, other_folder, image):
-    at_once, windows = tfrnnc.load(folder), tfrnnc.load(other_folder)
+    at_once, windows = tfrnnc.load(folder), tfrnnc.load(other_folder, threads=3)
     expected = list(at_once.encode_steps(image))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(litert_runtime, "MAX_PIXELS_AT_ONCE", 1)
@@ -99,30 +94,6 @@ def assert_same(folder, other_folder, image):
 @pytest.mark.parametrize("size", [(104, 72), (33, 160), (17, 9)])
 def test_windows_give_the_same(tiny_folder, noise, size):
     assert_same(tiny_folder, tiny_folder, noise(*size))
-
-
-@pytest.mark.parametrize("quantize", ["none", "dynamic"])
-def test_threads_have_windows_of_their_own(tmp_path, wide_model, noise, monkeypatch, quantize):
-    export_tflite(wide_model, tmp_path, quantize=quantize)
-    monkeypatch.setattr(litert_runtime, "MIN_PIXELS_OF_THREAD", 1)
-    monkeypatch.setattr(litert_runtime, "MIN_MARGINS_OF_THREAD", 3)
-    sizes: list[tuple[int, int]] = []
-    resize = litert_runtime._Interpreter.resize
-    monkeypatch.setattr(
-        litert_runtime._Interpreter,
-        "resize",
-        lambda interpreter, size: sizes.append(size) or resize(interpreter, size),
-    )
-    image = noise(37, 118)
-    expected, *others = (tfrnnc.load(tmp_path, threads=count) for count in (1, 2, 3))
-    steps = list(expected.encode_steps(image))
-    assert set(sizes) == {(40, 120)}
-    for codec, window in zip(others, [64, 48], strict=True):
-        sizes.clear()
-        for found, same in zip(codec.encode_steps(image), steps, strict=True):
-            np.testing.assert_array_equal(found[0], same[0])
-            np.testing.assert_array_equal(found[1], same[1])
-        assert ((40, window) in sizes) == (quantize == "none")
 
 
 @pytest.mark.parametrize("size", [(136, 104), (33, 200)])

@@ -16,11 +16,6 @@ from tfrnnc.export.manifest import Manifest, StepFile, Tensor
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20
 WINDOW_SIDE = 512
-# Each thread takes a window of its own, instead of a part of every operator, where windows are
-# large enough: what they overlap then costs less than threads that wait for each other, and than
-# copying what goes in and out, which one thread would do for all.
-MIN_PIXELS_OF_THREAD = 1 << 16
-MIN_MARGINS_OF_THREAD = 20
 
 
 class LiteRTRuntime(Runtime):
@@ -70,8 +65,6 @@ class _Step:
         self._path, self._file, self._threads = folder / file.name, file, threads
         self._fixed_size, self._stride = manifest.size, manifest.stride
         self._margin = -(-file.reach // manifest.stride) * manifest.stride
-        # With ranges as they come, results hang on the windows, which threads must not choose.
-        self._threads_choose = manifest.quantization != "dynamic"
         self._content: bytes | None = None
         self._together: list[_Interpreter] = []  # one, with all threads
         self._side_by_side: list[_Interpreter] = []  # one for each thread
@@ -79,8 +72,6 @@ class _Step:
     def __call__(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]):
         """Runs the step for an image of `size` pixels; returns its output and new states."""
         window = self._window(size)
-        if window == size and self._fixed_size is None and self._threads_choose:
-            window = self._window_of_threads(size)
         if states is None:
             states = _arrays(self._file.inputs[1:], size)
         values = [inputs[None], *states]
@@ -93,6 +84,7 @@ class _Step:
         return outputs[0][0], outputs[1:]
 
     def _run_windows(self, values, outputs, size: tuple[int, int], window: tuple[int, int]) -> None:
+        """Runs windows side by side, each on one thread: copying is then on all of them too."""
         # Imported late: small images, which should not wait for it, never need it.
         from concurrent.futures import ThreadPoolExecutor
 
@@ -128,18 +120,6 @@ class _Step:
                     "export the model with --size dynamic"
                 )
         return self._fixed_size
-
-    def _window_of_threads(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Size of the windows that give each thread one; the image's, if they were too small."""
-        height, width = size
-        longest = max(size)
-        if (
-            height * width < self._threads * MIN_PIXELS_OF_THREAD
-            or longest < self._threads * MIN_MARGINS_OF_THREAD * self._margin
-        ):
-            return size
-        window = even(longest, self._threads, self._margin, self._stride)
-        return (window, width) if height == longest else (height, window)
 
     def _interpreters(
         self, kept: list[_Interpreter], number: int, threads: int, size: tuple[int, int]
