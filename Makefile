@@ -201,9 +201,9 @@ presets: $(VENV)/.installed-test ## Train the other architectures' presets again
 	$(BIN)/tfrnnc-train --arch fc_lstm --epochs 16 $(SMALL) --output runs/preset_fc_lstm_small
 	$(BIN)/tfrnnc-train --arch conv --epochs 5 $(SMALL) --output runs/preset_conv_small
 	$(BIN)/tfrnnc-train --arch fc --epochs 4 $(SMALL) --output runs/preset_fc_small
-	$(BIN)/tfrnnc-train --arch conv --stage-weights shared --epochs 1 $(SMALL) \
+	$(BIN)/tfrnnc-train --arch conv --stage-weights shared --epochs 3 $(SMALL) \
 	  --output runs/preset_conv_small_shared
-	$(BIN)/tfrnnc-train --arch fc --stage-weights shared --epochs 1 $(SMALL) \
+	$(BIN)/tfrnnc-train --arch fc --stage-weights shared --epochs 3 $(SMALL) \
 	  --output runs/preset_fc_small_shared
 
 .PHONY: clean
