@@ -58,7 +58,7 @@ def run(tmp_path, monkeypatch, noise):
         (["photo.png", "--steps", "99"], "steps must be from 1 to 10"),
         (["photo.png", "--max-bytes", "3"], "3 bytes are too few for 24x16 pixels"),
         (["photo.png", "--background", "nonsense"], "write a name such as white, or #rrggbb"),
-        (["photo.png", "--model", "nothing"], "nothing: neither a preset (conv_lstm_small)"),
+        (["photo.png", "--model", "nothing"], "nothing: neither a preset (conv_lstm_small, "),
         (["photo.png", "--model", "folder"], "give a preset's name or a folder that tfrnnc-train"),
     ],
 )
