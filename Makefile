@@ -110,7 +110,7 @@ results: $(VENV)/.installed-test ## Measure codecs by both protocols (15 minutes
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \
 	  --codec $(PRESETS) --output docs/results/architectures
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/kodak --protocol modern \
-	  --codec $(PRESETS),jpeg --strips 1 --output docs/results/kodak_architectures
+	  --codec $(PRESETS),jpeg --strips 0 --output docs/results/kodak_architectures
 	$(BIN)/python docs/make_results.py
 
 .PHONY: bench-runtime

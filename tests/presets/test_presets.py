@@ -39,7 +39,7 @@ def test_it_has_its_card_and_log(name):
     assert "tfrnnc-train" in card
     with (folder / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert min(float(row["val_loss"]) for row in rows) < 0.1
+    assert min(float(row["val_loss"]) for row in rows) < 0.15
     assert len(ssim_of(name)) == config["steps"]
 
 
