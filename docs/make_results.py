@@ -68,8 +68,9 @@ alone has an entropy model, which is worth 2 % of the bytes at 128, and was trai
 
 MISSING = """\
 The models are smaller than the paper's, `conv_lstm` at a hundredth of its work, and trained on
-8,416 images, where the paper had 216 million. AVIF and JPEG XL are left out of what is shown here for the time they
-take (AVIF up to half a minute a file); `make results` takes them with `CODECS=`."""
+8,416 images, where the paper had 216 million. AVIF and JPEG XL are left out of what is shown here
+for the time they take (AVIF up to half a minute a file); `make results` takes them with
+`CODECS=`."""
 
 
 def main() -> None:
@@ -115,6 +116,7 @@ def page() -> str:
         ARCHITECTURES,
         all_architectures(architectures, read("kodak_architectures")),
         "![SSIM by bytes](results/architectures/curve_ssim.png)",
+        "![MS-SSIM by rate on Kodak](results/kodak_architectures/curve_msssim.png)",
         *(strip(path) for path in sorted((DOCS / "results" / "architectures").glob("strip_*"))),
         "## What helped",
         WHAT_HELPED,
