@@ -102,7 +102,7 @@ thumbnails: $(VENV)/.installed-test ## Measure the default preset against JPEG o
 
 # Goes on where it was if it is interrupted. With avif and jpegxl in CODECS it takes hours.
 .PHONY: results
-results: $(VENV)/.installed-test ## Measure codecs by both protocols (15 minutes), for docs/RESULTS.md.
+results: $(VENV)/.installed-test ## Measure codecs by both protocols (25 minutes), for docs/RESULTS.md.
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/thumbnails/val --protocol paper \
 	  --codec $(CODECS) --codec conv_lstm_small@2 --output docs/results/thumbnails
 	$(BIN)/tfrnnc-evaluate --data $(DATA)/kodak --protocol modern \
