@@ -13,12 +13,14 @@ import pytest
 from tfrnnc.codec.parity import export_measured, measure_parity
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.export.tflite import converter_versions, export_tflite
-from tfrnnc.models.model_files import load_model
+from tfrnnc.models.model_files import WEIGHTS_FILE, load_model
 from tfrnnc.presets import DEFAULT_PRESET, PRESETS_FOLDER, list_presets
 
 EXPORT = Path(__file__).parents[2] / "export"
 SHIPPED = sorted(path.parent for path in EXPORT.glob("*/*/manifest.json"))
-WITH_MANIFEST = [*SHIPPED, *(PRESETS_FOLDER / name for name in list_presets())]
+PRESETS = [PRESETS_FOLDER / name for name in list_presets()]
+WITH_WEIGHTS = [folder for folder in PRESETS if (folder / WEIGHTS_FILE).is_file()]
+FROM_KERAS = [*SHIPPED, *WITH_WEIGHTS]
 
 
 def load_script(name):
@@ -47,6 +49,16 @@ def test_what_is_shipped():
         assert folder.name.endswith("{}x{}".format(*manifest.size))
         for file in (*manifest.encoders, *manifest.decoders):
             file.read(folder)
+
+
+@pytest.mark.parametrize("folder", PRESETS, ids=lambda folder: folder.name)
+def test_a_preset_is_what_its_manifest_says(folder):
+    manifest = Manifest.read(folder)
+    assert manifest.model_id == json.loads((folder / "config.json").read_text())["model_id"]
+    for file in (*manifest.encoders, *manifest.decoders):
+        file.read(folder)
+    assert manifest.parity["images"] == 500
+    assert max(manifest.parity["psnr_lost"]) < 0.05
 
 
 def test_the_small_one_fits_a_phone():
@@ -96,7 +108,7 @@ def test_golden_vectors_cover_each_folder():
         assert all(entry["least_logit"] >= make.LEAST_LOGIT for entry in entries)
 
 
-@pytest.mark.parametrize("folder", WITH_MANIFEST, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", FROM_KERAS, ids=lambda folder: folder.name)
 def test_no_further_from_keras_than_the_manifest_says(folder, model):
     manifest = Manifest.read(folder)
     images = [next(pieces) for pieces in make.golden_images(manifest.size or (64, 96)).values()]
@@ -117,7 +129,7 @@ def test_no_further_from_keras_than_the_manifest_says(folder, model):
         assert parity["max_difference"] <= 1e-5
 
 
-@pytest.mark.parametrize("folder", WITH_MANIFEST, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", FROM_KERAS, ids=lambda folder: folder.name)
 def test_made_again_the_same_to_the_byte(folder, model, tmp_path):
     manifest = Manifest.read(folder)
     if manifest.versions != converter_versions():
