@@ -145,7 +145,7 @@ bench-entropy: $(VENV)/.installed-test ## Measure what entropy coding saves and 
 	$(BIN)/python benchmarks/entropy_coding.py $(DATA)/thumbnails/val $(DATA)/kodak \
 	  --json docs/entropy_coding.json --markdown docs/ENTROPY_CODING.md
 
-DYNAMIC_MODELS ?= runs/preset_fc_small runs/preset_fc_lstm_small conv_lstm_small
+DYNAMIC_MODELS ?= fc_small fc_lstm_small conv_lstm_small
 .PHONY: bench-dynamic
 bench-dynamic: $(VENV)/.installed-test ## Measure what dynamic bit assignment saves (half an hour).
 	$(BIN)/python benchmarks/dynamic_bits.py $(DYNAMIC_MODELS) --images $(DATA)/kodak --limit 6 \
