@@ -80,7 +80,7 @@ def main() -> None:
 
 def page() -> str:
     """The page's text."""
-    thumbnails, architectures = read("thumbnails"), read("architectures")
+    thumbnails, architectures, kodak = map(read, ("thumbnails", "architectures", "kodak"))
     parts = [
         "# Results",
         INTRODUCTION,
@@ -97,27 +97,21 @@ def page() -> str:
         "be compared, not the columns.",
         beside_the_paper(thumbnails, architectures),
         "### The same bytes",
-        *(strip(path) for path in sorted((DOCS / "results" / "thumbnails").glob("strip_*"))),
-    ]
-    if (DOCS / "results" / "kodak" / "results.json").is_file():
-        kodak = read("kodak")
-        parts += [
-            "## Kodak, whole files",
-            f"The {kodak['images']} photos of 768x512 pixels, every byte counted. BD-rate is "
-            f"against `{kodak['anchor']}`: below zero, fewer bits for the same quality.",
-            modern_protocol(kodak),
-            "![MS-SSIM by rate](results/kodak/curve_msssim.png)",
-            "![PSNR by rate](results/kodak/curve_psnr.png)",
-            "### The same bytes",
-            *(strip(path) for path in sorted((DOCS / "results" / "kodak").glob("strip_*"))),
-        ]
-    parts += [
+        *strips("thumbnails"),
+        "## Kodak, whole files",
+        f"The {kodak['images']} photos of 768x512 pixels, every byte counted. BD-rate is "
+        f"against `{kodak['anchor']}`: below zero, fewer bits for the same quality.",
+        modern_protocol(kodak),
+        "![MS-SSIM by rate](results/kodak/curve_msssim.png)",
+        "![PSNR by rate](results/kodak/curve_psnr.png)",
+        "### The same bytes",
+        *strips("kodak"),
         "## The paper's architectures",
         ARCHITECTURES,
         all_architectures(architectures, read("kodak_architectures")),
         "![SSIM by bytes](results/architectures/curve_ssim.png)",
         "![MS-SSIM by rate on Kodak](results/kodak_architectures/curve_msssim.png)",
-        *(strip(path) for path in sorted((DOCS / "results" / "architectures").glob("strip_*"))),
+        *strips("architectures"),
         "## What helped",
         WHAT_HELPED,
         what_helped(thumbnails),
@@ -133,10 +127,15 @@ def read(folder: str) -> dict:
     return json.loads((DOCS / "results" / folder / "results.json").read_text())
 
 
+def entry_of(report: dict, codec: str) -> dict:
+    """What was measured of a codec."""
+    (entry,) = (each for each in report["codecs"] if each["codec"] == codec)
+    return entry
+
+
 def points(report: dict, codec: str) -> dict:
     """A codec's lists."""
-    (entry,) = (each for each in report["codecs"] if each["codec"] == codec)
-    return entry["points"]
+    return entry_of(report, codec)["points"]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -225,15 +224,13 @@ def all_architectures(thumbnails: dict, kodak: dict) -> str:
         manifest = Manifest.read(model_folder(name))
         size = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
         of_codec = points(thumbnails, name)
-        (whole,) = (entry for entry in kodak["codecs"] if entry["codec"] == name)
-        deltas = (whole["bd_rate"][metric]["percent"] for metric in ("psnr", "msssim"))
         rows.append(
             [
                 architecture,
                 f"`{name}`",
                 f"{size:,}",
                 *(f"{ssim_at(of_codec, target):.3f}" for target in targets),
-                *("-" if delta is None else f"{delta:+.0f} %" for delta in deltas),
+                *bd_rates(entry_of(kodak, name), digits=0),
             ]
         )
     sizes = [f"SSIM, {target} bytes" if target == 16 else str(target) for target in targets]
@@ -266,18 +263,24 @@ def modern_protocol(report: dict) -> str:
             for bpp, quality in zip(at_bpp["bpp"], at_bpp["msssim"], strict=True)
             if bpp <= 1
         ]
-        deltas = [
-            "-" if delta["percent"] is None else f"{delta['percent']:+.1f} %"
-            for delta in (entry["bd_rate"][name] for name in ("psnr", "msssim"))
-        ]
-        rows.append([entry["codec"], *shown, f"{entry['area']['msssim']:.4f}", *deltas])
+        area = f"{entry['area']['msssim']:.4f}"
+        rows.append([entry["codec"], *shown, area, *bd_rates(entry, digits=1)])
     rates = [f"MS-SSIM at {bpp:g} bpp" for bpp in report["codecs"][0]["at_bpp"]["bpp"] if bpp <= 1]
     return table(["codec", *rates, "area to 2 bpp", "BD-rate, PSNR", "BD-rate, MS-SSIM"], rows)
 
 
-def strip(path: Path) -> str:
-    """A picture of the same image by every codec."""
-    return f"![{path.stem.removeprefix('strip_')} by every codec]({path.relative_to(DOCS)})"
+def bd_rates(entry: dict, digits: int) -> list[str]:
+    """A codec's BD-rates, for PSNR and for MS-SSIM."""
+    percents = [entry["bd_rate"][metric]["percent"] for metric in ("psnr", "msssim")]
+    return ["-" if each is None else f"{each:+.{digits}f} %" for each in percents]
+
+
+def strips(folder: str) -> list[str]:
+    """The pictures of the same image by every codec that are in a folder of results."""
+    return [
+        f"![{path.stem.removeprefix('strip_')} by every codec]({path.relative_to(DOCS)})"
+        for path in sorted((DOCS / "results" / folder).glob("strip_*"))
+    ]
 
 
 if __name__ == "__main__":
