@@ -47,7 +47,7 @@ class StepAssignment:
         step_numbers = np.arange(steps)[:, None]
         places = np.arange(errors.shape[1])
         taken = np.zeros_like(places)
-        slopes, where, until, spent = [], [], [], [np.zeros(1)]
+        slopes, where, until, spent = [], [], [], []
         while places.size:
             at = taken[places], places
             gains, costs = errors[at] - errors[:, places], rates[:, places] - rates[at]
@@ -65,7 +65,7 @@ class StepAssignment:
             taken[places] = best
         order = np.argsort(-np.concatenate(slopes), kind="stable")
         self._where, self._until = np.concatenate(where)[order], np.concatenate(until)[order]
-        self._spent = np.cumsum(np.concatenate(spent[1:])[order])
+        self._spent = np.cumsum(np.concatenate(spent)[order])
         self.size = order.size
 
     def steps(self, count: int) -> np.ndarray:
