@@ -15,6 +15,11 @@ started = time.perf_counter()
 import numpy as np  # noqa: E402
 from training_protocol import MATRIX_SIDE, answer_questions, peak_memory, time_batches  # noqa: E402
 
+# TensorFlow and Keras import these where they find them, which takes 150 MB; the package's "train"
+# extra does not install them.
+for package in ("jax", "matplotlib", "scipy"):
+    sys.modules[package] = None  # type: ignore[assignment]
+
 
 class KerasContender:
     """Trains a model on one batch, again and again, by Keras's own training step."""

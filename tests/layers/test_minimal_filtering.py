@@ -5,7 +5,7 @@ from keras import ops
 from numpy_reference import conv_lstm, convolution
 
 from tfrnnc.layers import Conv2D, ConvLSTMCell, conv2d, minimal_filtering
-from tfrnnc.layers.minimal_filtering import convolve, filter_3x3
+from tfrnnc.layers.minimal_filtering import convolve, filter_3x3, transforming_once
 
 tf = pytest.importorskip("tensorflow")
 
@@ -33,6 +33,40 @@ def test_has_the_gradients_of_the_convolution():
         gradients.append(tape.gradient(outputs, [inputs, kernel], upstream))
     for found, expected in zip(*gradients, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.fixture
+def transforms(monkeypatch) -> list:
+    """One entry for each kernel that was transformed."""
+    found = []
+    transform = minimal_filtering._kernel_transform
+
+    def recorded():
+        found.append(None)
+        return transform()
+
+    monkeypatch.setattr(minimal_filtering, "_kernel_transform", recorded)
+    return found
+
+
+def test_a_kernel_that_is_used_twice_is_transformed_once(transforms):
+    inputs, first, second = map(tf.constant, arrays((3, 8, 4, 5), (3, 3, 5, 5), (3, 3, 5, 5)))
+
+    def gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch([first, second])
+            outputs = function(function(function(inputs, first), second), first)
+        return [outputs, *tape.gradient(outputs, [first, second])]
+
+    expected = gradients(lambda x, k: ops.conv(x, k, padding="same"))
+    with transforming_once():
+        found = gradients(filter_3x3)
+    assert len(transforms) == 2
+    again = gradients(filter_3x3)
+    assert len(transforms) == 5
+    for each in (found, again):
+        for value, other in zip(each, expected, strict=True):
+            np.testing.assert_allclose(value, other, atol=1e-5 * np.abs(other).max())
 
 
 @pytest.fixture
@@ -98,7 +132,7 @@ def test_everything_else_is_the_plain_convolution(
     assert not filtered
 
 
-def test_only_fit_filters(filtered):
+def test_only_fit_filters(filtered, transforms):
     """What `fit` computes may differ in rounding from the exported files, nothing else may."""
     from tfrnnc.models import ConvLSTM
 
@@ -115,4 +149,5 @@ def test_only_fit_filters(filtered):
     model.predict_on_batch(images)
     assert not filtered
     model.train_on_batch(images)
+    assert len(transforms) == 3  # A kernel each, though there are two steps.
     assert [shape[1:] for shape in filtered[:3]] == [(8, 8, 4), (8, 8, 2), (8, 8, 4)]

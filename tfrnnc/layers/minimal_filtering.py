@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 import keras
@@ -16,6 +19,23 @@ TILE = 4  #: side of the squares of outputs that are computed together
 # four times the rounding error.
 _POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 _TAPS = 3
+
+# Of each kernel by its identity: itself, so that no other gets that identity, and its transform.
+_transformed: ContextVar[dict[int, tuple] | None] = ContextVar("transformed", default=None)
+
+
+@contextmanager
+def transforming_once() -> Iterator[None]:
+    """Lets `filter_3x3` transform each kernel once, however often it is used within.
+
+    For loops over steps that share their weights. Where a function is traced, all uses must be
+    in the same one, outside of loops in the graph.
+    """
+    token = _transformed.set({})
+    try:
+        yield
+    finally:
+        _transformed.reset(token)
 
 
 def convolve(inputs, kernel, strides: int = 1, training=False):
@@ -68,10 +88,11 @@ def filter_3x3(inputs, kernel):
     filters = kernel.shape[-1]
     batch = ops.shape(inputs)[0]
     rows, columns = height // TILE, width // TILE
-    to_tiles, to_kernels, to_outputs = (
-        ops.convert_to_tensor(matrix, inputs.dtype) for matrix in _transforms(height, width)
+    to_tiles, to_outputs = (
+        ops.convert_to_tensor(matrix, inputs.dtype)
+        for matrix in (_tile_transform(height, width), _output_transform())
     )
-    places = to_kernels.shape[0]
+    places = to_outputs.shape[1]
 
     # Pixels before batch, so that each transform is one product of large matrices.
     pixels = ops.reshape(
@@ -79,33 +100,53 @@ def filter_3x3(inputs, kernel):
         (height * width, batch * channels),
     )
     tiles = ops.reshape(to_tiles @ pixels, (places, rows * columns * batch, channels))
-    kernels = ops.reshape(
-        to_kernels @ ops.reshape(kernel, (_TAPS * _TAPS, channels * filters)),
-        (places, channels, filters),
+    products = ops.reshape(
+        tiles @ _transformed_kernel(kernel, inputs.dtype),
+        (places, rows * columns * batch * filters),
     )
-    products = ops.reshape(tiles @ kernels, (places, rows * columns * batch * filters))
     outputs = ops.reshape(to_outputs @ products, (TILE, TILE, rows, columns, batch, filters))
     return ops.reshape(ops.transpose(outputs, (4, 2, 0, 3, 1, 5)), (batch, height, width, filters))
 
 
+def _transformed_kernel(kernel, dtype):
+    """The kernel (3, 3, C, F) at the 36 places, (36, C, F); see `transforming_once`."""
+    known = _transformed.get()
+    if known is not None and id(kernel) in known:
+        return known[id(kernel)][1]
+    _, _, channels, filters = kernel.shape
+    taps = ops.reshape(kernel, (_TAPS * _TAPS, channels * filters))
+    to_places = ops.convert_to_tensor(_kernel_transform(), dtype)
+    transformed = ops.reshape(to_places @ taps, (-1, channels, filters))
+    if known is not None:
+        known[id(kernel)] = kernel, transformed
+    return transformed
+
+
+# The transforms of two dimensions: each is the Kronecker product of one for the rows and one for
+# the columns.
+
+
 @cache
-def _transforms(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The matrices from pixels to tiles, from taps to places, and from places to outputs.
-
-    Each is the Kronecker product of one for the rows and one for the columns.
-
-    Returns:
-        float64 (36 * tiles, height * width), (36, 9) and (16, 36).
-    """
-    data, taps, outputs = _one_dimension()
-    places = len(data)
+def _tile_transform(height: int, width: int) -> np.ndarray:
+    """From pixels to the places of all tiles, (36 * tiles, height * width)."""
+    data, _, _ = _one_dimension()
     of_rows, of_columns = (_on_tiles(data, side) for side in (height, width))
     to_tiles = np.einsum("aip,bjq->abijpq", of_rows, of_columns)
-    return (
-        to_tiles.reshape(places**2 * (height // TILE) * (width // TILE), height * width),
-        np.kron(taps, taps),
-        np.kron(outputs, outputs),
-    )
+    return to_tiles.reshape(-1, height * width)
+
+
+@cache
+def _kernel_transform() -> np.ndarray:
+    """From a kernel's taps to the places, (36, 9)."""
+    _, taps, _ = _one_dimension()
+    return np.kron(taps, taps)
+
+
+@cache
+def _output_transform() -> np.ndarray:
+    """From the places to a tile's outputs, (16, 36)."""
+    *_, outputs = _one_dimension()
+    return np.kron(outputs, outputs)
 
 
 def _on_tiles(data: np.ndarray, side: int) -> np.ndarray:

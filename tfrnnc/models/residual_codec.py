@@ -10,6 +10,7 @@ from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
+from tfrnnc.layers.minimal_filtering import transforming_once
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.models.stage import PROBE_SIZE, Stage
 
@@ -167,7 +168,8 @@ class ResidualCodec(keras.Model):
         return self.decoders[0].initial_states(batch, height // self.stride, width // self.stride)
 
     def call(self, images, training=False):
-        return ops.stack([picture for _, picture in self._loop(images, training)], axis=1)
+        with transforming_once():
+            return ops.stack([picture for _, picture in self._loop(images, training)], axis=1)
 
     def code(self, images):
         """The bits of images, as they are in use.
