@@ -7,11 +7,9 @@ Each image is encoded with all locations taking the same steps, and dynamically 
 this reaches after each second step. Bytes are those of whole streams, entropy-coded if the model
 has an entropy model.
 
-Convolutional models, whose locations depend on each other, are measured in two ways that the codec
-does not offer. *Zeros*: a location stops when its error is below a threshold, and its bits are 0
-from then on; the encoder sees what that does. Of several thresholds, the one that takes the fewest
-bytes for a PSNR counts. *Tiles*: squares of 32x32 pixels are coded each by itself and take each
-its own number of steps; the error in the pixels beside their borders shows the seams.
+Convolutional models, whose locations depend on each other, are measured in a second way, which the
+codec does not offer: squares of 32x32 pixels are coded each by itself and take each its own number
+of steps; the error in the pixels beside their borders shows the seams.
 """
 
 from __future__ import annotations
@@ -28,14 +26,12 @@ import tfrnnc
 from tfrnnc.bitstream import Header, StreamWriter
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
-from tfrnnc.codec.dynamic import DynamicEncoder, StepAssignment, location_bits, location_errors
-from tfrnnc.codec.encoding import Target
-from tfrnnc.codec.runtime import binarize
-from tfrnnc.images import find_images, pad_to_multiple, read_image, to_float, to_uint8
+from tfrnnc.codec.dynamic import DynamicEncoder, StepAssignment, location_bits
+from tfrnnc.codec.encoding import Target, location_errors
+from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
 
 TILE = 32
-THRESHOLDS = (26, 30, 34, 38)  #: PSNR in decibels at which a location stops
 
 
 @command()
@@ -110,14 +106,9 @@ def independent(codec: Codec, image: np.ndarray) -> dict:
 
 
 def convolutional(codec: Codec, image: np.ndarray) -> dict:
-    """Bytes at the PSNR of each second step: plain, with zeros, and of tiles; and the seams."""
+    """Bytes at the PSNR of each second step: plain, dynamic, and of tiles; and the seams."""
     steps = list(codec.encode_steps(image))
     plain = curve(codec, image, steps, header_of(codec, image, dynamic=False))
-    header = header_of(codec, image, dynamic=True)
-    curves = [
-        curve(codec, image, list(stopping_steps(codec, image, threshold)), header)
-        for threshold in THRESHOLDS
-    ]
     tiles = list(tile_steps(codec, image))
     of_tiles = curve(codec, image, tiles, header_of(codec, image, dynamic=False))
     assigned = tile_assignment(codec, image, tiles)
@@ -129,7 +120,7 @@ def convolutional(codec: Codec, image: np.ndarray) -> dict:
                 "step": step,
                 "psnr": round(reached, 3),
                 "plain_bytes": size,
-                "zeros_bytes": least([bytes_at(each, reached) for each in curves]),
+                "dynamic_bytes": len(codec.encode(image, psnr=reached, dynamic=True)),
                 "tiles_bytes": bytes_at(of_tiles, reached),
                 "dynamic_tiles_bytes": assigned(reached),
                 "seams_plain": round(seams(image, steps[step - 1][1]), 3),
@@ -167,27 +158,6 @@ def curve(codec: Codec, image: np.ndarray, steps, header: Header) -> list[tuple[
         writer.add(plane)
         points.append((len(writer.whole()), psnr(image, picture)))
     return points
-
-
-def stopping_steps(
-    codec: Codec, image: np.ndarray, threshold: float
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Planes and pictures, where locations stop whose PSNR reaches a threshold."""
-    runtime = codec.runtime
-    original = residual = to_float(pad_to_multiple(image, runtime.stride))
-    encoder_states = decoder_states = reconstruction = None
-    goes_on: np.ndarray | bool = True
-    most = 3 * runtime.stride**2 * 255**2 / 10 ** (threshold / 10)
-    for step in range(codec.max_steps):
-        logits, encoder_states = runtime.encode_step(residual, encoder_states, step)
-        plane = binarize(logits) * np.broadcast_to(goes_on, logits.shape[:2])[..., None]
-        reconstruction, decoder_states = runtime.decode_step(
-            plane, decoder_states, reconstruction, step
-        )
-        residual = original - reconstruction
-        picture = to_uint8(reconstruction[: image.shape[0], : image.shape[1]])
-        goes_on &= location_errors(image, picture, runtime.stride) > most
-        yield plane, picture
 
 
 def tile_steps(codec: Codec, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -258,11 +228,6 @@ def bytes_at(points: list[tuple[int, float]], reached: float) -> int | None:
     return round(float(np.exp(np.interp(reached, qualities, np.log(sizes)))))
 
 
-def least(values: list[int | None]) -> int | None:
-    """The least of the values that there are."""
-    return min((value for value in values if value is not None), default=None)
-
-
 def saved(entry: dict, step: int, kind: str) -> list[float]:
     """The share of bytes that each image saves at a step's PSNR, where it is reached."""
     rows = [row for image in entry["images"] for row in image["rows"] if row["step"] == step]
@@ -290,6 +255,12 @@ def markdown(report: dict) -> str:
         "each location's rates and errors, cut at one slope.) Sizes are those of the coded stream,",
         "which never exceeds a limit. Without limits a location stops where",
         "its error is least.",
+        "",
+        "In other models what a location shows depends on its neighbours' bits, too, so that one",
+        "pass does not tell what a stop does. There a location stops when its PSNR reaches a",
+        "threshold, and the encoder, which sees what a decoder makes of the zeros, lets the others",
+        "make up for it. Several thresholds above the PSNR of the whole picture are tried, an",
+        "encoding each, and the best stream is kept; it may be one in which nothing stops.",
         "",
         "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
         "and step where the choice is hard to foretell. They are what a dynamic stream pays.",
@@ -320,11 +291,11 @@ def independent_table(entry: dict) -> list[str]:
 def convolutional_table(entry: dict) -> list[str]:
     """The table of a model whose locations depend on each other."""
     lines = [
-        "| step | PSNR | saved by zeros | by tiles, same steps | by tiles, own steps "
+        "| step | PSNR | saved | by tiles, same steps | by tiles, own steps "
         "| error at borders, plain | tiles |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    kinds = ("zeros_bytes", "tiles_bytes", "dynamic_tiles_bytes")
+    kinds = ("dynamic_bytes", "tiles_bytes", "dynamic_tiles_bytes")
     for step in steps_of(entry):
         mean = means(entry, step)
         cells = " | ".join(share(saved(entry, step, kind)) for kind in kinds)
@@ -338,14 +309,8 @@ def convolutional_table(entry: dict) -> list[str]:
         "",
         f"{count} images; in brackets, how many of them reach the PSNR at all. The error at",
         "borders is the mean squared error in the pixels beside a border of tiles, as a share of",
-        "that elsewhere. *Zeros*: a location stops when its error is low enough, and its bits are",
-        "0 from then on. *Tiles*: squares of 32x32 pixels coded each by itself.",
-        "",
-        "What such a location shows depends on its neighbours' bits, too, so that stopping one",
-        "changes the others, and one pass does not tell what a choice does. `--dynamic` refuses",
-        "these models for now: zeros mostly save bytes where the PSNR is in the middle of the",
-        "model's range, but take an encoding for each threshold, and end below the last steps'",
-        "PSNR. Decoders read such streams. Tiles cost bytes, and show their borders.",
+        "that elsewhere. *Tiles*, which the codec does not offer: squares of 32x32 pixels coded",
+        "each by itself. They cost bytes, and show their borders.",
     ]
 
 

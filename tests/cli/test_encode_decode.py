@@ -92,10 +92,12 @@ def test_dynamic(image, independent_folder, tmp_path, monkeypatch):
     assert f"{mean:.2f} on average" in run(info, "photo.rnnc")
 
 
-def test_dynamic_needs_a_model_of_independent_locations(run, image):
+def test_dynamic_needs_a_limit_where_locations_depend_on_each_other(run, image):
     result = run(encode, image, "photo.rnnc", "--dynamic", code=1)
-    assert "fc or fc_lstm" in result.output
+    assert "give psnr, ssim, bpp or max_bytes" in result.output
     assert not Path("photo.rnnc").exists()
+    run(encode, image, "photo.rnnc", "--dynamic", "--max-bytes", 60)
+    assert Path("photo.rnnc").stat().st_size <= 60
 
 
 def test_standard_input_and_output(run, image):

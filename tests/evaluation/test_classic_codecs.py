@@ -8,7 +8,7 @@ import pytest
 from conftest import PHOTOS
 from PIL import Image
 
-from tfrnnc.errors import InstallationError
+from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, open_codec
 from tfrnnc.metrics import psnr
 
@@ -187,6 +187,18 @@ def test_settings_name_the_library(name):
     settings = open_codec(name).settings()
     assert re.search(r"\d+\.\d+", settings["library"])
     assert settings["options"]
+
+
+@pytest.mark.parametrize(("name", "option"), [("avif@8", "speed"), ("jpegxl@3", "effort")])
+def test_effort_by_name(name, option):
+    faster, best = open_codec(name), open_codec(name.partition("@")[0])
+    assert faster.name == name
+    assert faster.settings()["options"] == {**best.settings()["options"], option: int(name[-1])}
+    image = photo(48, 40)
+    sizes = [len(codec.encode(image, 5)) for codec in (faster, best)]
+    assert sizes[0] != sizes[1]
+    with pytest.raises(ModelError, match="jpeg"):
+        open_codec("jpeg@3")
 
 
 def test_jpegxl_without_its_library(monkeypatch):

@@ -75,8 +75,8 @@ def is_stream(content: bytes) -> bool:
 @click.option(
     "--dynamic",
     is_flag=True,
-    help="Give each 8x8 patch its own number of steps, for fewer bytes at the same quality (fc and "
-    "fc_lstm models).",
+    help="Give each 8x8 patch its own number of steps, for fewer bytes at the same quality. Models "
+    "other than fc and fc_lstm need a limit with it, and some seven times as long.",
 )
 @click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
 @runtime_options

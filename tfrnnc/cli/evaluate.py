@@ -13,7 +13,9 @@ from tqdm import tqdm
 from tfrnnc.cli.common import command
 from tfrnnc.errors import EvaluationError, InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, Protocol, open_codec
+from tfrnnc.evaluation.codecs import classic_codec
 from tfrnnc.evaluation.curves import require_scipy
+from tfrnnc.evaluation.evaluated_codec import split_effort
 from tfrnnc.evaluation.measurement import (
     DEFAULT_TARGETS,
     METRICS,
@@ -23,7 +25,6 @@ from tfrnnc.evaluation.measurement import (
     picture_of,
 )
 from tfrnnc.evaluation.plots import draw_curves
-from tfrnnc.evaluation.progressive_codec import split_effort
 from tfrnnc.evaluation.report import build_csv, build_report, build_times, table
 from tfrnnc.evaluation.runner import (
     EvaluatedImage,
@@ -79,7 +80,7 @@ class Sizes(Words):
     default=(DEFAULT_PRESET,),
     show_default=True,
     help=f"Presets, folders of models, and {', '.join(CLASSIC_CODECS)}; with commas, or repeated. "
-    "PRESET@2 encodes with --effort 2.",
+    "PRESET@2 encodes with --effort 2, avif@4 at speed 4, jpegxl@7 with effort 7.",
 )
 @click.option(
     "--metric",
@@ -200,7 +201,7 @@ def main(
 def _codecs(groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     names = _joined("--codec", groups)
     for name in names:
-        if name in CLASSIC_CODECS:
+        if classic_codec(name):
             continue
         try:
             model_folder(split_effort(name)[0])

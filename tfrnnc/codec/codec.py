@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -12,7 +14,7 @@ from PIL import Image
 from tfrnnc.bitstream import EntropyModel, Header, Planes, read_header, read_planes
 from tfrnnc.bitstream.container import MAX_PIXELS
 from tfrnnc.codec import encoding
-from tfrnnc.codec.dynamic import DynamicEncoder
+from tfrnnc.codec.dynamic import DynamicEncoder, encode_stopping
 from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
@@ -146,16 +148,17 @@ class Codec:
                 good deal of the gain.
             dynamic: give each location of the code its own number of steps (section 3.7), so
                 that the limits are kept with the best picture, or the targets reached with the
-                fewest bits; without any, each takes what its picture gains from. For models whose
-                locations are independent, `fc` and `fc_lstm`.
+                fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
+                once; without limits, each location takes what its picture gains from. Others
+                encode up to seven times, and need `psnr`, `ssim`, `bpp` or `max_bytes`.
 
         Returns:
             the stream.
 
         Raises:
             ImageError: if the image is of a kind that cannot be encoded.
-            ConfigError: if a limit is out of range, or too few bytes for a picture, or the
-                model's locations are not independent and `dynamic` is set.
+            ConfigError: if a limit is out of range, or too few bytes for a picture, or missing
+                where `dynamic` needs one.
         """
         return self.encode_with_picture(
             image,
@@ -212,22 +215,19 @@ class Codec:
             )
             if value is not None
         ]
-        if dynamic and not self.runtime.independent:
+        limited = max_bytes is not None or bool(targets)
+        if dynamic and not (limited or self.runtime.independent):
             raise ConfigError(
-                "this model's locations depend on each other, so that they cannot take different "
-                "numbers of steps; leave dynamic out, or take an fc or fc_lstm model"
+                "where locations stop follows from a limit: with dynamic give psnr, ssim, bpp or "
+                "max_bytes, too"
             )
         model = self.entropy_model if entropy_coding else None
         head = self._header(height, width, entropy_coding, not header, dynamic)
-        search = self._search(pixels, effort, entropy_coding)
         steps = steps or self.max_steps
-        if dynamic:
-            encoder = DynamicEncoder(
-                self.runtime, model, head, pixels, steps, bare=not header, search=search
-            )
-            encoded = encoder.encode(max_bytes, targets)
-        else:
-            encoded = encoding.encode(
+        make_search = partial(self._search, pixels, effort, entropy_coding)
+
+        def attempt(enough: float = math.inf) -> Encoded:
+            return encoding.encode(
                 self.runtime,
                 model,
                 head,
@@ -236,8 +236,19 @@ class Codec:
                 max_bytes=max_bytes,
                 targets=targets,
                 bare=not header,
-                search=search,
+                search=make_search(),
+                enough=enough,
             )
+
+        if dynamic and self.runtime.independent:
+            encoder = DynamicEncoder(
+                self.runtime, model, head, pixels, steps, bare=not header, make_search=make_search
+            )
+            encoded = encoder.encode(max_bytes, targets)
+        elif dynamic:
+            encoded = encode_stopping(attempt, pixels, targets)
+        else:
+            encoded = attempt()
         for target in encoded.missed:
             found = target.measure(pixels, encoded.picture)
             logger.warning("no step reaches a %s of %g (%.4g)", target.name, target.value, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,16 +13,19 @@ from tfrnnc.codec.encoding import (
     Encoded,
     ResidualLoop,
     Target,
-    decode,
+    encode,
+    location_errors,
     per_pixel,
     read_for_encoding,
-    too_few_bytes,
 )
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.search import BitSearch
-from tfrnnc.errors import TruncatedStreamError
+from tfrnnc.metrics import psnr
 
 CLOSE = 1000  #: bytes are filled but for one in so many, and to the byte where they are fewer
+#: Decibels above the PSNR without stops at which locations are first tried to stop.
+FIRST_THRESHOLDS = (0.0, 2.0, 4.0, 6.0)
+FINER = 1.0  #: decibels from the best of these to the last that are tried
 
 
 class StepAssignment:
@@ -96,7 +100,7 @@ class DynamicEncoder:
         pixels: uint8 (H, W, 3).
         steps: most steps of a location.
         bare: make the code only.
-        search: improves the bits; None takes the model's as they are.
+        make_search: makes what improves the bits; see `ResidualLoop`.
     """
 
     def __init__(
@@ -107,13 +111,13 @@ class DynamicEncoder:
         pixels: np.ndarray,
         steps: int,
         bare: bool,
-        search: BitSearch | None,
+        make_search: Callable[[], BitSearch | None],
     ):
         self._runtime, self._entropy_model, self._header = runtime, entropy_model, header
-        self._pixels, self._bare = pixels, bare
+        self._pixels, self._bare, self._make_search = pixels, bare, make_search
         self._planes: list[np.ndarray] = []
         self._pictures: list[np.ndarray] = []
-        loop = ResidualLoop(runtime, pixels, search=search)
+        loop = ResidualLoop(runtime, pixels, search=make_search())
         for _ in range(steps):
             plane, picture = loop.step()
             self._planes.append(plane)
@@ -136,7 +140,17 @@ class DynamicEncoder:
         if max_bytes is not None and len(data) > max_bytes:
             count, data = self._fit(max_bytes, count, len(data))
         if max_bytes is not None and len(data) > max_bytes:
-            return self._cut_first_step(max_bytes, targets)
+            return encode(
+                self._runtime,
+                self._entropy_model,
+                self._header,
+                self._pixels,
+                steps=1,
+                max_bytes=max_bytes,
+                targets=targets,
+                bare=self._bare,
+                search=self._make_search(),
+            )
         picture = self._picture(count)
         return Encoded(data, picture, self._missed(picture, targets))
 
@@ -191,37 +205,46 @@ class DynamicEncoder:
             tries += 1
         return low, data
 
-    def _cut_first_step(self, max_bytes: int, targets: list[Target]) -> Encoded:
-        writer = StreamWriter(
-            self._header, self._runtime.stride, self._runtime.bits, self._entropy_model
-        )
-        writer.add(self._planes[0])
-        cut = writer.code()[:max_bytes] if self._bare else writer.cut(max_bytes)
-        if cut:
-            prefix = self._header.to_bytes() if self._bare else b""
-            try:
-                found = read_for_encoding(prefix + cut, self._runtime, self._entropy_model)
-            except TruncatedStreamError:
-                pass
-            else:
-                picture = decode(self._runtime, found.planes, self._pixels.shape)
-                return Encoded(cut, picture, targets)
-        raise too_few_bytes(max_bytes, self._pixels, writer)
 
+def encode_stopping(
+    attempt: Callable[[float], Encoded], pixels: np.ndarray, targets: Sequence[Target]
+) -> Encoded:
+    """The best of several encodings, in each of which locations stop at another PSNR.
 
-def location_errors(pixels: np.ndarray, picture: np.ndarray, stride: int) -> np.ndarray:
-    """The sum of squared differences at each location of the code, int64 (h, w).
+    For models whose locations depend on each other: what a stop does to the neighbours is only
+    known once it is tried.
 
     Args:
-        pixels: uint8 (H, W, 3).
-        picture: of the same size.
-        stride: pixels between two locations.
+        attempt: encodes within the limits, so that locations stop at this PSNR in decibels.
+        pixels: the image, uint8 (H, W, 3).
+        targets: of `attempt`. If the best reaches them, it does so with the fewest bytes; else it
+            has the least error.
     """
-    squares = np.square(pixels.astype(np.int64) - picture).sum(axis=2)
-    height, width = squares.shape
-    squares = np.pad(squares, ((0, -height % stride), (0, -width % stride)))
-    blocks = squares.reshape(squares.shape[0] // stride, stride, -1, stride)
-    return blocks.sum(axis=(1, 3))
+
+    def rank(encoded: Encoded) -> tuple[int, float]:
+        reached = targets and not encoded.missed
+        return len(encoded.missed), (
+            len(encoded.data) if reached else -psnr(pixels, encoded.picture)
+        )
+
+    plain = attempt(math.inf)
+    start = psnr(pixels, plain.picture)
+    tried = {math.inf: plain}
+    best = math.inf
+
+    def consider(threshold: float) -> None:
+        nonlocal best
+        if threshold not in tried:
+            tried[threshold] = attempt(threshold)
+            best = min(best, threshold, key=lambda threshold: rank(tried[threshold]))
+
+    if math.isfinite(start):
+        for offset in FIRST_THRESHOLDS:
+            consider(start + offset)
+        if math.isfinite(best):
+            for threshold in (best - FINER, best + FINER):
+                consider(threshold)
+    return tried[best]
 
 
 def location_bits(planes: Sequence[np.ndarray], model: EntropyModel | None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from tfrnnc.errors import ConfigError, TruncatedStreamError
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
 
 
+FINE = 128  #: the last step's locations are counted to one in so many
+
+
 class ResidualLoop:
     """Encodes an image step by step (section 3.1).
 
@@ -25,6 +29,8 @@ class ResidualLoop:
         pixels: uint8 (H, W, 3).
         keep: whether `last_picture` will be asked for; takes memory.
         search: improves the bits; None takes the model's as they are.
+        enough: the PSNR in decibels at which a location of the code stops. Its bits are zeros from
+            then on.
     """
 
     def __init__(
@@ -33,8 +39,12 @@ class ResidualLoop:
         pixels: np.ndarray,
         keep: bool = False,
         search: BitSearch | None = None,
+        enough: float = math.inf,
     ):
         self._runtime, self._keep, self._search = runtime, keep, search
+        self._pixels = pixels
+        self._enough = 3 * runtime.stride**2 * 255**2 / 10 ** (enough / 10)  # squared error
+        self._goes_on: np.ndarray | None = None
         self._height, self._width, _ = pixels.shape
         self._image = to_float(pad_to_multiple(pixels, runtime.stride))
         self._residual = self._image
@@ -49,6 +59,8 @@ class ResidualLoop:
             self._residual, self._encoder_states, self._step
         )
         plane = binarize(logits)
+        if self._goes_on is not None:
+            plane *= self._goes_on[..., None]
         before = self._decoded
         if self._keep:
             self._before = before
@@ -60,7 +72,11 @@ class ResidualLoop:
             self._decoded = self._decode(plane, before, self._step)
         self._residual = self._image - self._decoded[0]
         self._step += 1
-        return plane, self._picture(self._decoded[0])
+        picture = self._picture(self._decoded[0])
+        if self._enough:
+            wrong = location_errors(self._pixels, picture, self._runtime.stride) > self._enough
+            self._goes_on = wrong if self._goes_on is None else self._goes_on & wrong
+        return plane, picture
 
     def last_picture(self, plane: np.ndarray) -> np.ndarray:
         """The picture after the last step, had a decoder this plane for it."""
@@ -114,6 +130,7 @@ def encode(
     targets: list[Target],
     bare: bool,
     search: BitSearch | None = None,
+    enough: float = math.inf,
 ) -> Encoded:
     """Encodes an image within limits.
 
@@ -124,32 +141,46 @@ def encode(
         pixels: uint8 (H, W, 3).
         steps: most steps.
         max_bytes: most bytes; the last step is cut there, if the picture gains from it.
-        targets: stop at the first step that reaches them all.
+        targets: stop at the first step that reaches them all. In dynamic streams only the
+            locations take it that are needed for that.
         bare: return the code only.
         search: see `ResidualLoop`.
+        enough: see `ResidualLoop`; locations stop in dynamic streams only.
 
     Raises:
         ConfigError: if nothing that can be decoded fits in `max_bytes`.
     """
+
+    def missing(picture: np.ndarray) -> list[Target]:
+        return [each for each in targets if each.measure(pixels, picture) < each.value]
+
     writer = StreamWriter(header, runtime.stride, runtime.bits, entropy_model)
-    loop = ResidualLoop(runtime, pixels, keep=max_bytes is not None, search=search)
+    keep = max_bytes is not None or (header.dynamic and bool(targets))
+    loop = ResidualLoop(runtime, pixels, keep, search, enough)
     prefix = header.to_bytes() if bare else b""
     data, picture, missed = b"", None, targets
     whole, over = 0, False
     while whole < steps and not over:
         plane, after = loop.step()
+        if not plane.any():
+            break
+        still_missed = missing(after)
+        if header.dynamic and targets and not still_missed and picture is not None:
+            gains = location_errors(pixels, picture, runtime.stride)
+            gains -= location_errors(pixels, after, runtime.stride)
+            plane, after = _thinned(plane, after, gains, loop, lambda shown: not missing(shown))
         writer.add(plane)
         grown = writer.code() if bare else writer.whole()
         over = max_bytes is not None and len(grown) > max_bytes
         if not over:
-            data, picture, whole = grown, after, whole + 1
-            missed = [each for each in targets if each.measure(pixels, picture) < each.value]
+            data, picture, whole, missed = grown, after, whole + 1, still_missed
             if targets and not missed:
                 break
     if bare and picture is not None:
-        # Cut out of the code of a further step, so that the last byte's spare bits are its own.
+        # Cut out of the code of a further step, or of its end, so that the last byte's spare bits
+        # are its own.
         if not over and whole < runtime.steps:
-            writer.add(loop.step()[0])
+            writer.add(np.zeros_like(plane) if header.dynamic else loop.step()[0])
         code = writer.code()
         found = read_for_encoding(prefix + code, runtime, entropy_model)
         data = code[: found.ends[whole - 1] - len(prefix)]
@@ -172,6 +203,39 @@ def encode(
     if picture is None or len(data) > max_bytes:
         raise too_few_bytes(max_bytes, pixels, writer)
     return Encoded(data, picture, missed)
+
+
+def _thinned(
+    plane: np.ndarray,
+    picture: np.ndarray,
+    gains: np.ndarray,
+    loop: ResidualLoop,
+    enough: Callable[[np.ndarray], bool],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The last plane with the bits of fewer locations, and the picture that is still enough.
+
+    Args:
+        plane: as the loop gave it, int8 (h, w, bits).
+        picture: after it.
+        gains: ints (h, w); locations of the greatest gains keep their bits.
+        loop: after that step.
+        enough: whether a picture is.
+    """
+    places = np.flatnonzero(taken(plane))
+    places = places[np.argsort(-gains.ravel()[places], kind="stable")]
+    best = plane, picture
+    low, high = 0, places.size
+    while high - low > 1 + places.size // FINE:
+        middle = (low + high) // 2
+        trial = np.zeros_like(plane)
+        kept = np.unravel_index(places[:middle], gains.shape)
+        trial[kept] = plane[kept]
+        shown = loop.last_picture(trial)
+        if enough(shown):
+            high, best = middle, (trial, shown)
+        else:
+            low = middle
+    return best
 
 
 def too_few_bytes(max_bytes: int, pixels: np.ndarray, writer: StreamWriter) -> ConfigError:
@@ -225,6 +289,21 @@ def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarr
     """
     pixels = mask.repeat(stride, axis=0)[: shape[0]].repeat(stride, axis=1)[:, : shape[1]]
     return pixels[..., None]
+
+
+def location_errors(pixels: np.ndarray, picture: np.ndarray, stride: int) -> np.ndarray:
+    """The sum of squared differences at each location of the code, int64 (h, w).
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        picture: of the same size.
+        stride: pixels between two locations.
+    """
+    squares = np.square(pixels.astype(np.int64) - picture).sum(axis=2)
+    height, width = squares.shape
+    squares = np.pad(squares, ((0, -height % stride), (0, -width % stride)))
+    blocks = squares.reshape(squares.shape[0] // stride, stride, -1, stride)
+    return blocks.sum(axis=(1, 3))
 
 
 def read_for_encoding(

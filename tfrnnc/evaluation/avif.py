@@ -18,10 +18,12 @@ def _distinct(qualities) -> tuple[int, ...]:
 
 
 class AVIF(ClassicCodec):
-    """AVIF at its slowest, in one tile.
+    """AVIF in one tile.
 
     Args:
+        name: as in reports.
         subsampling: of the chroma, "4:2:0" or "4:4:4".
+        speed: of the encoder, 0 (best) to 10.
 
     Raises:
         InstallationError: if Pillow has no AVIF.
@@ -31,13 +33,13 @@ class AVIF(ClassicCodec):
     qualities = _distinct(range(101))
     sweep_qualities = (0, 10, 20, 30, 40, 50, 60, 70, 80, 88, 94)
 
-    def __init__(self, name: str, subsampling: str):
+    def __init__(self, name: str, subsampling: str, speed: int = 0):
         if not features.check("avif"):
             raise InstallationError("this Pillow has no AVIF; pip install 'pillow>=11.3'")
         self.name = name
         self.options = {
             "codec": "aom",
-            "speed": 0,
+            "speed": speed,
             "subsampling": subsampling,
             "max_threads": 1,
             "autotiling": False,

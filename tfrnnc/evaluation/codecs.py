@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from tfrnnc.evaluation.avif import AVIF
-from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec
+from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec, split_effort
 from tfrnnc.evaluation.jpeg import JPEG
 from tfrnnc.evaluation.jpeg2000 import JPEG2000
 from tfrnnc.evaluation.jpegxl import JPEGXL
@@ -22,6 +22,24 @@ CLASSIC_CODECS: dict[str, Callable[[], EvaluatedCodec]] = {
     "avif444": lambda: AVIF("avif444", "4:4:4"),
     "jpegxl": JPEGXL,
 }
+#: Those whose encoder also comes with another speed or effort than the best, as "avif@4".
+ADJUSTABLE_CODECS: dict[str, Callable[[str, int], EvaluatedCodec]] = {
+    "avif": lambda name, speed: AVIF(name, "4:2:0", speed),
+    "avif444": lambda name, speed: AVIF(name, "4:4:4", speed),
+    "jpegxl": JPEGXL,
+}
+
+
+def classic_codec(name: str) -> str | None:
+    """The classic codec that a name means, or None if it means none.
+
+    Example:
+    >>> classic_codec("avif@4"), classic_codec("jpeg"), classic_codec("jpeg@4")
+    ('avif', 'jpeg', None)
+    """
+    codec, effort = split_effort(name)
+    known = CLASSIC_CODECS if effort is None else ADJUSTABLE_CODECS
+    return codec if codec in known else None
 
 
 @functools.cache
@@ -29,11 +47,14 @@ def open_codec(name: str) -> EvaluatedCodec:
     """A codec, made once in each process.
 
     Args:
-        name: of a classic codec or a preset, or the folder of a trained model; of these two with
-            the effort, as in "conv_lstm_small@2".
+        name: of a classic codec or a preset, or the folder of a trained model; of the last two
+            with the effort, as in "conv_lstm_small@2", and so of AVIF and JPEG XL.
 
     Raises:
         InstallationError: if a library that it needs is missing.
         ModelError: if the name is none of these, or the model's files are broken.
     """
-    return CLASSIC_CODECS[name]() if name in CLASSIC_CODECS else ProgressiveCodec(name)
+    codec, effort = split_effort(name)
+    if classic_codec(name) is None:
+        return ProgressiveCodec(name)
+    return CLASSIC_CODECS[codec]() if effort is None else ADJUSTABLE_CODECS[codec](name, effort)

@@ -47,3 +47,14 @@ class EvaluatedCodec(Protocol):
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
         """The best whole file of at most so many bytes, or the smallest there is."""
+
+
+def split_effort(name: str) -> tuple[str, int | None]:
+    """A codec and the effort that its name asks for, if any.
+
+    Example:
+    >>> split_effort("conv_lstm_small@2"), split_effort("runs/mine")
+    (('conv_lstm_small', 2), ('runs/mine', None))
+    """
+    codec, mark, effort = name.rpartition("@")
+    return (codec, int(effort)) if mark and effort.isdecimal() else (name, None)

@@ -9,22 +9,26 @@ from tfrnnc.evaluation.classic_codec import ClassicCodec
 
 
 class JPEGXL(ClassicCodec):
-    """Lossy JPEG XL at its slowest.
+    """Lossy JPEG XL.
 
     A file is the bare codestream, without the boxes of the container.
+
+    Args:
+        name: as in reports.
+        effort: of the encoder, 1 to 10 (best).
 
     Raises:
         InstallationError: if imagecodecs is not installed.
     """
 
-    name = "jpegxl"
     unit = "distance {:g}"
     # The lowest quality is the greatest distance; each is 0.94 times the one before it.
     qualities = tuple(round(25 * 0.94**index, 3) for index in range(100))
     sweep_qualities = (25, 18, 13, 10, 8, 6, 4.5, 3.5, 2.7, 2, 1.5, 1.1, 0.8, 0.5, 0.3, 0.15)
-    options = {"effort": 10, "usecontainer": False, "numthreads": 1}
 
-    def __init__(self):
+    def __init__(self, name: str = "jpegxl", effort: int = 10):
+        self.name = name
+        self.options = {"effort": effort, "usecontainer": False, "numthreads": 1}
         try:
             import imagecodecs
         except ImportError as error:

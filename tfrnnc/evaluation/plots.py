@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfrnnc.errors import InstallationError
-from tfrnnc.evaluation.codecs import CLASSIC_CODECS
+from tfrnnc.evaluation.codecs import classic_codec
 from tfrnnc.evaluation.measurement import MODERN
 from tfrnnc.evaluation.report import LABELS, count_of_images
 from tfrnnc.files import replacing
@@ -135,8 +135,8 @@ def _from_decibels(values):
 
 
 def _styles(names: Sequence[str]) -> dict[str, tuple[str, str, bool]]:
-    own = [name for name in names if name not in CLASSIC_CODECS]
-    styles = {name: (*_CLASSIC_STYLES[name], False) for name in names if name in CLASSIC_CODECS}
-    for number, name in enumerate(own):
+    classic = {name: codec for name in names if (codec := classic_codec(name))}
+    styles = {name: (*_CLASSIC_STYLES[codec], False) for name, codec in classic.items()}
+    for number, name in enumerate(name for name in names if name not in classic):
         styles[name] = (_OWN_COLOURS[number % len(_OWN_COLOURS)], "o", True)
     return styles

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrnnc.codec import load
-from tfrnnc.evaluation.evaluated_codec import Coded
+from tfrnnc.evaluation.evaluated_codec import Coded, split_effort
 from tfrnnc.export.manifest import MANIFEST_FILE
 from tfrnnc.presets import list_presets, model_folder
 
@@ -32,7 +32,8 @@ class ProgressiveCodec:
     packages: tuple[str, ...] = ("bitstream", "codec", "layers", "models")
 
     def __init__(self, name: str):
-        name_or_path, self._effort = split_effort(name)
+        name_or_path, effort = split_effort(name)
+        self._effort = effort or 0
         self._folder = model_folder(name_or_path)
         self.name = name_or_path if name_or_path in list_presets() else self._folder.resolve().name
         if self._effort:
@@ -95,17 +96,6 @@ class ProgressiveCodec:
         picture = self._codec.decode(stream)
         decoding = time.perf_counter() - start
         return Coded(f"{max_bytes} bytes", len(encoded.data), picture, encoding, decoding)
-
-
-def split_effort(name: str) -> tuple[str, int]:
-    """The model and the effort that a codec's name asks for.
-
-    Example:
-    >>> split_effort("conv_lstm_small@2"), split_effort("runs/mine")
-    (('conv_lstm_small', 2), ('runs/mine', 0))
-    """
-    model, mark, effort = name.rpartition("@")
-    return (model, int(effort)) if mark and effort.isdecimal() else (name, 0)
 
 
 def _digest(folder: Path) -> str:
