@@ -85,7 +85,7 @@ def independent(codec: Codec, image: np.ndarray) -> dict:
         image,
         codec.max_steps,
         bare=False,
-        search=None,
+        make_search=lambda: None,
     )
     rows = []
     for step in targets(codec):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import tfrnnc
 from tfrnnc.bitstream import Header, StreamWriter, read_header
-from tfrnnc.codec.dynamic import StepAssignment, location_bits, location_errors
+from tfrnnc.codec.dynamic import StepAssignment, location_bits
+from tfrnnc.codec.encoding import location_errors
 from tfrnnc.errors import ConfigError, CorruptStreamError, TruncatedStreamError
 from tfrnnc.images import read_image, to_uint8
 from tfrnnc.metrics import block_ssim, psnr

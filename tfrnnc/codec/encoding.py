@@ -17,7 +17,6 @@ from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, TruncatedStreamError
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
 
-
 FINE = 128  #: the last step's locations are counted to one in so many
 
 
