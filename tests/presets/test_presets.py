@@ -82,6 +82,19 @@ def test_golden_stream_decodes_as_ever(name, version, request):
     assert np.abs(picture.astype(int) - expected).max() <= 1
 
 
+def test_a_golden_dynamic_stream(request):
+    """Of a model whose locations depend on each other, made with `--psnr 28 --dynamic`."""
+    golden = request.config.rootpath / "tests" / "golden"
+    stream = (golden / f"{DEFAULT_PRESET}_dynamic.rnnc").read_bytes()
+    codec = tfrnnc.load(DEFAULT_PRESET)
+    assert read_header(stream)[0].dynamic
+    steps = codec.read_planes(stream).steps_taken
+    assert (steps.min(), steps.max()) == (1, 5)
+    expected = read_image(golden / f"{DEFAULT_PRESET}_dynamic.png")
+    assert np.abs(codec.decode(stream).astype(int) - expected).max() <= 1
+    assert psnr(read_image(golden / "photo.png"), expected) == pytest.approx(28, abs=0.05)
+
+
 def test_both_golden_streams_hold_the_same_bits(request):
     """The bits are explicit, so versions and entropy coding change nothing but the size."""
     golden = request.config.rootpath / "tests" / "golden"

@@ -52,6 +52,15 @@ class WindowsTest {
         assertStream(codec(size = listOf(320, 256)))
 
     @Test
+    fun `a dynamic stream of a model whose locations depend on each other`() {
+        val golden = File(Repository.root, "tests/golden")
+        val stream = File(golden, "conv_lstm_small_dynamic.rnnc").readBytes()
+        val expected = Repository.image(File(golden, "conv_lstm_small_dynamic.png"))
+        for (windowSide in listOf(1000, 64))
+            codec(windowSide = windowSide).use { assertNear(expected, it.decode(stream)) }
+    }
+
+    @Test
     fun `small images on the shipped files for large ones`() {
         val golden = File(Repository.small(32), "golden")
         Codec.load(filesOf(Repository.small(256)), ::JvmRunner).use { codec ->
