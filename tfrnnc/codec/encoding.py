@@ -258,15 +258,21 @@ def decode(
         dynamic: whether locations may stop. If the model's are independent, those without bits in
             a plane then stay as they were before it.
     """
-    (picture,) = deque(decode_steps(runtime, planes, shape, dynamic), maxlen=1)
-    return picture
+    (last,) = deque(_reconstructions(runtime, planes, dynamic), maxlen=1)
+    return to_uint8(last[: shape[0], : shape[1]])
 
 
 def decode_steps(
     runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], dynamic: bool = False
 ) -> Iterator[np.ndarray]:
     """Yields the picture after each plane; see `decode`."""
-    height, width = shape[:2]
+    for reconstruction in _reconstructions(runtime, planes, dynamic):
+        yield to_uint8(reconstruction[: shape[0], : shape[1]])
+
+
+def _reconstructions(
+    runtime: Runtime, planes: list[np.ndarray], dynamic: bool
+) -> Iterator[np.ndarray]:
     reconstruction: np.ndarray | None = None
     states = None
     for step, plane in enumerate(planes):
@@ -275,7 +281,7 @@ def decode_steps(
         if dynamic and runtime.independent and before is not None:
             goes_on = per_pixel(taken(plane), runtime.stride, reconstruction.shape)
             reconstruction = np.where(goes_on, reconstruction, before)
-        yield to_uint8(reconstruction[:height, :width])
+        yield reconstruction
 
 
 def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarray:
