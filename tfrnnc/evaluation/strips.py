@@ -68,7 +68,7 @@ def save_strip(sheet: Image.Image, folder: Path, name: str) -> Path:
     """Writes a sheet: as PNG, or as JPEG where that would be large."""
     small = sheet.width * sheet.height < 500_000
     file = folder / f"strip_{name}{'.png' if small else '.jpg'}"
-    options = {"optimize": True} if small else {"quality": 92, "subsampling": 0, "optimize": True}
+    options = {"optimize": True} if small else {"quality": 85, "subsampling": 0, "optimize": True}
     with replacing(file) as temporary:
         sheet.save(temporary, "PNG" if small else "JPEG", **options)
     return file
