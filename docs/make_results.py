@@ -77,9 +77,9 @@ All locations of an image take the same steps here. With `--dynamic` they do not
 
 MISSING = """\
 The models are smaller than the paper's, `conv_lstm` at a hundredth of its work, and trained on
-8,416 images, where the paper had 216 million. AVIF is shown at speed 4, not its slowest, which takes
-seven times as long and, on a Kodak photo, some 5 % fewer bytes; `make results` takes `avif` in
-`CODECS=`."""
+8,416 images, where the paper had 216 million. AVIF is shown at speed 4, not its slowest, which
+takes seven times as long and, on a Kodak photo, some 5 % fewer bytes; `make results` takes `avif`
+in `CODECS=`."""
 
 
 def main() -> None:
