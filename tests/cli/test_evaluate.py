@@ -269,6 +269,8 @@ def test_quiet(run):
         ["--codec", "nothing"],
         ["--codec", "jpeg,nothing"],
         ["--codec", ","],
+        ["--codec", "avif@11"],
+        ["--codec", "jpegxl@0"],
         ["--metric", "vmaf"],
         ["--metric", ""],
         ["--protocol", "old"],

@@ -8,7 +8,7 @@ import pytest
 from conftest import PHOTOS
 from PIL import Image
 
-from tfrnnc.errors import InstallationError, ModelError
+from tfrnnc.errors import ConfigError, InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, open_codec
 from tfrnnc.metrics import psnr
 
@@ -199,6 +199,8 @@ def test_effort_by_name(name, option):
     assert sizes[0] != sizes[1]
     with pytest.raises(ModelError, match="jpeg"):
         open_codec("jpeg@3")
+    with pytest.raises(ConfigError, match=r"must be from [01] to 10"):
+        open_codec(name[:-1] + "11")
 
 
 def test_jpegxl_without_its_library(monkeypatch):

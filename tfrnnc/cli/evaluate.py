@@ -11,7 +11,7 @@ import click
 from tqdm import tqdm
 
 from tfrnnc.cli.common import command
-from tfrnnc.errors import EvaluationError, InstallationError, ModelError
+from tfrnnc.errors import ConfigError, EvaluationError, InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, Protocol, open_codec
 from tfrnnc.evaluation.codecs import classic_codec
 from tfrnnc.evaluation.curves import require_scipy
@@ -210,7 +210,10 @@ def _codecs(groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
                 f"--codec {name}: none of {', '.join([*CLASSIC_CODECS, *list_presets()])}, nor "
                 "the folder of a trained model"
             ) from error
-    shown = [open_codec(name).name for name in names]
+    try:
+        shown = [open_codec(name).name for name in names]
+    except ConfigError as error:
+        raise click.UsageError(f"--codec {error}") from error
     if twice := {name for name in shown if shown.count(name) > 1}:
         raise click.UsageError(f"several codecs are named {', '.join(sorted(twice))}")
     return names
