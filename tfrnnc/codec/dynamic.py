@@ -13,10 +13,11 @@ from tfrnnc.codec.encoding import (
     Encoded,
     ResidualLoop,
     Target,
+    bare_code,
     encode,
     location_errors,
+    missed_targets,
     per_pixel,
-    read_for_encoding,
 )
 from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.search import BitSearch
@@ -135,7 +136,10 @@ class DynamicEncoder:
         """
         count = self._assignment.size
         if targets:
-            count = _least(count, lambda count: not self._missed(self._picture(count), targets))
+            count = _least(
+                count,
+                lambda count: not missed_targets(targets, self._pixels, self._picture(count)),
+            )
         data = self._stream(count)
         if max_bytes is not None and len(data) > max_bytes:
             count, data = self._fit(max_bytes, count, len(data))
@@ -152,10 +156,7 @@ class DynamicEncoder:
                 search=self._make_search(),
             )
         picture = self._picture(count)
-        return Encoded(data, picture, self._missed(picture, targets))
-
-    def _missed(self, picture: np.ndarray, targets: list[Target]) -> list[Target]:
-        return [each for each in targets if each.measure(self._pixels, picture) < each.value]
+        return Encoded(data, picture, missed_targets(targets, self._pixels, picture))
 
     def _picture(self, count: int) -> np.ndarray:
         steps = self._assignment.steps(count)
@@ -174,12 +175,9 @@ class DynamicEncoder:
             writer.add(self._planes[step] * (steps > step)[..., None])
         if not self._bare:
             return writer.whole()
-        # Cut out of the code with its end, so that the last byte's spare bits are the end's.
         if writer.steps < self._header.steps:
             writer.add(np.zeros_like(self._planes[0]))
-        prefix, code = self._header.to_bytes(), writer.code()
-        found = read_for_encoding(prefix + code, self._runtime, self._entropy_model)
-        return code[: found.ends[-1] - len(prefix)]
+        return bare_code(writer, writer.steps, self._runtime, self._entropy_model)
 
     def _fit(self, max_bytes: int, high: int, high_size: int) -> tuple[int, bytes]:
         """The largest assignment found whose stream fits, and the stream; or the least one.
@@ -229,22 +227,23 @@ def encode_stopping(
 
     plain = attempt(math.inf)
     start = psnr(pixels, plain.picture)
-    tried = {math.inf: plain}
-    best = math.inf
+    tried = {math.inf: (rank(plain), plain)}
 
     def consider(threshold: float) -> None:
-        nonlocal best
         if threshold not in tried:
-            tried[threshold] = attempt(threshold)
-            best = min(best, threshold, key=lambda threshold: rank(tried[threshold]))
+            encoded = attempt(threshold)
+            tried[threshold] = rank(encoded), encoded
+
+    def best() -> float:
+        return min(tried, key=lambda threshold: tried[threshold][0])
 
     if math.isfinite(start):
         for offset in FIRST_THRESHOLDS:
             consider(start + offset)
-        if math.isfinite(best):
-            for threshold in (best - FINER, best + FINER):
+        if math.isfinite(middle := best()):
+            for threshold in (middle - FINER, middle + FINER):
                 consider(threshold)
-    return tried[best]
+    return tried[best()][1]
 
 
 def location_bits(planes: Sequence[np.ndarray], model: EntropyModel | None) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -149,25 +149,22 @@ def encode(
     Raises:
         ConfigError: if nothing that can be decoded fits in `max_bytes`.
     """
-
-    def missing(picture: np.ndarray) -> list[Target]:
-        return [each for each in targets if each.measure(pixels, picture) < each.value]
-
     writer = StreamWriter(header, runtime.stride, runtime.bits, entropy_model)
     keep = max_bytes is not None or (header.dynamic and bool(targets))
     loop = ResidualLoop(runtime, pixels, keep, search, enough)
-    prefix = header.to_bytes() if bare else b""
     data, picture, missed = b"", None, targets
     whole, over = 0, False
     while whole < steps and not over:
         plane, after = loop.step()
         if not plane.any():
             break
-        still_missed = missing(after)
+        still_missed = missed_targets(targets, pixels, after)
         if header.dynamic and targets and not still_missed and picture is not None:
             gains = location_errors(pixels, picture, runtime.stride)
             gains -= location_errors(pixels, after, runtime.stride)
-            plane, after = _thinned(plane, after, gains, loop, lambda shown: not missing(shown))
+            plane, after = _thinned(
+                plane, after, gains, loop, lambda shown: not missed_targets(targets, pixels, shown)
+            )
         writer.add(plane)
         grown = writer.code() if bare else writer.whole()
         over = max_bytes is not None and len(grown) > max_bytes
@@ -176,18 +173,15 @@ def encode(
             if targets and not missed:
                 break
     if bare and picture is not None:
-        # Cut out of the code of a further step, or of its end, so that the last byte's spare bits
-        # are its own.
         if not over and whole < runtime.steps:
             writer.add(np.zeros_like(plane) if header.dynamic else loop.step()[0])
-        code = writer.code()
-        found = read_for_encoding(prefix + code, runtime, entropy_model)
-        data = code[: found.ends[whole - 1] - len(prefix)]
+        data = bare_code(writer, whole, runtime, entropy_model)
     if max_bytes is None or not (over or len(data) > max_bytes):
         assert picture is not None
         return Encoded(data, picture, missed)
 
     cut = writer.code()[:max_bytes] if bare else writer.cut(max_bytes)
+    prefix = header.to_bytes() if bare else b""
     try:
         planes = read_for_encoding(prefix + cut, runtime, entropy_model).planes if cut else []
     except TruncatedStreamError:
@@ -202,6 +196,32 @@ def encode(
     if picture is None or len(data) > max_bytes:
         raise too_few_bytes(max_bytes, pixels, writer)
     return Encoded(data, picture, missed)
+
+
+def missed_targets(
+    targets: Sequence[Target], pixels: np.ndarray, picture: np.ndarray
+) -> list[Target]:
+    """The targets that a picture of an image, uint8 (H, W, 3), does not reach."""
+    return [each for each in targets if each.measure(pixels, picture) < each.value]
+
+
+def bare_code(
+    writer: StreamWriter, steps: int, runtime: Runtime, entropy_model: EntropyModel | None
+) -> bytes:
+    """The code of so many steps, without a header.
+
+    Cut out of all that was written, so that the last byte's spare bits are those of a further step
+    or of the code's end, where there is one.
+
+    Args:
+        writer: of at least these steps.
+        steps: how many.
+        runtime: of the model.
+        entropy_model: the one that the code is made with.
+    """
+    prefix, code = writer.header.to_bytes(), writer.code()
+    found = read_for_encoding(prefix + code, runtime, entropy_model)
+    return code[: found.ends[steps - 1] - len(prefix)]
 
 
 def _thinned(
