@@ -35,7 +35,7 @@ def op_times(
     the tensors are allocated.
 
     Args:
-        content: of the TFLite file, of one subgraph.
+        content: of the TFLite file; of its signatures the default.
         shapes: of the inputs, by the index of their tensor.
         threads: that LiteRT uses.
         repeats: how often each is run; the median counts.
@@ -50,7 +50,7 @@ def op_times(
         if buffer.offset > 1:  # ai-edge-quantizer keeps the weights behind the model
             buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
-    (graph,) = model.subgraphs
+    graph, *_ = model.subgraphs
     values = _Values(content, graph, shapes)
     fixed = {i for i, tensor in enumerate(graph.tensors) if _data(model, tensor) is not None}
     results = []

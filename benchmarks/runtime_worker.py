@@ -138,11 +138,11 @@ class CodecContender:
         """
         if "decode" not in self._memory and self._settings["warm_up"]:
             self._decode()
-        decode = self._repeat(self._decode, "decode_step")
+        decode = self._repeat(self._decode, "decode")
         self._memory.setdefault("decode", peak_memory())
         if "encode" not in self._memory and self._settings["warm_up"]:
             self._encode()
-        encode = self._repeat(self._encode, "encode_step")
+        encode = self._repeat(self._encode, "encode", tuple(self._times))
         self._memory.setdefault("encode", peak_memory())
         return {"memory_mb": self._memory, **decode, **encode}
 
@@ -161,23 +161,24 @@ class CodecContender:
     def _decode(self) -> None:
         self._codec.decode(self._stream)
 
-    def _repeat(self, run, step: str) -> dict[str, float]:
-        """Medians of a whole image and of a step; the first step, from zeros, is left out."""
-        self._times[step] = []
+    def _repeat(self, run, name: str, steps: tuple[str, ...] = ()) -> dict[str, float]:
+        """Medians of a whole image and of steps; the first step, from zeros, is left out."""
+        for times in self._times.values():
+            times.clear()
         seconds: list[float] = []
         while not seconds or sum(seconds) < ROUND_SECONDS:
             for times in self._times.values():
                 times.append([])
             seconds.append(_timed(run)[0])
-        steps = [each for times in self._times[step] for each in times[1:] or times]
-        seconds_of_step, cpu_seconds = (
-            statistics.median(column) for column in zip(*steps, strict=True)
-        )
-        return {
-            f"{step}_ms": 1000 * seconds_of_step,
-            f"{step}_cpu_ms": 1000 * cpu_seconds,
-            f"{step.removesuffix('_step')}_s": statistics.median(seconds),
-        }
+        medians = {f"{name}_s": statistics.median(seconds)}
+        for step in steps:
+            samples = [each for times in self._times[step] for each in times[1:] or times]
+            seconds_of_step, cpu_seconds = (
+                statistics.median(column) for column in zip(*samples, strict=True)
+            )
+            medians[f"{step}_ms"] = 1000 * seconds_of_step
+            medians[f"{step}_cpu_ms"] = 1000 * cpu_seconds
+        return medians
 
     def _clocked(self, name: str):
         function = getattr(self._codec.runtime, name)

@@ -24,7 +24,7 @@ from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_
 from tfrnnc.cli.common import command
 from tfrnnc.cli.export import copy_entropy_model, images_of_size
 from tfrnnc.environment import require_tensorflow
-from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.manifest import WHOLE_STEP, Manifest
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image, to_float, to_uint8
 from tfrnnc.presets import DEFAULT_PRESET, model_folder
@@ -154,7 +154,7 @@ def run_files(encoders: list, decoders: list, manifest: Manifest, image: np.ndar
     planes, pictures, least_logit = [], [], np.inf
     for step in range(manifest.steps):
         encoder, decoder = (
-            stages[min(step, len(stages) - 1)].get_signature_runner()
+            stages[min(step, len(stages) - 1)].get_signature_runner(WHOLE_STEP)
             for stages in (encoders, decoders)
         )
         encoder_states = encoder(residual=residual, **encoder_states)

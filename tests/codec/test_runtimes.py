@@ -13,6 +13,7 @@ import tfrnnc
 from tfrnnc.codec.keras_runtime import KerasRuntime
 from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.codec.parity import measure_parity
+from tfrnnc.export.tflite import export_tflite
 from tfrnnc.models.model_files import load_model, save_model
 
 
@@ -50,6 +51,50 @@ def test_threads_and_sizes_in_turn_change_nothing(tiny_folder, noise):
     assert two.encode(large) == expected
     two.encode(small)
     assert two.encode(large) == expected
+
+
+def test_decoding_leaves_out_the_pictures_before_the_last(tiny_folder, noise, monkeypatch):
+    codec = tfrnnc.load(tiny_folder)
+    data = codec.encode(noise(16, 24))
+    *_, expected = codec.decode_progressive(data)
+    calls = []
+    for name in ("decode_step", "decode_states"):
+        function = getattr(codec.runtime, name)
+        monkeypatch.setattr(
+            codec.runtime, name, lambda *args, f=function, n=name: calls.append(n) or f(*args)
+        )
+    np.testing.assert_array_equal(codec.decode(data), expected)
+    if codec.runtime.one_shot:
+        assert calls == ["decode_states", "decode_states", "decode_step"]
+    else:
+        assert calls == ["decode_step"] * 3
+
+
+@pytest.mark.parametrize("size", [(16, 24), (1200, 1000)])
+def test_states_without_the_picture_are_the_same(tiny_folder, noise, size):
+    """Of images that are computed as a whole, and in windows."""
+    keras, litert = (tfrnnc.load(tiny_folder, runtime=name).runtime for name in ("keras", "litert"))
+    shape = (size[0] // litert.stride, size[1] // litert.stride, litert.bits)
+    plane = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), shape)
+    for runtime in (litert, keras) if size == (16, 24) else (litert,):
+        states = expected = None
+        for step in range(2):
+            states = runtime.decode_states(plane, states, step)
+            _, expected = runtime.decode_step(plane, expected, None, step)
+            for found, wanted in zip(states, expected, strict=True):
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_files_without_the_second_signature(tiny_model_folder, noise, tmp_path, monkeypatch):
+    """As earlier releases exported them."""
+    model = load_model(tiny_model_folder)
+    export_tflite(model, tmp_path / "now")
+    monkeypatch.setattr("tfrnnc.export.saved_model.STATES_ONLY", "unknown")
+    export_tflite(model, tmp_path / "earlier")
+    now, earlier = tfrnnc.load(tmp_path / "now"), tfrnnc.load(tmp_path / "earlier")
+    for size in [(16, 24), (1200, 1000)]:
+        data = now.encode(noise(*size), steps=2)
+        np.testing.assert_array_equal(earlier.decode(data), now.decode(data))
 
 
 def test_which_runtime_is_chosen(tiny_folder, tiny_model_folder):

@@ -19,6 +19,7 @@ import tfrnnc
 from tfrnnc.cli.export import main
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.quantization import QUANTIZATIONS
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.export.tflite import check_tflite, export_tflite
 from tfrnnc.models.model_files import load_model, model_from_config, model_id, save_model
@@ -74,9 +75,56 @@ def test_manifest_describes_the_files(tiny_folder):
         assert file.size_bytes == len(content)
         assert file.sha256 == hashlib.sha256(content).hexdigest()
         interpreter = Interpreter(model_content=content)
-        (signature,) = interpreter.get_signature_list().values()
-        assert sorted(signature["inputs"]) == sorted(tensor.name for tensor in file.inputs)
-        assert sorted(signature["outputs"]) == sorted(tensor.name for tensor in file.outputs)
+        signatures = interpreter.get_signature_list()
+        whole = signatures.pop("serving_default")
+        assert sorted(whole["inputs"]) == sorted(tensor.name for tensor in file.inputs)
+        assert sorted(whole["outputs"]) == sorted(tensor.name for tensor in file.outputs)
+        # What clients get that do not ask for a signature.
+        assert len(interpreter.get_output_details()) == len(file.outputs)
+        if file in manifest.decoders and manifest.reconstruction == "one_shot":
+            states = signatures.pop("states_only")
+            assert sorted(states["inputs"]) == sorted(whole["inputs"])
+            assert sorted(states["outputs"]) == sorted(set(whole["outputs"]) - {"prediction"})
+        assert not signatures
+
+
+def test_states_alone_are_those_of_the_whole_step(tmp_path):
+    model = model_from_config(tiny_config("conv_lstm"))
+    (*_, step) = export_saved_models(model, tmp_path / "saved", size=(16, 24))
+    signatures = tf.saved_model.load(str(step.folder)).signatures
+    export_tflite(model, tmp_path, size=(16, 24))
+    interpreter = Interpreter(str(tmp_path / "decoder_1.tflite"))
+    rng = np.random.default_rng(0)
+    inputs = {
+        tensor.name: rng.normal(size=(1, *tensor.spatial_shape((16, 24)), tensor.channels))
+        for tensor in step.inputs
+    }
+    inputs = {name: value.astype(np.float32) for name, value in inputs.items()}
+    for run in (interpreter.get_signature_runner, lambda name: signatures[name]):
+        whole, states = run("serving_default")(**inputs), run("states_only")(**inputs)
+        assert sorted(states) == sorted(set(whole) - {"prediction"})
+        for name, value in states.items():
+            np.testing.assert_array_equal(value, whole[name])
+
+
+@pytest.mark.parametrize("quantize", ["none", "float16", "weights", "dynamic"])
+def test_both_signatures_share_their_weights(tmp_path, quantize):
+    decoder = ["conv_lstm 3x3/64", "depth_to_space 2", "conv_lstm 3x3/64", "conv 3x3/48 linear"]
+    config = tiny_config("conv_lstm", decoder=[*decoder, "depth_to_space 4"])
+    model = model_from_config(config)
+    manifest = export_tflite(model, tmp_path, quantize=quantize)
+    weights = model.decoders[0].count_params() * QUANTIZATIONS[quantize].weight_bits // 8
+    assert manifest.decoders[0].size_bytes < 1.5 * weights + 30_000
+
+
+@pytest.mark.parametrize("size", [None, (16, 24)])
+def test_rearranging_is_one_built_in_operator(tmp_path, size):
+    """A transposition of six dimensions, which delegates for GPUs refuse, does the same."""
+    export_tflite(model_from_config(tiny_config("conv_lstm")), tmp_path, size)
+    interpreter = Interpreter(str(tmp_path / "decoder_1.tflite"))
+    operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
+    assert "DEPTH_TO_SPACE" in operators
+    assert not operators & {"TRANSPOSE", "RESHAPE"}
 
 
 def test_files_are_the_same_each_time(tiny_folder, tmp_path):

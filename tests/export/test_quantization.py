@@ -79,8 +79,8 @@ def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
     kernels = sum(
         4 * variable.numpy().size for variable in model.weights if variable.numpy().size >= 1024
     )
-    # What describes the quantised tensors takes some bytes of its own.
-    assert saved > 0.9 * kernels * (1 - QUANTIZATIONS[quantize].weight_bits / 32) - 12_000
+    # What describes the quantised tensors takes some bytes of its own, for each signature.
+    assert saved > 0.9 * kernels * (1 - QUANTIZATIONS[quantize].weight_bits / 32) - 20_000
 
     parity = manifest.parity
     bits = parity["bits_per_step"]

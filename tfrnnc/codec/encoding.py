@@ -278,7 +278,14 @@ def decode(
         dynamic: whether locations may stop. If the model's are independent, those without bits in
             a plane then stay as they were before it.
     """
-    (last,) = deque(_reconstructions(runtime, planes, dynamic), maxlen=1)
+    if runtime.one_shot and not (dynamic and runtime.independent):
+        *earlier, last_plane = planes
+        states = None
+        for step, plane in enumerate(earlier):
+            states = runtime.decode_states(plane, states, step)
+        last, _ = runtime.decode_step(last_plane, states, None, len(earlier))
+    else:
+        (last,) = deque(_reconstructions(runtime, planes, dynamic), maxlen=1)
     return to_uint8(last[: shape[0], : shape[1]])
 
 

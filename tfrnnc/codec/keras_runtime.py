@@ -27,6 +27,7 @@ class KerasRuntime(Runtime):
         self.model = model
         self.model_id = model_id(model)
         self.stride, self.bits, self.steps = self.model.stride, self.model.bits, self.model.steps
+        self.one_shot = model.reconstruction == "one_shot"
         self.independent = not any(stage.reach(self.stride) for stage in model.decoders)
         # One graph for all steps that share their weights, else one for each.
         stages = range(len(model.encoders))

@@ -11,7 +11,7 @@ from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.windows import Window, count, cut, even
 from tfrnnc.environment import silenced_stderr
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.export.manifest import Manifest, StepFile, Tensor
+from tfrnnc.export.manifest import STATES_ONLY, WHOLE_STEP, Manifest, StepFile, Tensor
 
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20
@@ -35,7 +35,7 @@ class LiteRTRuntime(Runtime):
         self.model_id = bytes.fromhex(manifest.model_id)
         self.stride, self.bits, self.steps = manifest.stride, manifest.bits, manifest.steps
         self.independent = not any(file.reach for file in manifest.decoders)
-        self._additive = manifest.reconstruction == "additive"
+        self.one_shot = manifest.reconstruction == "one_shot"
         threads = threads or os.cpu_count() or 1
         self._encoders = [_Step(folder, file, manifest, threads) for file in manifest.encoders]
         self._decoders = [_Step(folder, file, manifest, threads) for file in manifest.decoders]
@@ -53,9 +53,15 @@ class LiteRTRuntime(Runtime):
         bits = plane.astype(np.float32)
         size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
         prediction, states = decoder(bits, states, size)
-        if self._additive and reconstruction is not None:
+        if not self.one_shot and reconstruction is not None:
             prediction = reconstruction + prediction
         return prediction, states
+
+    def decode_states(self, plane: np.ndarray, states: list | None, step: int) -> list:
+        """D_t without its picture: see `Runtime.decode_states`."""
+        decoder = self._decoders[min(step, len(self._decoders) - 1)]
+        size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
+        return decoder.states_only(plane.astype(np.float32), states, size)
 
 
 class _Step:
@@ -71,19 +77,26 @@ class _Step:
 
     def __call__(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]):
         """Runs the step for an image of `size` pixels; returns its output and new states."""
+        outputs = self._run(inputs, states, size, states_only=False)
+        return outputs[0][0], outputs[1:]
+
+    def states_only(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]) -> list:
+        """The same without the output."""
+        return self._run(inputs, states, size, states_only=True)
+
+    def _run(self, inputs, states, size: tuple[int, int], states_only: bool) -> list[np.ndarray]:
         window = self._window(size)
         if states is None:
             states = _arrays(self._file.inputs[1:], size)
         values = [inputs[None], *states]
         if window == size:
             (interpreter,) = self._interpreters(self._together, 1, self._threads, size)
-            outputs = interpreter.run(values)
-        else:
-            outputs = _arrays(self._file.outputs, size)
-            self._run_windows(values, outputs, size, window)
-        return outputs[0][0], outputs[1:]
+            return interpreter.run(values, states_only)
+        outputs = _arrays(self._file.outputs[states_only:], size)
+        self._run_windows(values, outputs, size, window, states_only)
+        return outputs
 
-    def _run_windows(self, values, outputs, size: tuple[int, int], window: tuple[int, int]) -> None:
+    def _run_windows(self, values, outputs, size, window, states_only: bool) -> None:
         """Runs windows side by side, each on one thread: copying is then on all of them too."""
         # Imported late: small images, which should not wait for it, never need it.
         from concurrent.futures import ThreadPoolExecutor
@@ -94,7 +107,9 @@ class _Step:
         interpreters = self._interpreters(self._side_by_side, threads, 1, window)
         with ThreadPoolExecutor(threads) as pool:
             for part in [
-                pool.submit(interpreter.run_windows, values, outputs, windows[i::threads])
+                pool.submit(
+                    interpreter.run_windows, values, outputs, windows[i::threads], states_only
+                )
                 for i, interpreter in enumerate(interpreters)
             ]:
                 part.result()
@@ -144,7 +159,8 @@ class _Interpreter:
         self._size: tuple[int, int] | None = None
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            runner = self._interpreter.get_signature_runner()
+            runner = self._interpreter.get_signature_runner(WHOLE_STEP)
+            self._has_states_only = STATES_ONLY in self._interpreter.get_signature_list()
             inputs, outputs = runner.get_input_details(), runner.get_output_details()
             self._inputs = [inputs[tensor.name]["index"] for tensor in file.inputs]
             self._outputs = [outputs[tensor.name]["index"] for tensor in file.outputs]
@@ -165,28 +181,53 @@ class _Interpreter:
             self._interpreter.allocate_tensors()
         self._size = size
 
-    def run(self, values: list[np.ndarray]) -> list[np.ndarray]:
-        """Computes an image."""
+    def run(self, values: list[np.ndarray], states_only: bool) -> list[np.ndarray]:
+        """Computes an image: all outputs, or the new states."""
+        if states_only and self._has_states_only:
+            # Made anew, because nothing else of an interpreter can be used while there is one.
+            run_states = self._interpreter.get_signature_runner(STATES_ONLY)
+            inputs = {t.name: value for t, value in zip(self._file.inputs, values, strict=True)}
+            found = run_states(**inputs)
+            return [found[tensor.name] for tensor in self._file.outputs[1:]]
         for index, value in zip(self._inputs, values, strict=True):
             self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
+        return [self._interpreter.get_tensor(index) for index in self._outputs[states_only:]]
 
-    def run_windows(self, values, outputs, windows: list[tuple[Window, Window]]) -> None:
+    def run_windows(
+        self, values, outputs, windows: list[tuple[Window, Window]], states_only: bool
+    ) -> None:
         """Computes windows of an image: reads them from `values`, keeps them in `outputs`."""
-        file = self._file
-        for rows, columns in windows:
-            for index, value, tensor in zip(self._inputs, values, file.inputs, strict=True):
-                s = tensor.stride
+        for window in windows:
+            computed = [
+                value[_computed(window, tensor)]
+                for value, tensor in zip(values, self._file.inputs, strict=True)
+            ]
+            if states_only:
+                found = self.run([np.ascontiguousarray(v) for v in computed], states_only)
+                _keep(found, outputs, window, self._file.outputs[1:])
+                continue
+            for index, value in zip(self._inputs, computed, strict=True):
                 # Into the interpreter's memory, which must not be referred to while it runs.
-                target = self._interpreter.tensor(index)
-                np.copyto(target(), value[:, rows.computed(s), columns.computed(s)])
+                np.copyto(self._interpreter.tensor(index)(), value)
             self._interpreter.invoke()
-            for index, output, tensor in zip(self._outputs, outputs, file.outputs, strict=True):
-                s = tensor.stride
-                source = self._interpreter.tensor(index)
-                kept = np.s_[:, rows.kept_of_computed(s), columns.kept_of_computed(s)]
-                np.copyto(output[:, rows.kept(s), columns.kept(s)], source()[kept])
+            views = (self._interpreter.tensor(index)() for index in self._outputs)
+            _keep(views, outputs, window, self._file.outputs)
+
+
+def _computed(window: tuple[Window, Window], tensor: Tensor):
+    """Where in the whole image's tensor a window is."""
+    rows, columns = window
+    return np.s_[:, rows.computed(tensor.stride), columns.computed(tensor.stride)]
+
+
+def _keep(found, outputs, window: tuple[Window, Window], tensors: list[Tensor]) -> None:
+    """Copies what is right of a window's tensors into those of the whole image."""
+    rows, columns = window
+    for of_window, output, tensor in zip(found, outputs, tensors, strict=True):
+        s = tensor.stride
+        kept = np.s_[:, rows.kept_of_computed(s), columns.kept_of_computed(s)]
+        np.copyto(output[:, rows.kept(s), columns.kept(s)], of_window[kept])
 
 
 def _arrays(tensors: list[Tensor], size: tuple[int, int]) -> list[np.ndarray]:

@@ -22,6 +22,8 @@ class Runtime(Protocol):
         stride: pixels between two locations of the code.
         bits: bits at each location, for each step.
         steps: most steps that it can encode.
+        one_shot: whether a step's reconstruction is its prediction, whatever those before it were;
+            see `decode_states`.
         independent: whether what a location of the code shows depends on its own bits alone, as
             it does with `fc` and `fc_lstm`; such models can stop each location where it is best.
     """
@@ -30,6 +32,7 @@ class Runtime(Protocol):
     stride: int
     bits: int
     steps: int
+    one_shot: bool
     independent: bool
 
     def encode_step(self, residual: np.ndarray, states: Any, step: int) -> tuple[np.ndarray, Any]:
@@ -58,3 +61,16 @@ class Runtime(Protocol):
         Returns:
             the pair (reconstruction, new states).
         """
+
+    def decode_states(self, plane: np.ndarray, states: Any, step: int) -> Any:
+        """D_t without its picture, which the later steps of a one-shot model do not need.
+
+        Args:
+            plane: as for `decode_step`, like the others.
+            states: None at first, then what the step before returned.
+            step: t - 1, counted from zero.
+
+        Returns:
+            the new states.
+        """
+        return self.decode_step(plane, states, None, step)[1]

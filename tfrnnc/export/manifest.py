@@ -12,6 +12,8 @@ from tfrnnc.errors import ModelError
 from tfrnnc.files import replacing
 
 MANIFEST_FILE = "manifest.json"
+#: Signatures of a step's file. TFLite puts the first in the alphabet where the file's default is.
+WHOLE_STEP, STATES_ONLY = "serving_default", "states_only"
 
 
 @dataclass(frozen=True)

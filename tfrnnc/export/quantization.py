@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfrnnc.environment import silenced_stderr
 from tfrnnc.errors import InstallationError
+from tfrnnc.export.saved_model import ExportedStep
 from tfrnnc.images import pad_to_multiple, to_float
 from tfrnnc.models import ResidualCodec
 
@@ -37,11 +38,11 @@ QUANTIZATIONS = {
 }
 
 
-def convert(saved_model: Path, quantize: str, calibration: Iterable[dict] = ()) -> bytes:
+def convert(step: ExportedStep, quantize: str, calibration: Sequence[dict] = ()) -> bytes:
     """Makes a TFLite file of a SavedModel of one step.
 
     Args:
-        saved_model: a folder that `export_saved_models` wrote.
+        step: that `export_saved_models` wrote.
         quantize: a name in `QUANTIZATIONS`.
         calibration: for "int8", inputs of the step by name, as `roll_out` yields them.
 
@@ -51,13 +52,15 @@ def convert(saved_model: Path, quantize: str, calibration: Iterable[dict] = ()) 
     Raises:
         InstallationError: if the quantisation needs a package that is not installed.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(step.folder), signature_keys=step.signatures
+    )
     if quantize in ("float16", "dynamic", "int8"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize == "int8":
-        converter.representative_dataset = lambda: calibration
+        converter.representative_dataset = lambda: itertools.product(step.signatures, calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     with warnings.catch_warnings(), silenced_stderr():
         # The converter calibrates with TensorFlow's own interpreter, which says it is deprecated.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.export.manifest import Tensor
+from tfrnnc.export.manifest import STATES_ONLY, WHOLE_STEP, Tensor
 from tfrnnc.models import ResidualCodec, Stage
 from tfrnnc.models.stage import PROBE_SIZE
 
@@ -19,12 +19,14 @@ class ExportedStep(NamedTuple):
     Attributes:
         folder: of the SavedModel.
         kind: "encoder" or "decoder".
+        signatures: their names.
         weights_bytes: bytes of its weights as float32.
         reach, inputs, outputs: see `tfrnnc.export.manifest.StepFile`.
     """
 
     folder: Path
     kind: str
+    signatures: list[str]
     weights_bytes: int
     reach: int
     inputs: list[Tensor]
@@ -41,6 +43,9 @@ def export_saved_models(
 
         encoder: residual, state_0, state_1, ... -> logits, new_state_0, new_state_1, ...
         decoder: bits, state_0, state_1, ...     -> prediction, new_state_0, new_state_1, ...
+
+    The decoder of a model with memory has `states_only` as well, the same without the prediction,
+    for steps whose picture nobody looks at: the last step's is all that a picture takes.
 
     All tensors are float32 with a batch of one. The states of the first step are zeros; bits are
     -1 or +1, and taking them from the logits, where zero is +1, is left to the caller.
@@ -62,9 +67,17 @@ def export_saved_models(
     stages += [("decoder", *pair) for pair in enumerate(model.decoders, start=1)]
     steps = []
     for kind, number, stage in stages:
-        step = ExportedStep(folder / f"{kind}_{number}", kind, *_description(model, stage, kind))
+        names = [WHOLE_STEP]
+        if kind == "decoder" and model.reconstruction == "one_shot":
+            names.append(STATES_ONLY)
+        description = _description(model, stage, kind)
+        step = ExportedStep(folder / f"{kind}_{number}", kind, names, *description)
         module = _StepModule(stage, step, size)
-        signatures = {"serving_default": module.step.get_concrete_function()}
+        functions = (module.whole_step, module.states_only)
+        signatures = {
+            name: function.get_concrete_function()
+            for name, function in zip(names, functions, strict=False)
+        }
         tf.saved_model.save(module, str(step.folder), signatures=signatures)
         steps.append(step)
     return steps
@@ -95,11 +108,16 @@ class _StepModule(tf.Module):
         names = [tensor.name for tensor in step.outputs]
 
         @tf.function(input_signature=specs)
-        def function(inputs, *states):
+        def whole_step(inputs, *states):
             outputs, new_states = stage(inputs, list(states))
             return dict(zip(names, (outputs, *new_states), strict=True))
 
-        self.step = function
+        @tf.function(input_signature=specs)
+        def states_only(inputs, *states):
+            _, new_states = stage(inputs, list(states))
+            return dict(zip(names[1:], new_states, strict=True))
+
+        self.whole_step, self.states_only = whole_step, states_only
 
 
 def _description(

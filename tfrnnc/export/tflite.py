@@ -66,7 +66,7 @@ def export_tflite(
         steps = export_saved_models(model, Path(temporary_folder), size)
         for step, inputs in zip(steps, calibration, strict=False):
             name = f"{step.folder.name}.tflite"
-            contents[name] = content = convert(step.folder, quantize, inputs)
+            contents[name] = content = convert(step, quantize, inputs)
             least = step.weights_bytes * QUANTIZATIONS[quantize].weight_bits // 32
             check_tflite(content, least, name)
             described = StepFile.of(name, content, step.reach, step.inputs, step.outputs)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import keras
 from keras import ops
+
+# TensorFlow's own operators are single ones in exported files, too, which delegates for GPUs take;
+# a transposition of six dimensions none does.
+_tensorflow: Any = import_module("tensorflow") if keras.backend.backend() == "tensorflow" else None
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -34,6 +41,8 @@ class DepthToSpace(keras.layers.Layer):
 
     def call(self, inputs):
         b = self.block_size
+        if _tensorflow:
+            return _tensorflow.nn.depth_to_space(inputs, b)
         _, height, width, channels = ops.shape(inputs)
         blocks = ops.reshape(inputs, (-1, height, width, b, b, channels // (b * b)))
         blocks = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
@@ -81,6 +90,8 @@ class SpaceToDepth(keras.layers.Layer):
 
     def call(self, inputs):
         b = self.block_size
+        if _tensorflow:
+            return _tensorflow.nn.space_to_depth(inputs, b)
         _, height, width, channels = ops.shape(inputs)
         blocks = ops.reshape(inputs, (-1, height // b, b, width // b, b, channels))
         blocks = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))

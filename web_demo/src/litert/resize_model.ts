@@ -58,8 +58,6 @@ export function resizeModel(content: Uint8Array, from: Size, to: Size): Uint8Arr
     [from.height, to.height],
     [from.width, to.width],
   ];
-  const axes = findAxes(content);
-  const model = new Model(content);
   const target = new DataView(copy.buffer);
   const write = (vector: Vector | undefined, [height, width]: Axes) => {
     if (!vector) return;
@@ -74,40 +72,42 @@ export function resizeModel(content: Uint8Array, from: Size, to: Size): Uint8Arr
       target.setInt32(vector.start + 4 * axis, length, true);
     }
   };
-  for (const [tensor, found] of axes) {
-    write(model.shape(tensor), found);
-    write(model.signature(tensor), found);
-  }
-  for (const operator of model.operators) {
-    const found = axes.get(operator.outputs[0]);
-    if (!found) continue;
-    if (operator.code === RESHAPE) {
-      write(model.constant(operator.inputs[1]), found);
-      write(operator.newShape, found);
-    } else if (operator.code === TRANSPOSE_CONV) {
-      write(model.constant(operator.inputs[0]), found);
+  for (const graph of graphsOf(content)) {
+    const axes = findAxes(graph);
+    for (const [tensor, found] of axes) {
+      write(graph.shape(tensor), found);
+      write(graph.signature(tensor), found);
+    }
+    for (const operator of graph.operators) {
+      const found = axes.get(operator.outputs[0]);
+      if (!found) continue;
+      if (operator.code === RESHAPE) {
+        write(graph.constant(operator.inputs[1]), found);
+        write(operator.newShape, found);
+      } else if (operator.code === TRANSPOSE_CONV) {
+        write(graph.constant(operator.inputs[0]), found);
+      }
     }
   }
   return copy;
 }
 
-/** Height and width of every activation in a file. */
-function findAxes(content: Uint8Array): Map<number, Axes> {
-  const model = new Model(content);
+/** Height and width of every activation in a graph. */
+function findAxes(graph: Graph): Map<number, Axes> {
   const axes = new Map<number, Axes>();
-  for (const input of model.inputs) {
-    if (model.shape(input).values.length !== 4) throw unknownGraph("an input without four axes");
+  for (const input of graph.inputs) {
+    if (graph.shape(input).values.length !== 4) throw unknownGraph("an input without four axes");
     axes.set(input, [1, 2]);
   }
-  for (const { code, inputs, outputs } of model.operators) {
+  for (const { code, inputs, outputs } of graph.operators) {
     const source = inputs.find((input) => axes.has(input));
     if (source === undefined) continue; // Of constants, such as the weights.
     const before = axes.get(source) as Axes;
     let after: Axes;
     if (code === RESHAPE) {
-      after = reshaped(before, model.shape(source).values, model.shape(outputs[0]).values);
+      after = reshaped(before, graph.shape(source).values, graph.shape(outputs[0]).values);
     } else if (code === TRANSPOSE) {
-      const order = model.constant(inputs[1])?.values ?? [];
+      const order = graph.constant(inputs[1])?.values ?? [];
       after = [order.indexOf(before[0]), order.indexOf(before[1])];
     } else if (KEEP_AXES.has(code)) {
       after = before;
@@ -160,88 +160,100 @@ interface Operator {
   readonly newShape: Vector | undefined;
 }
 
-/** What of a TFLite file this needs. */
-class Model {
-  private readonly buffer: ByteBuffer;
-  private readonly root: number;
-  private readonly subgraph: number;
+/** The graphs of a TFLite file, one for each of its signatures. */
+function graphsOf(content: Uint8Array): Graph[] {
+  const file = new Tables(content);
+  return file.tables(file.root, MODEL.subgraphs).map((graph) => new Graph(file, graph));
+}
 
-  constructor(content: Uint8Array) {
-    this.buffer = new ByteBuffer(content);
-    this.root = this.buffer.readInt32(0);
-    const subgraphs = this.tables(this.root, MODEL.subgraphs);
-    if (subgraphs.length !== 1) throw unknownGraph(`${subgraphs.length} subgraphs`);
-    this.subgraph = subgraphs[0];
-  }
+/** What of a graph this needs. */
+class Graph {
+  constructor(
+    private readonly file: Tables,
+    private readonly graph: number,
+  ) {}
 
   get inputs(): number[] {
-    return this.vector(this.subgraph, SUBGRAPH.inputs)?.values ?? [];
+    return this.file.vector(this.graph, SUBGRAPH.inputs)?.values ?? [];
   }
 
   get operators(): Operator[] {
-    const codes = this.tables(this.root, MODEL.operatorCodes).map((table) => {
-      const old = this.field(table, OPERATOR_CODE.oldBuiltin);
-      const builtin = this.field(table, OPERATOR_CODE.builtin);
+    const { file } = this;
+    const codes = file.tables(file.root, MODEL.operatorCodes).map((table) => {
+      const old = file.field(table, OPERATOR_CODE.oldBuiltin);
+      const builtin = file.field(table, OPERATOR_CODE.builtin);
       return Math.max(
-        old ? this.buffer.readInt8(old) : 0,
-        builtin ? this.buffer.readInt32(builtin) : 0,
+        old ? file.buffer.readInt8(old) : 0,
+        builtin ? file.buffer.readInt32(builtin) : 0,
       );
     });
-    return this.tables(this.subgraph, SUBGRAPH.operators).map((table) => {
-      const type = this.field(table, OPERATOR.optionsType);
-      const options = this.field(table, OPERATOR.options);
-      const isReshape = type && this.buffer.readUint8(type) === RESHAPE_OPTIONS_TYPE;
+    return file.tables(this.graph, SUBGRAPH.operators).map((table) => {
+      const type = file.field(table, OPERATOR.optionsType);
+      const options = file.field(table, OPERATOR.options);
+      const isReshape = type && file.buffer.readUint8(type) === RESHAPE_OPTIONS_TYPE;
       return {
-        code: codes[this.number(table, OPERATOR.code)],
-        inputs: this.vector(table, OPERATOR.inputs)?.values ?? [],
-        outputs: this.vector(table, OPERATOR.outputs)?.values ?? [],
+        code: codes[file.number(table, OPERATOR.code)],
+        inputs: file.vector(table, OPERATOR.inputs)?.values ?? [],
+        outputs: file.vector(table, OPERATOR.outputs)?.values ?? [],
         newShape:
           isReshape && options
-            ? this.vector(this.buffer.__indirect(options), RESHAPE_OPTIONS.newShape)
+            ? file.vector(file.buffer.__indirect(options), RESHAPE_OPTIONS.newShape)
             : undefined,
       };
     });
   }
 
   shape(tensor: number): Vector {
-    return this.vector(this.tensor(tensor), TENSOR.shape) ?? { start: 0, values: [] };
+    return this.file.vector(this.tensor(tensor), TENSOR.shape) ?? { start: 0, values: [] };
   }
 
   /** The shape with its open sides, where the file has one. */
   signature(tensor: number): Vector | undefined {
-    return this.vector(this.tensor(tensor), TENSOR.signature);
+    return this.file.vector(this.tensor(tensor), TENSOR.signature);
   }
 
   /** The values of a constant int32 tensor. */
   constant(tensor: number): Vector | undefined {
-    const index = this.number(this.tensor(tensor), TENSOR.buffer);
-    const bytes = this.field(this.tables(this.root, MODEL.buffers)[index], BUFFER.data);
+    const { file } = this;
+    const index = file.number(this.tensor(tensor), TENSOR.buffer);
+    const bytes = file.field(file.tables(file.root, MODEL.buffers)[index], BUFFER.data);
     if (!bytes) return undefined;
-    return this.int32s(this.buffer.__vector(bytes), this.buffer.__vector_len(bytes) / 4);
+    return file.int32s(file.buffer.__vector(bytes), file.buffer.__vector_len(bytes) / 4);
   }
 
   private tensor(index: number): number {
-    return this.tables(this.subgraph, SUBGRAPH.tensors)[index];
+    return this.file.tables(this.graph, SUBGRAPH.tensors)[index];
+  }
+}
+
+/** The tables of a FlatBuffer, whose fields go by their places. */
+class Tables {
+  readonly buffer: ByteBuffer;
+  readonly root: number;
+
+  constructor(content: Uint8Array) {
+    this.buffer = new ByteBuffer(content);
+    this.root = this.buffer.readInt32(0);
   }
 
   /** Where a field of a table is; 0 if it is not there. */
-  private field(table: number, place: number): number {
+  field(table: number, place: number): number {
     const offset = this.buffer.__offset(table, 4 + 2 * place);
     return offset ? table + offset : 0;
   }
 
-  private number(table: number, place: number): number {
+  number(table: number, place: number): number {
     const field = this.field(table, place);
     return field ? this.buffer.readInt32(field) : 0;
   }
 
-  private vector(table: number, place: number): Vector | undefined {
+  vector(table: number, place: number): Vector | undefined {
     const field = this.field(table, place);
     if (!field) return undefined;
     return this.int32s(this.buffer.__vector(field), this.buffer.__vector_len(field));
   }
 
-  private tables(table: number, place: number): number[] {
+  tables(table: number, place: number): number[] {
     const field = this.field(table, place);
     if (!field) return [];
     const start = this.buffer.__vector(field);
@@ -249,7 +261,7 @@ class Model {
     return Array.from({ length: count }, (_, i) => this.buffer.__indirect(start + 4 * i));
   }
 
-  private int32s(start: number, count: number): Vector {
+  int32s(start: number, count: number): Vector {
     const values = Array.from({ length: count }, (_, i) => this.buffer.readInt32(start + 4 * i));
     return { start, values };
   }
