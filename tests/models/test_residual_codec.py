@@ -82,8 +82,6 @@ SMALL_CONV_LSTM = sum(
         9 * 96 * 48 + 48,
     ]
 )
-# Hidden kernels with nine weights where the small layout's have one.
-MEDIUM_CONV_LSTM = SMALL_CONV_LSTM + 8 * 4 * (64**2 + 128**2 + 128**2 + 96**2)
 
 
 def tiny_model(arch, seed=None, **settings):
@@ -111,7 +109,6 @@ def _seeded():
         ("conv", "paper", 16, "distinct", 16 * CONV_STAGE),
         ("conv_lstm", "paper", 16, "shared", CONV_LSTM),
         ("conv_lstm", "small", 8, "shared", SMALL_CONV_LSTM),
-        ("conv_lstm", "medium", 8, "shared", MEDIUM_CONV_LSTM),
     ],
 )
 def test_parameter_count(arch, layout, steps, stage_weights, parameters):
@@ -133,7 +130,6 @@ def test_the_small_conv_lstm_has_1_3_million_parameters():
         ("conv", "paper", (8, 8, 2)),
         ("conv_lstm", "paper", (8, 8, 2)),
         ("conv_lstm", "small", (4, 4, 8)),
-        ("conv_lstm", "medium", (4, 4, 8)),
     ],
 )
 def test_a_step_takes_128_bits_for_32x32(arch, layout, grid):

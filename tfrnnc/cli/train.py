@@ -41,7 +41,7 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     "--layout",
     default="small",
     show_default=True,
-    help="The architecture's named sizes: small, paper, or, of conv_lstm, medium and cvpr2017.",
+    help="The architecture's named sizes: small, paper, or cvpr2017 (conv_lstm).",
 )
 @click.option(
     "--config",

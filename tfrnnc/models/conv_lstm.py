@@ -14,10 +14,9 @@ class ConvLSTM(ResidualCodec):
     The best of the paper's four: layers 2 and 3 of the encoder and of the decoder are
     recurrent, and each step predicts the whole image. Arguments are those of `ResidualCodec`.
 
-    Four layouts come with it: "paper" (about 3 billion multiplications a step for 32x32),
+    Three layouts come with it: "paper" (about 3 billion multiplications a step for 32x32),
     "small" (34 million; recurrent layers at stride 4 and 8 only, for phones and for training
-    on a CPU), "medium" (78 million; the same with hidden kernels of 3x3), and "cvpr2017" (470
-    million), that of the authors' next paper.
+    on a CPU), and "cvpr2017" (470 million), that of the authors' next paper.
 
     Example:
     >>> model = ConvLSTM(*ConvLSTM.layouts["small"], steps=2)
@@ -46,18 +45,6 @@ class ConvLSTM(ResidualCodec):
                 "conv_lstm 3x3/128",
                 "depth_to_space 2",
                 "conv_lstm 3x3/96",
-                "conv 3x3/48 linear",
-                "depth_to_space 4",
-            ),
-        ),
-        "medium": Layout(
-            encoder=("conv 3x3/32 s2", "conv_lstm 3x3/64 s2 h3", "conv_lstm 3x3/128 s2 h3"),
-            bits=8,
-            decoder=(
-                "conv 1x1/128",
-                "conv_lstm 3x3/128 h3",
-                "depth_to_space 2",
-                "conv_lstm 3x3/96 h3",
                 "conv 3x3/48 linear",
                 "depth_to_space 4",
             ),
