@@ -22,6 +22,7 @@ from tfrnnc.export.manifest import Manifest
 from tfrnnc.export.quantization import QUANTIZATIONS
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.export.tflite import check_tflite, export_tflite
+from tfrnnc.models import ConvLSTM
 from tfrnnc.models.model_files import load_model, model_from_config, model_id, save_model
 
 FC_LAYOUT = {
@@ -108,13 +109,13 @@ def test_states_alone_are_those_of_the_whole_step(tmp_path):
 
 
 @pytest.mark.parametrize("quantize", ["none", "float16", "weights", "dynamic"])
-def test_both_signatures_share_their_weights(tmp_path, quantize):
-    decoder = ["conv_lstm 3x3/64", "depth_to_space 2", "conv_lstm 3x3/64", "conv 3x3/48 linear"]
-    config = tiny_config("conv_lstm", decoder=[*decoder, "depth_to_space 4"])
-    model = model_from_config(config)
+def test_both_signatures_share_their_weights(tmp_path, quantize, capfd):
+    decoder = list(ConvLSTM.layouts["small"].decoder)
+    model = model_from_config(tiny_config("conv_lstm", decoder=decoder))
     manifest = export_tflite(model, tmp_path, quantize=quantize)
+    assert not capfd.readouterr().err  # as ai-edge-quantizer's progress
     weights = model.decoders[0].count_params() * QUANTIZATIONS[quantize].weight_bits // 8
-    assert manifest.decoders[0].size_bytes < 1.5 * weights + 30_000
+    assert manifest.decoders[0].size_bytes < 1.2 * weights + 30_000
 
 
 @pytest.mark.parametrize("size", [None, (16, 24)])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from typing import NamedTuple
 
 import numpy as np
@@ -113,4 +115,7 @@ def _with_int8_weights(content: bytes) -> bytes:
             f"8-bit weights need ai-edge-quantizer ({error}); pip install 'tfrnnc[export]'"
         ) from error
     quantizing = quantizer.Quantizer(content, recipe.weight_only_wi8_afp32())
-    return bytes(quantizing.quantize(enable_progress_report=False).quantized_model)
+    # One of its two progress bars cannot be turned off.
+    with redirect_stderr(io.StringIO()):
+        result = quantizing.quantize(enable_progress_bar=False, enable_progress_report=False)
+    return bytes(result.quantized_model)
