@@ -41,7 +41,7 @@ class DepthToSpace(keras.layers.Layer):
 
     def call(self, inputs):
         b = self.block_size
-        if _tensorflow:
+        if _tensorflow and b > 1:  # it takes no blocks of 1
             return _tensorflow.nn.depth_to_space(inputs, b)
         _, height, width, channels = ops.shape(inputs)
         blocks = ops.reshape(inputs, (-1, height, width, b, b, channels // (b * b)))
@@ -90,7 +90,7 @@ class SpaceToDepth(keras.layers.Layer):
 
     def call(self, inputs):
         b = self.block_size
-        if _tensorflow:
+        if _tensorflow and b > 1:  # it takes no blocks of 1
             return _tensorflow.nn.space_to_depth(inputs, b)
         _, height, width, channels = ops.shape(inputs)
         blocks = ops.reshape(inputs, (-1, height // b, b, width // b, b, channels))
