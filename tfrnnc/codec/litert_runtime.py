@@ -49,9 +49,7 @@ class LiteRTRuntime(Runtime):
         self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int
     ):
         """D_t: see `Runtime.decode_step`."""
-        decoder = self._decoders[min(step, len(self._decoders) - 1)]
-        bits = plane.astype(np.float32)
-        size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
+        decoder, bits, size = self._decoder(plane, step)
         prediction, states = decoder(bits, states, size)
         if not self.one_shot and reconstruction is not None:
             prediction = reconstruction + prediction
@@ -59,9 +57,14 @@ class LiteRTRuntime(Runtime):
 
     def decode_states(self, plane: np.ndarray, states: list | None, step: int) -> list:
         """D_t without its picture: see `Runtime.decode_states`."""
+        decoder, bits, size = self._decoder(plane, step)
+        return decoder.states_only(bits, states, size)
+
+    def _decoder(self, plane: np.ndarray, step: int) -> tuple[_Step, np.ndarray, tuple[int, int]]:
+        """What decodes a step, the bits that it takes, and the size of the image in pixels."""
         decoder = self._decoders[min(step, len(self._decoders) - 1)]
         size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
-        return decoder.states_only(plane.astype(np.float32), states, size)
+        return decoder, plane.astype(np.float32), size
 
 
 class _Step:

@@ -73,11 +73,8 @@ def export_saved_models(
         description = _description(model, stage, kind)
         step = ExportedStep(folder / f"{kind}_{number}", kind, names, *description)
         module = _StepModule(stage, step, size)
-        functions = (module.whole_step, module.states_only)
-        signatures = {
-            name: function.get_concrete_function()
-            for name, function in zip(names, functions, strict=False)
-        }
+        functions = {WHOLE_STEP: module.whole_step, STATES_ONLY: module.states_only}
+        signatures = {name: functions[name].get_concrete_function() for name in names}
         tf.saved_model.save(module, str(step.folder), signatures=signatures)
         steps.append(step)
     return steps
