@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from tfrnnc.evaluation.plots import save_figure
 from tfrnnc.export.manifest import Manifest
 from tfrnnc.presets import model_folder
 
@@ -34,8 +36,21 @@ PAPER_TABLE = {
     "conv autoencoder, one fixed rate": (0.76, 0.86),
     "conv_lstm": (0.77, 0.87),
 }
-#: Figure 5 of the same, SSIM of conv_lstm at 0.125 bpp (16 bytes), 0.25, and so on.
-PAPER_FIGURE = (0.507, 0.650, 0.722, 0.774, 0.810, 0.834, 0.855, 0.871)
+#: Figure 5 of the same up to 1 bpp: SSIM from so many bytes on, at every 16 (0.125 bpp).
+PAPER_FIGURE = {
+    "conv_lstm": (16, (0.507, 0.650, 0.722, 0.774, 0.810, 0.834, 0.855, 0.871)),
+    "fc_lstm": (16, (0.407, 0.572, 0.646, 0.700, 0.741, 0.773, 0.798, 0.811)),
+    "JPEG": (48, (0.678, 0.716, 0.751, 0.778, 0.800, 0.818)),
+    "WebP": (80, (0.697, 0.763, 0.808, 0.840)),
+}
+#: What is drawn beside each of them, and in which colour.
+BESIDE = {
+    "conv_lstm": (OURS, "#D55E00"),
+    "fc_lstm": ("fc_lstm_small", "#000000"),
+    "JPEG": ("jpeg", "#E69F00"),
+    "WebP": ("webp", "#009E73"),
+}
+FIGURE_FILE = DOCS / "results" / "figure_5.png"
 
 INTRODUCTION = """\
 Made by `make results` from `docs/results/`; [EVALUATION.md](EVALUATION.md) says how codecs are
@@ -106,7 +121,8 @@ The models are smaller than the paper's, `conv_lstm` at a hundredth of its work,
 
 
 def main() -> None:
-    """Writes the page."""
+    """Writes the page, and the figure that is not the evaluation's."""
+    draw_figure_5(read("thumbnails"), read("architectures"))
     (DOCS / "RESULTS.md").write_text(page())
 
 
@@ -128,6 +144,7 @@ def page() -> str:
         "The paper measured on its own thumbnails, so that only the distances within a column can "
         "be compared, not the columns.",
         beside_the_paper(thumbnails, architectures),
+        f"![Figure 5 of the paper with the curves here]({FIGURE_FILE.relative_to(DOCS)})",
         "### The same bytes",
         *strips("thumbnails"),
         "## Kodak, whole files",
@@ -249,7 +266,7 @@ def beside_the_paper(report: dict, architectures: dict) -> str:
     figure = [
         [str(target), f"{quality:.3f}", f"{ssim:.3f}"]
         for target, quality, ssim in zip(
-            ours["target_bytes"], PAPER_FIGURE, ours["ssim"], strict=False
+            ours["target_bytes"], PAPER_FIGURE["conv_lstm"][1], ours["ssim"], strict=False
         )
     ]
     return (
@@ -257,6 +274,24 @@ def beside_the_paper(report: dict, architectures: dict) -> str:
         + "\n\n"
         + table(["Figure 5, bytes", "conv_lstm in the paper", f"{OURS} here"], figure)
     )
+
+
+def draw_figure_5(thumbnails: dict, architectures: dict) -> None:
+    """Draws the curves measured here over the paper's points."""
+    figure = Figure(figsize=(5.6, 5.2), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    for name, (first, qualities) in PAPER_FIGURE.items():
+        codec, colour = BESIDE[name]
+        report = thumbnails if codec in ("jpeg", "webp") else architectures
+        here = points(report, codec)
+        axes.plot(here["bytes"], here["ssim"], "o-", color=colour, label=f"{name}, here")
+        sizes = first + 16 * np.arange(len(qualities))
+        axes.plot(sizes, qualities, "x", color=colour, label=f"{name}, paper")
+    axes.set(xlabel="bytes without headers", ylabel="SSIM", xticks=range(16, 129, 16))
+    axes.set_title("conv_lstm and others here, and the paper's figure 5", fontsize=12)
+    axes.grid(color="#DDDDDD", linewidth=0.8)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9, frameon=False, columnspacing=0.8)
+    save_figure(figure, FIGURE_FILE)
 
 
 def all_architectures(thumbnails: dict, kodak: dict) -> str:

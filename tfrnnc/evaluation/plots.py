@@ -47,7 +47,6 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
         InstallationError: if matplotlib is missing.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InstallationError(
@@ -58,7 +57,6 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
     for name in report["metrics"]:
         # As wide as a phone's screen needs it: letters are a thirtieth of the width.
         figure = Figure(figsize=(5.6, 5.2), dpi=150, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         modern = report["protocol"] == MODERN
         for entry in report["codecs"]:
@@ -82,13 +80,27 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
             frameon=False,
         )
         file = folder / f"curve_{name}.png"
-        canvas.draw()
-        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        with replacing(file) as temporary:
-            # A quarter of the bytes, and no difference to be seen.
-            drawn.quantize(_COLOURS, dither=Image.Dither.NONE).save(temporary, "PNG", optimize=True)
+        save_figure(figure, file)
         files.append(file)
     return files
+
+
+def save_figure(figure, file: Path) -> None:
+    """Writes a figure of matplotlib as a PNG of few colours.
+
+    That is a quarter of the bytes, and no difference to be seen.
+
+    Args:
+        figure: a `matplotlib.figure.Figure`.
+        file: to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    with replacing(file) as temporary:
+        drawn.quantize(_COLOURS, dither=Image.Dither.NONE).save(temporary, "PNG", optimize=True)
 
 
 def _set_axes(axes, report: dict, name: str, modern: bool) -> None:
