@@ -150,8 +150,8 @@ bench-entropy: $(VENV)/.installed-test ## Measure what entropy coding saves and 
 DYNAMIC_MODELS ?= fc_small fc_lstm_small conv_lstm_small
 .PHONY: bench-dynamic
 bench-dynamic: $(VENV)/.installed-test ## Measure what dynamic bit assignment saves (half an hour).
-	$(BIN)/python benchmarks/dynamic_bits.py $(DYNAMIC_MODELS) --images $(DATA)/kodak --limit 6 \
-	  --json docs/dynamic_bits.json --markdown docs/DYNAMIC_BITS.md
+	$(BIN)/python benchmarks/adaptive_bits.py $(DYNAMIC_MODELS) --images $(DATA)/kodak --limit 6 \
+	  --json docs/adaptive_bits.json --markdown docs/ADAPTIVE_BITS.md
 
 .PHONY: pictures
 pictures: $(VENV)/.installed ## Make the README's pictures again.

@@ -20,11 +20,11 @@ from pathlib import Path
 import click
 import numpy as np
 
+from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
-from tfrnnc.environment import require_tensorflow
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
-from tfrnnc.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
 COLUMNS = ("optimize", "quantize", "bytes", "gzip", "lost_max", "lost_mean", "milliseconds")
 SIDE = 32  #: of the thumbnails that are timed, in pixels
@@ -86,7 +86,7 @@ def main(
         raise click.UsageError("give --data to fine-tune on, or --steps 0")
     require_tensorflow()
     from tfrnnc.export.tflite import export_tflite
-    from tfrnnc.models.model_files import load_model
+    from tfrnnc.model_folder.keras_model import load_model
 
     folder = model_folder(model)
     export_tflite(load_model(folder), work / "reference")
@@ -119,8 +119,8 @@ def main(
 def optimize(folder, output, method, settings, data, recipe) -> None:
     """Optimises a model into a folder, unless it holds that already."""
     from tfrnnc.data import JoinedImages, open_images
-    from tfrnnc.files import CONFIG_FILE
-    from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.model_folder.file_names import CONFIG_FILE
+    from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
 
     if (output / CONFIG_FILE).is_file():

@@ -27,7 +27,7 @@ from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
 from tfrnnc.codec.encoding import decode
 from tfrnnc.images import find_images, read_image
-from tfrnnc.presets import DEFAULT_PRESET
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 TIMED_IMAGES = 3
 ROUNDS = 5

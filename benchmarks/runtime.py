@@ -35,10 +35,10 @@ from runtime_tables import peak_key, put_between_markers, threads_text, to_markd
 
 import tfrnnc
 from tfrnnc.cli.common import command
-from tfrnnc.export.manifest import MANIFEST_FILE
-from tfrnnc.files import CONFIG_FILE, replacing
+from tfrnnc.files import replacing
 from tfrnnc.images import find_images
-from tfrnnc.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.file_names import CONFIG_FILE, MANIFEST_FILE
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
 ROOT = Path(__file__).parents[1]
 WORKER = Path(__file__).with_name("runtime_worker.py")

@@ -194,8 +194,8 @@ class CodecContender:
 
     def _one_step(self, name: str):
         """A function that runs one step with the states of the one before."""
-        from tfrnnc.codec.runtime import binarize
         from tfrnnc.images import pad_to_multiple, to_float
+        from tfrnnc.runtimes.runtime import binarize
 
         runtime = self._codec.runtime
         residual = to_float(pad_to_multiple(self._pixels, runtime.stride))
@@ -322,7 +322,7 @@ def load_photo(path: str, width: int, height: int) -> np.ndarray:
 
 
 def _tensorflow(threads: int):
-    from tfrnnc.environment import require_tensorflow
+    from tfrnnc.backend import require_tensorflow
 
     # Before TensorFlow's first use, and Keras uses it when it is imported.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

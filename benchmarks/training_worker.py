@@ -25,7 +25,7 @@ class KerasContender:
     """Trains a model on one batch, again and again, by Keras's own training step."""
 
     def __init__(self, settings):
-        from tfrnnc.environment import prepare_environment
+        from tfrnnc.backend import prepare_environment
 
         prepare_environment()
         import keras
@@ -103,7 +103,7 @@ class GemmContender:
     facts: dict = {}
 
     def __init__(self, settings):
-        from tfrnnc.environment import prepare_environment
+        from tfrnnc.backend import prepare_environment
 
         prepare_environment()
         import tensorflow as tf

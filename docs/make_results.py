@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfrnnc.evaluation.plots import save_figure
-from tfrnnc.export.manifest import Manifest
-from tfrnnc.presets import model_folder
+from tfrnnc.model_folder.manifest import Manifest
+from tfrnnc.model_folder.presets import model_folder
 
 DOCS = Path(__file__).parent
 OURS, SEARCHED = "conv_lstm_small", "conv_lstm_small@2"
@@ -113,7 +113,7 @@ alone has an entropy model, which is worth 2 % of the bytes at 128, and was trai
 DYNAMIC = """\
 All locations of an image take the same steps here. With `--dynamic` they do not, and
 `conv_lstm_small` saves 11 to 20 % of the bytes at the same PSNR in the middle of its range
-([DYNAMIC_BITS.md](DYNAMIC_BITS.md))."""
+([ADAPTIVE_BITS.md](ADAPTIVE_BITS.md))."""
 
 MISSING = """\
 The models are smaller than the paper's, `conv_lstm` at a hundredth of its work, and trained on

@@ -16,8 +16,8 @@ import numpy as np
 
 from tfrnnc.bitstream import EntropyModel, pack_plane
 from tfrnnc.codec import Codec
-from tfrnnc.codec.litert_runtime import LiteRTRuntime
 from tfrnnc.images import read_image
+from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 
 HERE = Path(__file__).parent
 

@@ -20,14 +20,14 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from tfrnnc.backend import require_tensorflow
 from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_plane
 from tfrnnc.cli.common import command
 from tfrnnc.cli.export import copy_entropy_model, images_of_size
-from tfrnnc.environment import require_tensorflow
-from tfrnnc.export.manifest import WHOLE_STEP, Manifest
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image, to_float, to_uint8
-from tfrnnc.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.manifest import WHOLE_STEP, Manifest
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
 HERE = Path(__file__).parent
 PHOTOS = HERE.parent / "examples" / "photos"
@@ -44,8 +44,8 @@ LEAST_LOGIT = 1e-5
 def main(small_images, large_images, output):
     """Make the folders again, measuring on these images."""
     require_tensorflow()
-    from tfrnnc.codec.parity import export_measured
-    from tfrnnc.models.model_files import load_model
+    from tfrnnc.export.parity import export_measured
+    from tfrnnc.model_folder.keras_model import load_model
 
     model = load_model(model_folder(DEFAULT_PRESET))
     for size, folder_of_images in ((SMALL, small_images), (LARGE, large_images)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfrnnc.environment import prepare_environment
+from tfrnnc.backend import prepare_environment
 
 prepare_environment()
 
@@ -75,10 +75,10 @@ def write_tiny_model(arch: str, folder: Path, damping: float = 1) -> Path:
     """
     import keras
 
-    from tfrnnc.bitstream import ENTROPY_MODEL_FILE
     from tfrnnc.export.tflite import export_tflite
+    from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
+    from tfrnnc.model_folder.keras_model import model_from_config, model_id, save_model
     from tfrnnc.models.entropy_network import EntropyNetwork
-    from tfrnnc.models.model_files import model_from_config, model_id, save_model
 
     keras.utils.set_random_seed(7)
     model = model_from_config(tiny_config(arch))
@@ -106,7 +106,7 @@ def tiny_model_folder(tmp_path_factory) -> Path:
     """A folder with a conv_lstm model of random weights."""
     import keras
 
-    from tfrnnc.models.model_files import model_from_config, save_model
+    from tfrnnc.model_folder.keras_model import model_from_config, save_model
 
     keras.utils.set_random_seed(3)
     folder = tmp_path_factory.mktemp("model")

@@ -34,7 +34,7 @@ from tfrnnc.errors import (
 
 _LAZY = {
     "Codec": "tfrnnc.codec",
-    "list_presets": "tfrnnc.presets",
+    "list_presets": "tfrnnc.model_folder.presets",
     "load": "tfrnnc.codec",
 }
 

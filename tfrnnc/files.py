@@ -1,4 +1,4 @@
-"""Files that are never half-written, and the name that all of the package knows."""
+"""Files that are never half-written."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-CONFIG_FILE = "config.json"  #: a model's settings and identity, in its folder
-SETTINGS_FILE = "training.json"  #: all that a training run needs to be repeated, in its folder
 
 
 @contextmanager

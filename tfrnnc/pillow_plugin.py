@@ -28,7 +28,7 @@ from tfrnnc.bitstream import read_header
 from tfrnnc.codec import Codec, load
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.errors import StreamError, TfrnncError
-from tfrnnc.presets import DEFAULT_PRESET
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 FORMAT = "RNNC"
 HEADER_BYTES = 64  #: more than any header has

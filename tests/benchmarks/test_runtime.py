@@ -12,8 +12,8 @@ import click
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 from tfrnnc.models.stage import Stage
-from tfrnnc.presets import DEFAULT_PRESET, model_folder
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -72,7 +72,7 @@ def run(*arguments) -> subprocess.CompletedProcess:
 def models(tiny_model_folder, tmp_path_factory) -> tuple[Path, Path]:
     """Weights with TFLite files, and TFLite files alone."""
     from tfrnnc.export.tflite import export_tflite
-    from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.model_folder.keras_model import load_model, save_model
 
     model = load_model(tiny_model_folder)
     both, exported = (tmp_path_factory.mktemp(name) for name in ("both", "exported"))

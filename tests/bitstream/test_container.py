@@ -451,7 +451,7 @@ def test_a_plane_that_would_grow_is_stored():
 
 def test_bitstream_and_metrics_need_neither_keras_nor_tensorflow():
     script = (
-        "import sys, tfrnnc, tfrnnc.bitstream, tfrnnc.metrics, tfrnnc.presets\n"
+        "import sys, tfrnnc, tfrnnc.bitstream, tfrnnc.metrics, tfrnnc.model_folder.presets\n"
         "import tfrnnc.cli.info, tfrnnc.cli.encode, tfrnnc.cli.decode, tfrnnc.cli.train\n"
         "assert not {'keras', 'tensorflow', 'jax'} & set(sys.modules), sorted(sys.modules)"
     )

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make_golden import CODEC_ID, likely_planes, small_model
 
-from tfrnnc.bitstream import ENTROPY_MODEL_FILE, EntropyModel, as_plane, entropy_model
+from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model
 from tfrnnc.bitstream.entropy_model import EXACT, Head, StepModel, stream_id
 from tfrnnc.bitstream.plane_coder import MIN_COST, PlaneEncoder
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, PROBABILITIES
 from tfrnnc.errors import ModelError
+from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 
 CONTENT = small_model().to_bytes()
 

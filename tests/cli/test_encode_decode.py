@@ -278,10 +278,12 @@ def test_stream_of_no_preset_asks_for_the_model(run, image):
 def test_wrong_model_is_refused(run, image, tmp_path):
     import keras
 
-    from tfrnnc.models.model_files import load_model, save_model
+    from tfrnnc.model_folder.keras_model import load_model, save_model
 
     run(encode, image, "a.rnnc")
-    model = load_model(tfrnnc.presets.model_folder(tfrnnc.presets.DEFAULT_PRESET))
+    model = load_model(
+        tfrnnc.model_folder.presets.model_folder(tfrnnc.model_folder.presets.DEFAULT_PRESET)
+    )
     keras.utils.set_random_seed(0)
     save_model(model, tmp_path / "other")
     result = CliRunner().invoke(decode, ["a.rnnc", "--model", str(tmp_path / "other")])

@@ -16,7 +16,7 @@ import tfrnnc.evaluation.runner
 from tfrnnc.cli.evaluate import main
 from tfrnnc.evaluation import open_codec
 from tfrnnc.images import read_image
-from tfrnnc.presets import DEFAULT_PRESET
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 PAPER = ("--protocol", "paper", "--bytes", "40,80")
 FILES = ("results.json", "images.csv", "curve_psnr.png", "curve_ssim.png")

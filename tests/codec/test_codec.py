@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import tfrnnc
-from tfrnnc.bitstream import ENTROPY_MODEL_FILE, read_header
+from tfrnnc.bitstream import read_header
 from tfrnnc.errors import (
     ConfigError,
     CorruptStreamError,
@@ -21,7 +21,8 @@ from tfrnnc.errors import (
 )
 from tfrnnc.images import read_image, to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.models.model_files import load_model
+from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
+from tfrnnc.model_folder.keras_model import load_model
 
 SIZES = [(1, 1), (1, 9), (8, 8), (7, 5), (33, 17), (16, 40)]
 

@@ -11,7 +11,7 @@ from tfrnnc.evaluation import Protocol, measure, open_codec
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.presets import DEFAULT_PRESET
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 
 @pytest.fixture(scope="module")

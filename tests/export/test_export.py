@@ -18,12 +18,12 @@ from conftest import tiny_config
 import tfrnnc
 from tfrnnc.cli.export import main
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.export.manifest import Manifest
 from tfrnnc.export.quantization import QUANTIZATIONS
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.export.tflite import check_tflite, export_tflite
+from tfrnnc.model_folder.keras_model import load_model, model_from_config, model_id, save_model
+from tfrnnc.model_folder.manifest import Manifest
 from tfrnnc.models import ConvLSTM
-from tfrnnc.models.model_files import load_model, model_from_config, model_id, save_model
 
 FC_LAYOUT = {
     "encoder": ["space_to_depth 8", "dense 16"],

@@ -13,14 +13,14 @@ from conftest import TINY_LAYOUTS, tiny_config
 
 import tfrnnc
 from tfrnnc.cli.export import main
-from tfrnnc.codec.parity import export_measured
 from tfrnnc.errors import ConfigError, InstallationError
-from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.parity import export_measured
 from tfrnnc.export.quantization import QUANTIZATIONS, roll_out
 from tfrnnc.export.tflite import export_tflite
 from tfrnnc.images import read_image
-from tfrnnc.models.model_files import model_from_config
-from tfrnnc.presets import PRESETS_FOLDER
+from tfrnnc.model_folder.keras_model import model_from_config
+from tfrnnc.model_folder.manifest import Manifest
+from tfrnnc.model_folder.presets import PRESETS_FOLDER
 
 # Wide enough that the converters find the kernels worth quantising.
 LAYOUTS = {
@@ -115,7 +115,7 @@ def test_roll_out_is_what_encoding_does(arch, pieces):
     encoders, decoders = roll_out(model, pieces[:2])
     assert len(encoders) == len(model.encoders)
     assert sum(map(len, encoders)) == sum(map(len, decoders)) == 2 * model.steps
-    codec = tfrnnc.Codec(tfrnnc.codec.keras_runtime.KerasRuntime(model))
+    codec = tfrnnc.Codec(tfrnnc.runtimes.keras_runtime.KerasRuntime(model))
     planes = [plane for plane, _ in codec.encode_steps(pieces[0])]
     for step, plane in enumerate(planes):
         bits = decoders[step if len(decoders) > 1 else 0][step if len(decoders) == 1 else 0]["bits"]

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfrnnc.codec.parity import export_measured, measure_parity
-from tfrnnc.export.manifest import Manifest
+from tfrnnc.export.parity import export_measured, measure_parity
 from tfrnnc.export.tflite import converter_versions, export_tflite
-from tfrnnc.models.model_files import WEIGHTS_FILE, load_model
-from tfrnnc.presets import DEFAULT_PRESET, PRESETS_FOLDER, list_presets
+from tfrnnc.model_folder.file_names import WEIGHTS_FILE
+from tfrnnc.model_folder.keras_model import load_model
+from tfrnnc.model_folder.manifest import Manifest
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, PRESETS_FOLDER, list_presets
 
 EXPORT = Path(__file__).parents[2] / "export"
 SHIPPED = sorted(path.parent for path in EXPORT.glob("*/*/manifest.json"))

@@ -9,8 +9,8 @@ from conftest import TINY_LAYOUTS, tiny_config
 from tfrnnc import metrics
 from tfrnnc.data import PatchBatches
 from tfrnnc.errors import ConfigError
+from tfrnnc.model_folder.keras_model import model_from_config
 from tfrnnc.models import ARCHITECTURES, FC, FCLSTM, Conv, ConvLSTM, Layout
-from tfrnnc.models.model_files import model_from_config
 
 ALL = sorted(ARCHITECTURES)
 WITHOUT_MEMORY = ["conv", "fc"]

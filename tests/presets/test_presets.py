@@ -12,7 +12,7 @@ import tfrnnc
 from tfrnnc.bitstream import StreamWriter, read_header
 from tfrnnc.images import read_image
 from tfrnnc.metrics import psnr
-from tfrnnc.presets import DEFAULT_PRESET, model_folder, preset_of
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of
 
 
 def ssim_of(name) -> list[float]:

@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 import tfrnnc
-from tfrnnc.bitstream import ENTROPY_MODEL_FILE, EntropyModel, read_header
+from tfrnnc.bitstream import EntropyModel, read_header
 from tfrnnc.cli.train import main as train
-from tfrnnc.models.model_files import load_model
+from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
+from tfrnnc.model_folder.keras_model import load_model
 
 SETTINGS = ["--epochs", 2, "--steps-per-epoch", 3, "--batch-size", 9, "--patch-size", 16, "--quiet"]
 

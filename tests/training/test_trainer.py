@@ -20,9 +20,10 @@ from tfrnnc.data import FolderImages
 from tfrnnc.errors import ConfigError, ModelError, TrainingError
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.models.model_files import load_model, model_from_config, model_id
-from tfrnnc.training.callbacks import CHECKPOINT_FILE, Checkpoint, validate
-from tfrnnc.training.trainer import LOG_FILE, Recipe, train
+from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE
+from tfrnnc.model_folder.keras_model import load_model, model_from_config, model_id
+from tfrnnc.training.callbacks import Checkpoint, validate
+from tfrnnc.training.trainer import Recipe, train
 
 RECIPE = Recipe(
     epochs=3,
@@ -259,7 +260,7 @@ from pathlib import Path
 import keras, numpy as np
 assert keras.backend.backend() == "jax"
 from tfrnnc.data import FolderImages
-from tfrnnc.models.model_files import load_model, model_from_config
+from tfrnnc.model_folder.keras_model import load_model, model_from_config
 from tfrnnc.training.entropy_training import train_entropy_model
 from tfrnnc.training.trainer import Recipe, train
 folder, images = Path(sys.argv[1]), FolderImages(sys.argv[2])

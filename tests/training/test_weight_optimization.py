@@ -11,7 +11,7 @@ from conftest import TINY_LAYOUTS, tiny_config
 
 from tfrnnc.data import FolderImages, centre_patches
 from tfrnnc.errors import ConfigError, DataError, InstallationError, TrainingError
-from tfrnnc.models.model_files import model_from_config, model_id
+from tfrnnc.model_folder.keras_model import model_from_config, model_id
 from tfrnnc.training import Recipe
 from tfrnnc.training.callbacks import validate
 from tfrnnc.training.weight_optimization import (
@@ -158,7 +158,7 @@ def test_importing_tfmot_leaves_keras_as_it_was():
     """In a process of its own: what a module does on import it does once."""
     code = """
 import os
-from tfrnnc.models.model_files import model_from_config
+from tfrnnc.model_folder.keras_model import model_from_config
 from tfrnnc.training.weight_optimization import optimize_weights
 config = {"arch": "fc", "encoder": ["space_to_depth 8"], "decoder": ["dense 192"], "bits": 8}
 config["decoder"].append("depth_to_space 8")

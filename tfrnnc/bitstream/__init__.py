@@ -2,10 +2,9 @@
 
 from tfrnnc.bitstream.bit_planes import as_plane, pack_plane, taken, unpack_plane
 from tfrnnc.bitstream.container import Header, Planes, StreamWriter, read_header, read_planes
-from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE, EntropyModel
+from tfrnnc.bitstream.entropy_model import EntropyModel
 
 __all__ = [
-    "ENTROPY_MODEL_FILE",
     "EntropyModel",
     "Header",
     "Planes",

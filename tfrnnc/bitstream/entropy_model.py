@@ -21,8 +21,8 @@ import numpy as np
 
 from tfrnnc.bitstream.probabilities import PROBABILITIES
 from tfrnnc.errors import ModelError
+from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 
-ENTROPY_MODEL_FILE = "entropy_model.bin"
 ACTIVATION_SCALE = 64  #: an activation or bit of 1.0 is this integer
 ACTIVATION_MAX = 255
 WEIGHT_SCALE = 128  #: a weight of 1.0 is this integer

@@ -21,7 +21,7 @@ from tfrnnc.cli.common import (
     write_output,
 )
 from tfrnnc.codec.select import CodecSelector
-from tfrnnc.presets import model_folder
+from tfrnnc.model_folder.presets import model_folder
 
 
 @command()

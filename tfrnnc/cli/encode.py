@@ -25,7 +25,7 @@ from tfrnnc.codec import load
 from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
 SUFFIX = ".rnnc"
 

@@ -36,7 +36,7 @@ from tfrnnc.evaluation.runner import (
 from tfrnnc.evaluation.strips import choose, draw_strip, save_strip
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image
-from tfrnnc.presets import DEFAULT_PRESET, list_presets, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, list_presets, model_folder
 
 DEFAULT_METRICS = {PAPER: ("psnr", "ssim"), MODERN: ("psnr", "msssim")}
 STRIP_BPP = {PAPER: 0.5, MODERN: 0.25}

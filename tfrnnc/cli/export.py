@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE
+from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
-from tfrnnc.environment import require_tensorflow
-from tfrnnc.files import SETTINGS_FILE, replacing
-from tfrnnc.presets import model_folder
+from tfrnnc.files import replacing
+from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.presets import model_folder
 
 CALIBRATION_IMAGES = 50  #: at most
 CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
@@ -132,9 +132,9 @@ def main(
             )
     require_tensorflow()
     # Imported late: TensorFlow takes seconds, and --help needs none of it.
-    from tfrnnc.codec.parity import export_measured
+    from tfrnnc.export.parity import export_measured
     from tfrnnc.export.saved_model import check_size, export_saved_models
-    from tfrnnc.models.model_files import load_model
+    from tfrnnc.model_folder.keras_model import load_model
 
     trained = load_model(folder)
     # All that can be refused is looked at before minutes go into fine-tuning.
@@ -184,7 +184,8 @@ def _optimize(
 ):
     """Optimises the model in place and saves it in the folder; returns the settings."""
     from tfrnnc.data import JoinedImages, open_images
-    from tfrnnc.models.model_files import WEIGHTS_FILE, save_model
+    from tfrnnc.model_folder.file_names import WEIGHTS_FILE
+    from tfrnnc.model_folder.keras_model import save_model
     from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
 
     fine_tuned = fine_tuning(fine_tune_steps, **recipe)

@@ -8,7 +8,7 @@ from tfrnnc.bitstream import Planes, read_header
 from tfrnnc.cli.common import command, display, read_input, run_all
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.errors import CorruptStreamError, StreamError, TruncatedStreamError, WrongModelError
-from tfrnnc.presets import model_folder, preset_of
+from tfrnnc.model_folder.presets import model_folder, preset_of
 
 
 @command()

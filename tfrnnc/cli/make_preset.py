@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 import numpy as np
 
+from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
-from tfrnnc.environment import require_tensorflow
 from tfrnnc.errors import ConfigError
-from tfrnnc.presets import PRESETS_FOLDER
+from tfrnnc.model_folder.presets import PRESETS_FOLDER
 
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
 QUANTIZATION = "weights"
@@ -48,11 +48,11 @@ def main(run, name, images, presets, notes, weights):
     require_tensorflow()
     from tfrnnc.cli.export import copy_entropy_model
     from tfrnnc.codec import load
-    from tfrnnc.codec.parity import export_measured
     from tfrnnc.data import FolderImages
-    from tfrnnc.models.model_files import WEIGHTS_FILE, load_model, save_model
-    from tfrnnc.training.entropy_training import ENTROPY_LOG_FILE
-    from tfrnnc.training.trainer import LOG_FILE, read_settings
+    from tfrnnc.export.parity import export_measured
+    from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, LOG_FILE, WEIGHTS_FILE
+    from tfrnnc.model_folder.keras_model import load_model, save_model
+    from tfrnnc.training.trainer import read_settings
 
     if not name.isidentifier():
         raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
@@ -120,7 +120,7 @@ def measure_entropy_model(codec, images) -> list[tuple[float, float]]:
 
 def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) -> str:
     """What a model card says of the entropy model."""
-    from tfrnnc.training.entropy_training import ENTROPY_LOG_FILE, ENTROPY_SETTINGS_FILE
+    from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, ENTROPY_SETTINGS_FILE
 
     settings = json.loads((run / ENTROPY_SETTINGS_FILE).read_text())
     with (run / ENTROPY_LOG_FILE).open(newline="") as file:
@@ -150,7 +150,7 @@ apart:
 
 def model_card(name, model, settings, log, rows, images, notes) -> str:
     """The text of a model card."""
-    from tfrnnc.models.model_files import model_id
+    from tfrnnc.model_folder.keras_model import model_id
 
     table = "\n".join(
         f"| {step} | {row['bytes']:.0f} | {row['bpp']:.3f} | {row['psnr']:.2f} "

@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from tfrnnc.backend import prepare_environment
 from tfrnnc.cli.common import command, describe_os_error
-from tfrnnc.environment import prepare_environment
 from tfrnnc.errors import ConfigError, TrainingError
-from tfrnnc.files import CONFIG_FILE, SETTINGS_FILE, replacing
-from tfrnnc.presets import model_folder
+from tfrnnc.files import replacing
+from tfrnnc.model_folder.file_names import CONFIG_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.presets import model_folder
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
 RECIPE = (
@@ -148,12 +149,8 @@ def main(resume, quiet, output, learning_rate, finished_codec, **options):
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.models.model_files import (
-        WEIGHTS_FILE,
-        load_weights,
-        model_config,
-        model_from_config,
-    )
+    from tfrnnc.model_folder.file_names import WEIGHTS_FILE
+    from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
     from tfrnnc.training.trainer import (
         Recipe,
         read_settings,
@@ -232,9 +229,9 @@ def _provenance(options: dict, recipe) -> dict:
 
 
 def _train_entropy_model(codec, output, quiet, learning_rate, options) -> None:
-    from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE
-    from tfrnnc.models.model_files import load_model, save_model
-    from tfrnnc.training.entropy_training import ENTROPY_SETTINGS_FILE, train_entropy_model
+    from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, ENTROPY_SETTINGS_FILE
+    from tfrnnc.model_folder.keras_model import load_model, save_model
+    from tfrnnc.training.entropy_training import train_entropy_model
     from tfrnnc.training.trainer import Recipe
 
     known = {"finished_codec", "output", "quiet", "learning_rate", *DATA, *RECIPE}

@@ -14,18 +14,18 @@ from PIL import Image
 from tfrnnc.bitstream import EntropyModel, Header, Planes, read_header, read_planes
 from tfrnnc.bitstream.container import MAX_PIXELS
 from tfrnnc.codec import encoding
-from tfrnnc.codec.dynamic import DynamicEncoder, encode_stopping
+from tfrnnc.codec.adaptive import DynamicEncoder, encode_stopping
 from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
-from tfrnnc.codec.keras_runtime import KerasRuntime
-from tfrnnc.codec.litert_runtime import LiteRTRuntime
-from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, ModelError, WrongModelError
-from tfrnnc.export.manifest import MANIFEST_FILE
 from tfrnnc.images import as_rgb
 from tfrnnc.metrics import block_ssim
 from tfrnnc.metrics import psnr as measure_psnr
-from tfrnnc.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
+from tfrnnc.model_folder.file_names import MANIFEST_FILE
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
+from tfrnnc.runtimes.keras_runtime import KerasRuntime
+from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
+from tfrnnc.runtimes.runtime import Runtime
 
 logger = logging.getLogger("tfrnnc")
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from tfrnnc.bitstream import EntropyModel, Header, Planes, StreamWriter, read_planes, taken
 from tfrnnc.bitstream.container import MAX_SIDE
-from tfrnnc.codec.runtime import Runtime, binarize
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, TruncatedStreamError
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+from tfrnnc.runtimes.runtime import Runtime, binarize
 
 FINE = 128  #: the last step's locations are counted to one in so many
 

@@ -7,7 +7,7 @@ from functools import cache, partial
 from tfrnnc.bitstream import read_header
 from tfrnnc.codec.codec import Codec, load
 from tfrnnc.errors import WrongModelError
-from tfrnnc.presets import preset_of
+from tfrnnc.model_folder.presets import preset_of
 
 
 class CodecSelector:

@@ -12,8 +12,8 @@ import numpy as np
 
 from tfrnnc.codec import load
 from tfrnnc.evaluation.evaluated_codec import Coded, split_effort
-from tfrnnc.export.manifest import MANIFEST_FILE
-from tfrnnc.presets import list_presets, model_folder
+from tfrnnc.model_folder.file_names import MANIFEST_FILE
+from tfrnnc.model_folder.presets import list_presets, model_folder
 
 
 class ProgressiveCodec:

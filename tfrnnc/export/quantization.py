@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfrnnc.environment import silenced_stderr
+from tfrnnc.backend import silenced_stderr
 from tfrnnc.errors import InstallationError
 from tfrnnc.export.saved_model import ExportedStep
 from tfrnnc.images import pad_to_multiple, to_float

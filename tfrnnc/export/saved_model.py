@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.export.manifest import STATES_ONLY, WHOLE_STEP, Tensor
+from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_STEP, Tensor
 from tfrnnc.models import ResidualCodec, Stage
 from tfrnnc.models.stage import PROBE_SIZE
 
@@ -21,7 +21,7 @@ class ExportedStep(NamedTuple):
         kind: "encoder" or "decoder".
         signatures: their names.
         weights_bytes: bytes of its weights as float32.
-        reach, inputs, outputs: see `tfrnnc.export.manifest.StepFile`.
+        reach, inputs, outputs: see `tfrnnc.model_folder.manifest.StepFile`.
     """
 
     folder: Path

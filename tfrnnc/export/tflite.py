@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.export.manifest import Manifest, StepFile
 from tfrnnc.export.quantization import QUANTIZATIONS, convert, roll_out
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.files import replacing
+from tfrnnc.model_folder.keras_model import model_id
+from tfrnnc.model_folder.manifest import Manifest, StepFile
 from tfrnnc.models import ResidualCodec
-from tfrnnc.models.model_files import model_id
 
 
 def export_tflite(
@@ -43,7 +43,7 @@ def export_tflite(
 
     Returns:
         the manifest, as written to `manifest.json`; its parity is left to
-        `tfrnnc.codec.parity.measure_parity`.
+        `tfrnnc.export.parity.measure_parity`.
 
     Raises:
         ConfigError: if the size is no multiple of the stride, the quantisation is not known, or

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import keras
 
-from tfrnnc.layers.minimal_filtering import filter_3x3, is_faster
+from tfrnnc.layers.winograd import is_faster, winograd_conv_3x3
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, but that training filters where `minimal_filtering` is faster.
+    """`keras.layers.Conv2D`, but that training filters where `winograd` is faster.
 
     Its name is Keras's own, because files of weights call layers by their class.
 
@@ -32,5 +32,5 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs, training=False):
         if training and is_faster(inputs, self.kernel, self.strides[0]):
-            return self.activation(filter_3x3(inputs, self.kernel) + self.bias)
+            return self.activation(winograd_conv_3x3(inputs, self.kernel) + self.bias)
         return super().call(inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from tfrnnc.layers.minimal_filtering import convolve
+from tfrnnc.layers.winograd import convolve
 
 
 @keras.saving.register_keras_serializable("tfrnnc")

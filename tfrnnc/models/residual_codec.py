@@ -10,7 +10,7 @@ from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
-from tfrnnc.layers.minimal_filtering import transforming_once
+from tfrnnc.layers.winograd import transforming_once
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.models.stage import PROBE_SIZE, Stage
 

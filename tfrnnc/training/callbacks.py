@@ -18,10 +18,9 @@ from tfrnnc.errors import TrainingError
 from tfrnnc.files import replacing
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.model_folder.file_names import CHECKPOINT_FILE
+from tfrnnc.model_folder.keras_model import save_model
 from tfrnnc.models import ResidualCodec
-from tfrnnc.models.model_files import save_model
-
-CHECKPOINT_FILE = "checkpoint.weights.h5"
 
 
 class Progress(keras.callbacks.Callback):

@@ -14,20 +14,18 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
-from tfrnnc.bitstream.entropy_model import ENTROPY_MODEL_FILE
+from tfrnnc.backend import compiled, jit_compile
 from tfrnnc.data import PatchBatches, centre_patches
-from tfrnnc.environment import compiled, jit_compile
 from tfrnnc.errors import DataError
 from tfrnnc.files import replacing
 from tfrnnc.images import to_float
+from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, ENTROPY_MODEL_FILE
+from tfrnnc.model_folder.keras_model import model_id
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
-from tfrnnc.models.model_files import model_id
 from tfrnnc.training.callbacks import require_finite
 from tfrnnc.training.trainer import Recipe
 
-ENTROPY_SETTINGS_FILE = "entropy_training.json"
-ENTROPY_LOG_FILE = "entropy_log.csv"
 #: Half of the batches have patches this many times as wide, in which borders matter less; they are
 #: as large images are, not reduced unless they can be.
 LARGE = 3

@@ -13,22 +13,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfrnnc.backend import jit_compile
 from tfrnnc.data import PatchBatches, centre_patches
-from tfrnnc.environment import jit_compile
 from tfrnnc.errors import ConfigError, TrainingError
-from tfrnnc.files import SETTINGS_FILE, replacing
+from tfrnnc.files import replacing
+from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.keras_model import load_weights
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.block_ssim import SSIM_BLOCK
-from tfrnnc.models.model_files import load_weights
-from tfrnnc.training.callbacks import (
-    CHECKPOINT_FILE,
-    Checkpoint,
-    DeferredInterrupt,
-    Progress,
-    Validation,
-)
-
-LOG_FILE = "log.csv"
+from tfrnnc.training.callbacks import Checkpoint, DeferredInterrupt, Progress, Validation
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrnnc.environment import require_tensorflow
+from tfrnnc.backend import require_tensorflow
 from tfrnnc.errors import ConfigError, InstallationError, TrainingError
 from tfrnnc.models import ResidualCodec
 from tfrnnc.training.callbacks import Progress, require_finite

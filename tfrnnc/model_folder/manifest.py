@@ -10,8 +10,8 @@ from typing import Any
 
 from tfrnnc.errors import ModelError
 from tfrnnc.files import replacing
+from tfrnnc.model_folder.file_names import MANIFEST_FILE
 
-MANIFEST_FILE = "manifest.json"
 #: Signatures of a step's file. TFLite puts the first in the alphabet where the file's default is.
 WHOLE_STEP, STATES_ONLY = "serving_default", "states_only"
 

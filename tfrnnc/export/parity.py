@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tfrnnc.codec.codec import Codec
-from tfrnnc.codec.keras_runtime import KerasRuntime
-from tfrnnc.codec.litert_runtime import LiteRTRuntime
-from tfrnnc.codec.runtime import Runtime, binarize
-from tfrnnc.export.manifest import Manifest
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
 from tfrnnc.metrics import psnr
+from tfrnnc.model_folder.manifest import Manifest
+from tfrnnc.runtimes.keras_runtime import KerasRuntime
+from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
+from tfrnnc.runtimes.runtime import Runtime, binarize
 
 
 def export_measured(

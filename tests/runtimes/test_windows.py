@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 import tfrnnc
 from tfrnnc.codec import litert_runtime
-from tfrnnc.codec.windows import count, cut, even
 from tfrnnc.errors import ConfigError
-from tfrnnc.export.manifest import Manifest
 from tfrnnc.export.tflite import export_tflite
+from tfrnnc.model_folder.keras_model import model_from_config
+from tfrnnc.model_folder.manifest import Manifest
 from tfrnnc.models import Stage
-from tfrnnc.models.model_files import model_from_config
+from tfrnnc.runtimes.windows import count, cut, even
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 8))
@@ -104,7 +104,7 @@ def test_windows_give_the_same_with_wide_kernels(wide_folder, noise, size):
 
 
 def test_files_of_one_size_take_larger_images_in_windows(tiny_model_folder, noise, tmp_path):
-    from tfrnnc.models.model_files import load_model
+    from tfrnnc.model_folder.keras_model import load_model
 
     model = load_model(tiny_model_folder)
     export_tflite(model, tmp_path / "any")
@@ -115,7 +115,7 @@ def test_files_of_one_size_take_larger_images_in_windows(tiny_model_folder, nois
 
 
 def test_an_image_too_small_for_windows_is_refused(tiny_model_folder, noise, tmp_path):
-    from tfrnnc.models.model_files import load_model
+    from tfrnnc.model_folder.keras_model import load_model
 
     export_tflite(load_model(tiny_model_folder), tmp_path, size=(16, 16))
     codec = tfrnnc.load(tmp_path)

@@ -4,8 +4,8 @@ import pytest
 from keras import ops
 from numpy_reference import conv_lstm, convolution
 
-from tfrnnc.layers import Conv2D, ConvLSTMCell, conv2d, minimal_filtering
-from tfrnnc.layers.minimal_filtering import convolve, filter_3x3, transforming_once
+from tfrnnc.layers import Conv2D, ConvLSTMCell, conv2d, winograd
+from tfrnnc.layers.winograd import convolve, transforming_once, winograd_conv_3x3
 
 tf = pytest.importorskip("tensorflow")
 
@@ -18,7 +18,7 @@ def arrays(*shapes):
 @pytest.mark.parametrize("size", [(4, 4), (8, 8), (4, 8), (12, 4)])
 def test_equals_the_convolution(size):
     inputs, kernel = arrays((2, *size, 5), (3, 3, 5, 7))
-    outputs = filter_3x3(ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel))
+    outputs = winograd_conv_3x3(ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel))
     expected = convolution(inputs, np.float64(kernel))
     np.testing.assert_allclose(outputs, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -26,7 +26,7 @@ def test_equals_the_convolution(size):
 def test_has_the_gradients_of_the_convolution():
     inputs, kernel, upstream = map(tf.constant, arrays((3, 8, 4, 5), (3, 3, 5, 7), (3, 8, 4, 7)))
     gradients = []
-    for function in (filter_3x3, lambda x, k: ops.conv(x, k, padding="same")):
+    for function in (winograd_conv_3x3, lambda x, k: ops.conv(x, k, padding="same")):
         with tf.GradientTape() as tape:
             tape.watch([inputs, kernel])
             outputs = function(inputs, kernel)
@@ -39,13 +39,13 @@ def test_has_the_gradients_of_the_convolution():
 def transforms(monkeypatch) -> list:
     """One entry for each kernel that was transformed."""
     found = []
-    transform = minimal_filtering._kernel_transform
+    transform = winograd._kernel_transform
 
     def recorded():
         found.append(None)
         return transform()
 
-    monkeypatch.setattr(minimal_filtering, "_kernel_transform", recorded)
+    monkeypatch.setattr(winograd, "_kernel_transform", recorded)
     return found
 
 
@@ -60,9 +60,9 @@ def test_a_kernel_that_is_used_twice_is_transformed_once(transforms):
 
     expected = gradients(lambda x, k: ops.conv(x, k, padding="same"))
     with transforming_once():
-        found = gradients(filter_3x3)
+        found = gradients(winograd_conv_3x3)
     assert len(transforms) == 2
-    again = gradients(filter_3x3)
+    again = gradients(winograd_conv_3x3)
     assert len(transforms) == 5
     for each in (found, again):
         for value, other in zip(each, expected, strict=True):
@@ -76,10 +76,10 @@ def filtered(monkeypatch) -> list[tuple]:
 
     def recorded(inputs, kernel):
         shapes.append(tuple(inputs.shape))
-        return filter_3x3(inputs, kernel)
+        return winograd_conv_3x3(inputs, kernel)
 
-    for module in (minimal_filtering, conv2d):
-        monkeypatch.setattr(module, "filter_3x3", recorded)
+    for module in (winograd, conv2d):
+        monkeypatch.setattr(module, "winograd_conv_3x3", recorded)
     return shapes
 
 

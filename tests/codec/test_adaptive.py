@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tfrnnc
 from tfrnnc.bitstream import Header, StreamWriter, read_header
-from tfrnnc.codec.dynamic import StepAssignment, location_bits
+from tfrnnc.codec.adaptive import StepAssignment, location_bits
 from tfrnnc.codec.encoding import location_errors
 from tfrnnc.errors import ConfigError, CorruptStreamError, TruncatedStreamError
 from tfrnnc.images import read_image, to_uint8

@@ -8,9 +8,8 @@ from conftest import TINY_LAYOUTS, tiny_config
 from keras import ops
 
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.models.model_files import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
+from tfrnnc.model_folder.file_names import CONFIG_FILE, WEIGHTS_FILE
+from tfrnnc.model_folder.keras_model import (
     load_model,
     load_weights,
     model_config,

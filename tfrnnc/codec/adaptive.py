@@ -19,9 +19,9 @@ from tfrnnc.codec.encoding import (
     missed_targets,
     per_pixel,
 )
-from tfrnnc.codec.runtime import Runtime
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.metrics import psnr
+from tfrnnc.runtimes.runtime import Runtime
 
 CLOSE = 1000  #: bytes are filled but for one in so many, and to the byte where they are fewer
 #: Decibels above the PSNR without stops at which locations are first tried to stop.

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from tfrnnc.codec.runtime import Runtime
-from tfrnnc.environment import compiled, prepare_environment
+from tfrnnc.backend import compiled, prepare_environment
+from tfrnnc.runtimes.runtime import Runtime
 
 
 class KerasRuntime(Runtime):
@@ -22,7 +22,7 @@ class KerasRuntime(Runtime):
     """
 
     def __init__(self, model):
-        from tfrnnc.models.model_files import model_id
+        from tfrnnc.model_folder.keras_model import model_id
 
         self.model = model
         self.model_id = model_id(model)
@@ -39,11 +39,11 @@ class KerasRuntime(Runtime):
         """Reads the model in a folder, as `tfrnnc-train` writes it.
 
         Raises:
-            ModelError: as for `tfrnnc.models.model_files.load_model`.
+            ModelError: as for `tfrnnc.model_folder.keras_model.load_model`.
         """
         prepare_environment()
         # Imported late: TensorFlow takes seconds, which only those who need it should wait for.
-        from tfrnnc.models.model_files import load_model
+        from tfrnnc.model_folder.keras_model import load_model
 
         return cls(load_model(folder))
 

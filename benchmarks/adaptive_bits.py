@@ -1,6 +1,6 @@
 """What dynamic bit assignment saves: each location its own number of steps (section 3.7).
 
-    python benchmarks/dynamic_bits.py MODEL... --images FOLDER [--limit N] [--json FILE]
+    python benchmarks/adaptive_bits.py MODEL... --images FOLDER [--limit N] [--json FILE]
         [--markdown FILE]
 
 Each image is encoded with all locations taking the same steps, and dynamically for the PSNR that
@@ -26,7 +26,7 @@ import tfrnnc
 from tfrnnc.bitstream import Header, StreamWriter
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
-from tfrnnc.codec.dynamic import DynamicEncoder, StepAssignment, location_bits
+from tfrnnc.codec.adaptive import DynamicEncoder, StepAssignment, location_bits
 from tfrnnc.codec.encoding import Target, location_errors
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
@@ -242,7 +242,7 @@ def markdown(report: dict) -> str:
         "# Dynamic bit assignment",
         "",
         "Each location of the code takes its own number of steps (section 3.7 of the paper):",
-        "`tfrnnc-encode --psnr 30 --dynamic`. Measured by `benchmarks/dynamic_bits.py` on",
+        "`tfrnnc-encode --psnr 30 --dynamic`. Measured by `benchmarks/adaptive_bits.py` on",
         f"{report['folder']}; bytes are those of whole streams, masks included, at the PSNR that",
         "the plain stream reaches after the step. *Saved* is the mean over the images, then the",
         "least and the most.",

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfrnnc.environment import runs_on_tensorflow_cpu
+from tfrnnc.backend import runs_on_tensorflow_cpu
 
 TILE = 4  #: side of the squares of outputs that are computed together
 
@@ -26,7 +26,7 @@ _transformed: ContextVar[dict[int, tuple] | None] = ContextVar("transformed", de
 
 @contextmanager
 def transforming_once() -> Iterator[None]:
-    """Lets `filter_3x3` transform each kernel once, however often it is used within.
+    """Lets `winograd_conv_3x3` transform each kernel once, however often it is used within.
 
     For loops over steps that share their weights. Where a function is traced, all uses must be
     in the same one, outside of loops in the graph.
@@ -51,12 +51,12 @@ def convolve(inputs, kernel, strides: int = 1, training=False):
         floats (B, ceil(H / strides), ceil(W / strides), F).
     """
     if training and is_faster(inputs, kernel, strides):
-        return filter_3x3(inputs, kernel)
+        return winograd_conv_3x3(inputs, kernel)
     return ops.conv(inputs, kernel, strides=strides, padding="same")
 
 
 def is_faster(inputs, kernel, strides: int) -> bool:
-    """Whether `filter_3x3` can do it, and faster: on grids of up to 8x8, on a processor."""
+    """Whether `winograd_conv_3x3` can do it, and faster: on grids of up to 8x8, on a processor."""
     return (
         (*kernel.shape[:2], strides) == (_TAPS, _TAPS, 1)
         and all(side in (TILE, 2 * TILE) for side in inputs.shape[1:3])
@@ -65,7 +65,7 @@ def is_faster(inputs, kernel, strides: int) -> bool:
     )
 
 
-def filter_3x3(inputs, kernel):
+def winograd_conv_3x3(inputs, kernel):
     """What `ops.conv(inputs, kernel, padding="same")` is, to rounding.
 
     Winograd's minimal filtering F(4x4, 3x3): inputs and kernel are transformed, multiplied at 36

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrnnc.codec.runtime import Runtime
-from tfrnnc.codec.windows import Window, count, cut, even
-from tfrnnc.environment import silenced_stderr
+from tfrnnc.backend import silenced_stderr
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.export.manifest import STATES_ONLY, WHOLE_STEP, Manifest, StepFile, Tensor
+from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_STEP, Manifest, StepFile, Tensor
+from tfrnnc.runtimes.runtime import Runtime
+from tfrnnc.runtimes.windows import Window, count, cut, even
 
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20

@@ -12,11 +12,10 @@ import h5py
 from keras import ops
 
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.export.manifest import MANIFEST_FILE
-from tfrnnc.files import CONFIG_FILE, replacing
+from tfrnnc.files import replacing
+from tfrnnc.model_folder.file_names import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
 from tfrnnc.models import ARCHITECTURES, ResidualCodec
 
-WEIGHTS_FILE = "model.weights.h5"
 ID_BYTES = 4
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import tfrnnc
-from tfrnnc.codec.keras_runtime import KerasRuntime
-from tfrnnc.codec.litert_runtime import LiteRTRuntime
-from tfrnnc.codec.parity import measure_parity
+from tfrnnc.export.parity import measure_parity
 from tfrnnc.export.tflite import export_tflite
-from tfrnnc.models.model_files import load_model, save_model
+from tfrnnc.model_folder.keras_model import load_model, save_model
+from tfrnnc.runtimes.keras_runtime import KerasRuntime
+from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 
 
 def test_both_runtimes_write_the_same_stream(tiny_folder, noise):

@@ -1,0 +1,1 @@
+"""What runs a model: LiteRT on exported files, or Keras on weights."""
