@@ -8,7 +8,7 @@ CODECS ?= jpeg,jpeg444,jpeg2000,webp,avif,jpegxl
 OURS := conv_lstm_small,conv_lstm_small@2
 PRESETS := conv_lstm_small,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
 PRESET_DATA := --data $(DATA)/thumbnails/train --data $(DATA)/photos/train \
-  --validation $(DATA)/thumbnails/val --reduce 2
+  --validation $(DATA)/thumbnails/val --min-downscale 2
 
 .DEFAULT_GOAL := help
 
@@ -137,7 +137,7 @@ bench-training: $(VENV)/.installed-test $(TORCH_VENV)/.installed ## Measure trai
 .PHONY: bench-compression
 bench-compression: $(VENV)/.installed-test ## Measure optimised and quantised files (15 minutes).
 	$(BIN)/python benchmarks/compression.py --data $(DATA)/thumbnails/train \
-	  --data $(DATA)/photos/train --images $(DATA)/thumbnails/val --reduce 2 --ssim-weight 0.2 \
+	  --data $(DATA)/photos/train --images $(DATA)/thumbnails/val --min-downscale 2 --ssim-weight 0.2 \
 	  --optimize none --optimize cluster:16 --optimize cluster:32 --optimize prune:0.5 \
 	  --work runs/compression --markdown
 
@@ -147,10 +147,10 @@ bench-entropy: $(VENV)/.installed-test ## Measure what entropy coding saves and 
 	$(BIN)/python benchmarks/entropy_coding.py $(DATA)/thumbnails/val $(DATA)/kodak \
 	  --json docs/entropy_coding.json --markdown docs/ENTROPY_CODING.md
 
-DYNAMIC_MODELS ?= fc_small fc_lstm_small conv_lstm_small
-.PHONY: bench-dynamic
-bench-dynamic: $(VENV)/.installed-test ## Measure what dynamic bit assignment saves (half an hour).
-	$(BIN)/python benchmarks/adaptive_bits.py $(DYNAMIC_MODELS) --images $(DATA)/kodak --limit 6 \
+ADAPTIVE_MODELS ?= fc_small fc_lstm_small conv_lstm_small
+.PHONY: bench-adaptive
+bench-adaptive: $(VENV)/.installed-test ## Measure what spatially adaptive bit rate saves (half an hour).
+	$(BIN)/python benchmarks/adaptive_bits.py $(ADAPTIVE_MODELS) --images $(DATA)/kodak --limit 6 \
 	  --json docs/adaptive_bits.json --markdown docs/ADAPTIVE_BITS.md
 
 .PHONY: pictures
@@ -181,7 +181,7 @@ export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden v
 
 .PHONY: preset
 preset: $(VENV)/.installed-test ## Train the default preset again (hours) into runs/.
-	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --steps 8 $(PRESET_DATA) \
+	$(BIN)/tfrnnc-train --arch conv_lstm --layout small --iterations 8 $(PRESET_DATA) \
 	  --epochs 24 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3 --seed 1 \
 	  --output runs/conv_lstm_small
 	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small $(PRESET_DATA) \
@@ -190,13 +190,13 @@ preset: $(VENV)/.installed-test ## Train the default preset again (hours) into r
 	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_2 $(PRESET_DATA) --ssim-weight 0.1 \
 	  --epochs 12 --steps-per-epoch 250 --batch-size 32 --learning-rate 2e-3 --seed 4 \
 	  --output runs/conv_lstm_small_3
-	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_3 --steps 10 $(PRESET_DATA) \
+	$(BIN)/tfrnnc-train --initial-model runs/conv_lstm_small_3 --iterations 10 $(PRESET_DATA) \
 	  --epochs 24 --steps-per-epoch 250 --batch-size 32 --learning-rate 2e-3 --ssim-weight 0.2 \
 	  --seed 5 --output runs/conv_lstm_small_4
 	$(BIN)/tfrnnc-train --entropy-model runs/conv_lstm_small_4 $(PRESET_DATA) \
 	  --epochs 8 --steps-per-epoch 500 --batch-size 64 --learning-rate 3e-3 --seed 1
 
-SMALL := --layout small --steps 8 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3 \
+SMALL := --layout small --iterations 8 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3 \
   --ssim-weight 0.2 --seed 1 $(PRESET_DATA)
 .PHONY: presets
 presets: $(VENV)/.installed-test ## Train the other architectures' presets again (hours).

@@ -1,15 +1,15 @@
-"""What dynamic bit assignment saves: each location its own number of steps (section 3.7).
+"""What spatially adaptive bit rate saves: each location its own number of iterations (section 3.7).
 
     python benchmarks/adaptive_bits.py MODEL... --images FOLDER [--limit N] [--json FILE]
         [--markdown FILE]
 
-Each image is encoded with all locations taking the same steps, and dynamically for the PSNR that
-this reaches after each second step. Bytes are those of whole streams, entropy-coded if the model
-has an entropy model.
+Each image is encoded with all locations taking the same iterations, and adaptively for the PSNR
+that this reaches after each second iteration. Bytes are those of whole streams, entropy-coded if
+the model has an entropy model.
 
 Convolutional models, whose locations depend on each other, are measured in a second way, which the
 codec does not offer: squares of 32x32 pixels are coded each by itself and take each its own number
-of steps; the error in the pixels beside their borders shows the seams.
+of iterations; the error in the pixels beside their borders shows the seams.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import tfrnnc
 from tfrnnc.bitstream import Header, StreamWriter
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
-from tfrnnc.codec.adaptive import DynamicEncoder, StepAssignment, location_bits
+from tfrnnc.codec.adaptive import AdaptiveEncoder, IterationAssignment, location_bits
 from tfrnnc.codec.encoding import Target, location_errors
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
@@ -77,84 +77,84 @@ def main(models, images, limit, json_file, markdown_file):
 
 
 def independent(codec: Codec, image: np.ndarray) -> dict:
-    """Bytes at the PSNR of each second step, of plain and of dynamic streams."""
-    steps = list(codec.encode_steps(image))
-    plain = curve(codec, image, steps, header_of(codec, image, dynamic=False))
-    encoder = DynamicEncoder(
+    """Bytes at the PSNR of each second iteration, of plain and of adaptive streams."""
+    iterations = list(codec.encode_iterations(image))
+    plain = curve(codec, image, iterations, header_of(codec, image, adaptive=False))
+    encoder = AdaptiveEncoder(
         codec.runtime,
         codec.entropy_model,
-        header_of(codec, image, dynamic=True),
+        header_of(codec, image, adaptive=True),
         image,
-        codec.max_steps,
-        bare=False,
+        codec.max_iterations,
+        headerless=False,
         make_search=lambda: None,
     )
     rows = []
-    for step in targets(codec):
-        size, reached = plain[step - 1]
+    for iteration in targets(codec):
+        size, reached = plain[iteration - 1]
         encoded = encoder.encode(None, [Target("PSNR", psnr, reached)])
-        taken = codec.read_planes(encoded.data).steps_taken
+        taken = codec.read_planes(encoded.data).iterations_taken
         rows.append(
             {
-                "step": step,
+                "iteration": iteration,
                 "psnr": round(reached, 3),
                 "plain_bytes": size,
-                "dynamic_bytes": len(encoded.data),
-                "dynamic_psnr": round(psnr(image, encoded.picture), 3),
-                "mean_steps": round(float(taken.mean()), 2),
+                "adaptive_bytes": len(encoded.data),
+                "adaptive_psnr": round(psnr(image, encoded.picture), 3),
+                "mean_iterations": round(float(taken.mean()), 2),
             }
         )
     return {"rows": rows}
 
 
 def convolutional(codec: Codec, image: np.ndarray) -> dict:
-    """Bytes at the PSNR of each second step: plain, dynamic, and of tiles; and the seams."""
-    steps = list(codec.encode_steps(image))
-    plain = curve(codec, image, steps, header_of(codec, image, dynamic=False))
-    tiles = list(tile_steps(codec, image))
-    of_tiles = curve(codec, image, tiles, header_of(codec, image, dynamic=False))
+    """Bytes at the PSNR of each second iteration: plain, adaptive, and of tiles; and the seams."""
+    iterations = list(codec.encode_iterations(image))
+    plain = curve(codec, image, iterations, header_of(codec, image, adaptive=False))
+    tiles = list(tile_iterations(codec, image))
+    tile_curve = curve(codec, image, tiles, header_of(codec, image, adaptive=False))
     assigned = tile_assignment(codec, image, tiles)
     rows = []
-    for step in targets(codec):
-        size, reached = plain[step - 1]
+    for iteration in targets(codec):
+        size, reached = plain[iteration - 1]
         rows.append(
             {
-                "step": step,
+                "iteration": iteration,
                 "psnr": round(reached, 3),
                 "plain_bytes": size,
-                "dynamic_bytes": len(codec.encode(image, psnr=reached, dynamic=True)),
-                "tiles_bytes": bytes_at(of_tiles, reached),
-                "dynamic_tiles_bytes": assigned(reached),
-                "seams_plain": round(seams(image, steps[step - 1][1]), 3),
-                "seams_tiles": round(seams(image, tiles[step - 1][1]), 3),
+                "adaptive_bytes": len(codec.encode(image, psnr=reached, adaptive=True)),
+                "tiles_bytes": bytes_at(tile_curve, reached),
+                "adaptive_tiles_bytes": assigned(reached),
+                "seams_plain": round(seams(image, iterations[iteration - 1][1]), 3),
+                "seams_tiles": round(seams(image, tiles[iteration - 1][1]), 3),
             }
         )
     return {"rows": rows}
 
 
 def targets(codec: Codec) -> range:
-    """The steps whose PSNR is to be reached."""
-    return range(2, codec.max_steps + 1, 2)
+    """The iterations whose PSNR is to be reached."""
+    return range(2, codec.max_iterations + 1, 2)
 
 
-def header_of(codec: Codec, image: np.ndarray, dynamic: bool) -> Header:
+def header_of(codec: Codec, image: np.ndarray, adaptive: bool) -> Header:
     """Of a stream of an image."""
     model = codec.entropy_model
     return Header(
         model.stream_id if model else codec.runtime.model_id,
         image.shape[1],
         image.shape[0],
-        codec.max_steps,
+        codec.max_iterations,
         entropy_coded=model is not None,
-        dynamic=dynamic,
+        adaptive=adaptive,
     )
 
 
-def curve(codec: Codec, image: np.ndarray, steps, header: Header) -> list[tuple[int, float]]:
-    """Bytes of the stream and PSNR after each step."""
+def curve(codec: Codec, image: np.ndarray, iterations, header: Header) -> list[tuple[int, float]]:
+    """Bytes of the stream and PSNR after each iteration."""
     writer = StreamWriter(header, codec.runtime.stride, codec.runtime.bits, codec.entropy_model)
     points = []
-    for plane, picture in steps:
+    for plane, picture in iterations:
         if not plane.any():
             break
         writer.add(plane)
@@ -162,29 +162,33 @@ def curve(codec: Codec, image: np.ndarray, steps, header: Header) -> list[tuple[
     return points
 
 
-def tile_steps(codec: Codec, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def tile_iterations(codec: Codec, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Planes and pictures of an image whose tiles are coded each by itself."""
     stride = codec.runtime.stride
     runs = [
-        (slice(y, y + TILE), slice(x, x + TILE), codec.encode_steps(image[y:, x:][:TILE, :TILE]))
+        (
+            slice(y, y + TILE),
+            slice(x, x + TILE),
+            codec.encode_iterations(image[y:, x:][:TILE, :TILE]),
+        )
         for y in range(0, image.shape[0], TILE)
         for x in range(0, image.shape[1], TILE)
     ]
     height, width = (-(-side // stride) for side in image.shape[:2])
-    for _ in range(codec.max_steps):
+    for _ in range(codec.max_iterations):
         plane = np.zeros((height, width, codec.runtime.bits), np.int8)
         picture = np.zeros_like(image)
-        for rows, columns, steps in runs:
-            bits, shown = next(steps)
+        for rows, columns, iterations in runs:
+            bits, shown = next(iterations)
             picture[rows, columns] = shown
             y, x = rows.start // stride, columns.start // stride
             plane[y : y + bits.shape[0], x : x + bits.shape[1]] = bits
         yield plane, picture
 
 
-def tile_assignment(codec: Codec, image: np.ndarray, steps):
-    """What gives the fewest bytes for a PSNR if tiles take each its own number of steps."""
-    planes, pictures = zip(*steps, strict=True)
+def tile_assignment(codec: Codec, image: np.ndarray, iterations):
+    """What gives the fewest bytes for a PSNR if tiles take each its own number of iterations."""
+    planes, pictures = zip(*iterations, strict=True)
     stride = codec.runtime.stride
     side = TILE // stride
     errors = np.array([location_errors(image, picture, TILE) for picture in pictures])
@@ -192,22 +196,22 @@ def tile_assignment(codec: Codec, image: np.ndarray, steps):
     rows, columns = errors.shape[1:]
     padding = ((0, 0), (0, rows * side - bits.shape[1]), (0, columns * side - bits.shape[2]))
     bits = np.pad(bits, padding).reshape(len(bits), rows, side, columns, side).sum(axis=(2, 4))
-    assignment = StepAssignment(errors, bits)
+    assignment = IterationAssignment(errors, bits)
     shape = planes[0].shape[:2]
 
     def fewest(reached: float) -> int | None:
         most = 255**2 * image.size / 10 ** (reached / 10)
         for count in range(assignment.size + 1):
-            taken = assignment.steps(count)
+            taken = assignment.iterations(count)
             if np.take_along_axis(errors, taken[None] - 1, axis=0).sum() <= most:
                 break
         else:
             return None
         taken = taken.repeat(side, axis=0).repeat(side, axis=1)[: shape[0], : shape[1]]
-        header = header_of(codec, image, dynamic=True)
+        header = header_of(codec, image, adaptive=True)
         writer = StreamWriter(header, stride, codec.runtime.bits, codec.entropy_model)
-        for step in range(int(taken.max())):
-            writer.add(planes[step] * (taken > step)[..., None])
+        for iteration in range(int(taken.max())):
+            writer.add(planes[iteration] * (taken > iteration)[..., None])
         return len(writer.whole())
 
     return fewest
@@ -230,28 +234,34 @@ def bytes_at(points: list[tuple[int, float]], reached: float) -> int | None:
     return round(float(np.exp(np.interp(reached, qualities, np.log(sizes)))))
 
 
-def saved(entry: dict, step: int, kind: str) -> list[float]:
-    """The share of bytes that each image saves at a step's PSNR, where it is reached."""
-    rows = [row for image in entry["images"] for row in image["rows"] if row["step"] == step]
+def saved(entry: dict, iteration: int, kind: str) -> list[float]:
+    """The share of bytes that each image saves at an iteration's PSNR, where it is reached."""
+    rows = [
+        row for image in entry["images"] for row in image["rows"] if row["iteration"] == iteration
+    ]
     return [1 - row[kind] / row["plain_bytes"] for row in rows if row[kind]]
 
 
 def markdown(report: dict) -> str:
     """The report as a page."""
     lines = [
-        "# Dynamic bit assignment",
+        "# Spatially adaptive bit rate",
         "",
-        "Each location of the code takes its own number of steps (section 3.7 of the paper):",
-        "`tfrnnc-encode --psnr 30 --dynamic`. Measured by `benchmarks/adaptive_bits.py` on",
+        "Each location of the latent bits takes its own number of iterations (section 3.7 of the "
+        "paper):",
+        "`tfrnnc-encode --psnr 30 --adaptive`. Measured by `benchmarks/adaptive_bits.py` on",
         f"{report['folder']}; bytes are those of whole streams, masks included, at the PSNR that",
-        "the plain stream reaches after the step. *Saved* is the mean over the images, then the",
+        "the plain stream reaches after the iteration. *Saved* is the mean over the images, then "
+        "the",
         "least and the most.",
         "",
         "## What the encoder does",
         "",
         "The picture of a location depends on no other's bits in `fc` and `fc_lstm`. So one pass",
-        "over all steps tells the squared error of each location after each of its steps, and an",
-        "entropy model about what its bits take. Going on to a later step gains some error for",
+        "over all iterations tells the squared error of each location after each of its "
+        "iterations, and an",
+        "entropy model about what its bits take. Going on to a later iteration gains some error "
+        "for",
         "some bits; what gains most for a bit comes first, over the whole picture, until the PSNR",
         "or SSIM asked for is reached, or the bytes are full. (This is the lower convex hull of",
         "each location's rates and errors, cut at one slope.) Sizes are those of the coded stream,",
@@ -261,13 +271,15 @@ def markdown(report: dict) -> str:
         "In other models what a location shows depends on its neighbours' bits, too, so that one",
         "pass does not tell what a stop does. There a location stops when its PSNR reaches a",
         "threshold, and the encoder, which sees what a decoder makes of the zeros, lets the others",
-        "make up for it. The last step goes to those locations that gain most from it, to as many",
+        "make up for it. The last iteration goes to those locations that gain most from it, to "
+        "as many",
         "as the PSNR or SSIM asked for needs. Several thresholds above the PSNR of the whole",
         "picture are tried, six or fewer, an encoding each, and the best stream is kept; it may be",
         "one in which nothing stops. A photo takes some seven times as long so.",
         "",
         "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
-        "and step where the choice is hard to foretell. They are what a dynamic stream pays.",
+        "and iteration where the choice is hard to foretell. They are what an adaptive stream "
+        "pays.",
     ]
     for entry in report["models"]:
         coded = "entropy-coded" if entry["entropy_coded"] else "not entropy-coded"
@@ -279,15 +291,15 @@ def markdown(report: dict) -> str:
 def independent_table(entry: dict) -> list[str]:
     """The table of a model whose locations are independent."""
     lines = [
-        "| step | PSNR | plain bytes | dynamic bytes | mean steps | saved |",
+        "| iteration | PSNR | plain bytes | adaptive bytes | mean iterations | saved |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for step in steps_of(entry):
-        mean = means(entry, step)
+    for iteration in iterations_of(entry):
+        mean = means(entry, iteration)
         lines.append(
-            f"| {step} | {mean['psnr']:.2f} | {mean['plain_bytes']:,.0f} "
-            f"| {mean['dynamic_bytes']:,.0f} | {mean['mean_steps']:.2f} "
-            f"| {share(saved(entry, step, 'dynamic_bytes'))} |"
+            f"| {iteration} | {mean['psnr']:.2f} | {mean['plain_bytes']:,.0f} "
+            f"| {mean['adaptive_bytes']:,.0f} | {mean['mean_iterations']:.2f} "
+            f"| {share(saved(entry, iteration, 'adaptive_bytes'))} |"
         )
     return lines
 
@@ -295,16 +307,16 @@ def independent_table(entry: dict) -> list[str]:
 def convolutional_table(entry: dict) -> list[str]:
     """The table of a model whose locations depend on each other."""
     lines = [
-        "| step | PSNR | saved | by tiles, same steps | by tiles, own steps "
+        "| iteration | PSNR | saved | by tiles, same iterations | by tiles, own iterations "
         "| error at borders, plain | tiles |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    kinds = ("dynamic_bytes", "tiles_bytes", "dynamic_tiles_bytes")
-    for step in steps_of(entry):
-        mean = means(entry, step)
-        cells = " | ".join(share(saved(entry, step, kind)) for kind in kinds)
+    kinds = ("adaptive_bytes", "tiles_bytes", "adaptive_tiles_bytes")
+    for iteration in iterations_of(entry):
+        mean = means(entry, iteration)
+        cells = " | ".join(share(saved(entry, iteration, kind)) for kind in kinds)
         lines.append(
-            f"| {step} | {mean['psnr']:.2f} | {cells} "
+            f"| {iteration} | {mean['psnr']:.2f} | {cells} "
             f"| {mean['seams_plain']:.2f} | {mean['seams_tiles']:.2f} |"
         )
     count = len(entry["images"])
@@ -325,25 +337,27 @@ def without_those_looked_at(entry: dict) -> list[str]:
     if len(others) in (0, len(entry["images"])):
         return []
     shares = ", ".join(
-        f"{100 * np.mean(saved({'images': others}, step, 'dynamic_bytes')):.1f}"
-        for step in steps_of(entry)
+        f"{100 * np.mean(saved({'images': others}, iteration, 'adaptive_bytes')):.1f}"
+        for iteration in iterations_of(entry)
     )
     return [
         "",
         f"The thresholds that are tried were chosen on {' and '.join(LOOKED_AT)} and a piece of",
-        f"`examples/photos/coffee.png`. Without these two the table's steps save {shares} %.",
+        f"`examples/photos/coffee.png`. Without these two the table's iterations save {shares} %.",
         "Four photos of `photos/train`, looked at afterwards, ask for the same thresholds.",
     ]
 
 
-def steps_of(entry: dict) -> list[int]:
-    """The steps that were measured."""
-    return [row["step"] for row in entry["images"][0]["rows"]]
+def iterations_of(entry: dict) -> list[int]:
+    """The iterations that were measured."""
+    return [row["iteration"] for row in entry["images"][0]["rows"]]
 
 
-def means(entry: dict, step: int) -> dict[str, float]:
-    """The means of the numbers in all images' rows of a step."""
-    rows = [row for image in entry["images"] for row in image["rows"] if row["step"] == step]
+def means(entry: dict, iteration: int) -> dict[str, float]:
+    """The means of the numbers in all images' rows of an iteration."""
+    rows = [
+        row for image in entry["images"] for row in image["rows"] if row["iteration"] == iteration
+    ]
     return {name: float(np.mean([row[name] or 0 for row in rows])) for name in rows[0]}
 
 

@@ -3,9 +3,10 @@
     python benchmarks/compression.py --data FOLDER --images FOLDER [--work FOLDER] [--markdown]
 
 Each optimised model is exported with each quantisation. The files run in LiteRT; their PSNR after
-each step, a mean over the images, is compared with that of the model as it is, in float32. Bytes
-are those of all TFLite files together. The time is the processor's, which other programs do not
-lengthen: the median of encoding and decoding a thumbnail of 32x32 at all steps, on one thread.
+each iteration, a mean over the images, is compared with that of the model as it is, in float32.
+Bytes are those of all TFLite files together. The time is the processor's, which other programs do
+not lengthen: the median of encoding and decoding a thumbnail of 32x32 at all iterations, on one
+thread.
 
 Fine-tuned models are kept in the folder --work, and taken from there the next time.
 """
@@ -51,8 +52,10 @@ TIMED = 30  #: thumbnails
     default=("none", "float16", "weights", "dynamic"),
     show_default=True,
 )
-@click.option("--steps", type=click.IntRange(0), default=500, show_default=True, help="Batches.")
-@click.option("--reduce", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--iterations", type=click.IntRange(0), default=500, show_default=True, help="Batches."
+)
+@click.option("--min-downscale", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--ssim-weight", type=click.FloatRange(0), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -69,8 +72,8 @@ def main(
     images,
     optimizations,
     quantizations,
-    steps,
-    reduce,
+    iterations,
+    min_downscale,
     ssim_weight,
     seed,
     work,
@@ -82,27 +85,27 @@ def main(
     if not pictures:
         raise click.UsageError(f"{images} holds no images")
     wanted = [_parse(name) for name in optimizations]
-    if steps and not data and any(settings for _, settings in wanted):
-        raise click.UsageError("give --data to fine-tune on, or --steps 0")
+    if iterations and not data and any(settings for _, settings in wanted):
+        raise click.UsageError("give --data to fine-tune on, or --iterations 0")
     require_tensorflow()
     from tfrnnc.export.tflite import export_tflite
     from tfrnnc.model_folder.keras_model import load_model
 
     folder = model_folder(model)
     export_tflite(load_model(folder), work / "reference")
-    recipe = (reduce, seed, ssim_weight)
+    recipe = (min_downscale, seed, ssim_weight)
     reference = measure(work / "reference", pictures)
     rows = []
     for method, settings in wanted:
         optimized = folder
         if settings:
-            name = "-".join(map(str, (model, method, *settings.values(), steps, *recipe)))
+            name = "-".join(map(str, (model, method, *settings.values(), iterations, *recipe)))
             optimized = work / name.replace("/", "_")
-            optimize(folder, optimized, method, settings, data, (steps, *recipe))
+            optimize(folder, optimized, method, settings, data, (iterations, *recipe))
         for quantize in quantizations:
             files = work / "exported" / optimized.name / quantize
             export_tflite(load_model(optimized), files, quantize=quantize)
-            row = {"optimize": method, **settings, "fine_tune_steps": steps if settings else 0}
+            row = {"optimize": method, **settings, "fine_tune_steps": iterations if settings else 0}
             rows.append(
                 row | {"quantize": quantize, **compare(measure(files, pictures), reference)}
             )
@@ -133,13 +136,13 @@ def optimize(folder, output, method, settings, data, recipe) -> None:
 
 
 def measure(folder: Path, images: list[np.ndarray]) -> dict:
-    """Bytes of exported files, their mean PSNR after each step, and the time of a thumbnail."""
+    """Bytes of exported files, mean PSNR after each iteration, and the time of a thumbnail."""
     import tfrnnc
 
     contents = [path.read_bytes() for path in folder.glob("*.tflite")]
     codec = tfrnnc.load(folder, runtime="litert")
     qualities = [
-        [psnr(image, picture) for _, picture in codec.encode_steps(image)] for image in images
+        [psnr(image, picture) for _, picture in codec.encode_iterations(image)] for image in images
     ]
     one_thread = tfrnnc.load(folder, runtime="litert", threads=1)
     seconds = []

@@ -2,8 +2,8 @@
 
     python benchmarks/entropy_coding.py FOLDER... [--model NAME] [--json FILE] [--markdown FILE]
 
-For the images in each folder: the bytes of the code after each step, header and checks apart, with
-the entropy model and without, and for three images how the time of decoding divides. Where
+For the images in each folder: the bytes of the code after each iteration, header and checks apart,
+with the entropy model and without, and for three images how the time of decoding divides. Where
 constriction is installed, its range coder codes the same bits with the same probabilities.
 """
 
@@ -21,7 +21,7 @@ from machine import describe_machine
 
 import tfrnnc
 from tfrnnc.bitstream import EntropyModel
-from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, code_sizes
+from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, payload_sizes
 from tfrnnc.bitstream.range_coder import RangeDecoder, RangeEncoder
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
@@ -49,13 +49,13 @@ def main(folders, model, threads, json_file, markdown_file):
     report = {"model": model, "machine": describe_machine(), "folders": []}
     for folder in folders:
         images = [read_image(path) for path in find_images(folder)]
-        coded = [[plane for plane, _ in codec.encode_steps(image)] for image in images]
+        coded = [[plane for plane, _ in codec.encode_iterations(image)] for image in images]
         pixels = sum(image.shape[0] * image.shape[1] for image in images)
         report["folders"].append(
             {
                 "folder": f"{folder.parent.name}/{folder.name}",
                 "images": len(images),
-                "steps": saved(coded, codec.entropy_model, pixels),
+                "iterations": saved(coded, codec.entropy_model, pixels),
                 "time": [
                     time_of_decoding(codec, planes, image.shape)
                     for planes, image in zip(coded[:TIMED_IMAGES], images, strict=False)
@@ -72,20 +72,20 @@ def main(folders, model, threads, json_file, markdown_file):
 
 
 def saved(coded: Sequence[list[np.ndarray]], model: EntropyModel, pixels: int) -> list[dict]:
-    """Bytes of the code after each step, summed over the images."""
+    """Bytes of the code after each iteration, summed over the images."""
     plain, with_model = (
-        np.sum([code_sizes(planes, each) for planes in coded], axis=0) for each in (None, model)
+        np.sum([payload_sizes(planes, each) for planes in coded], axis=0) for each in (None, model)
     )
     return [
         {
-            "step": step,
+            "iteration": iteration,
             "plain_bpp": round(8 * int(a) / pixels, 4),
             "coded_bpp": round(8 * int(b) / pixels, 4),
             "plain_bytes": round(int(a) / len(coded), 2),
             "coded_bytes": round(int(b) / len(coded), 2),
             "saved": round(1 - int(b) / int(a), 4),
         }
-        for step, (a, b) in enumerate(zip(plain, with_model, strict=True), start=1)
+        for iteration, (a, b) in enumerate(zip(plain, with_model, strict=True), start=1)
     ]
 
 
@@ -116,8 +116,8 @@ def time_of_decoding(codec: Codec, planes: list[np.ndarray], shape) -> dict[str,
 def in_order(model: EntropyModel, planes: list[np.ndarray]) -> tuple[list[int], list[int]]:
     """The probabilities and the bits of all planes, in the order of coding."""
     probabilities, bits = [], []
-    for step, plane in enumerate(planes):
-        for part, values in model.passes_of(planes[:step], plane):
+    for iteration, plane in enumerate(planes):
+        for part, values in model.passes_of(planes[:iteration], plane):
             bits.append(values.ravel() > 0)
             probabilities.append(part.probabilities.ravel())
     return np.concatenate(probabilities).tolist(), np.concatenate(bits).astype(int).tolist()
@@ -175,10 +175,13 @@ def markdown(report: dict) -> str:
         f"Measured by `benchmarks/entropy_coding.py` on {machine['processor']}, "
         f"{machine['cores']} cores, Python {machine['python']}.",
         "",
-        "Bytes and bpp are of the code after each step, header and checks apart; *plain* is the",
+        "Bytes and bpp are of the code after each iteration, header and checks apart; *plain* is "
+        "the",
         "same coder with no model of the bits. The end of a code costs up to a byte, which shows",
-        "in thumbnails. *Pictures* is the time that the decoder's steps take, *entropy decoding*",
-        "all that comes before them, for streams with all steps; the share is of both together.",
+        "in thumbnails. *Pictures* is the time that the decoder's iterations take, *entropy "
+        "decoding*",
+        "all that comes before them, for streams with all iterations; the share is of both "
+        "together.",
         "constriction's range coder writes words of four bytes.",
         "",
     ]
@@ -186,13 +189,13 @@ def markdown(report: dict) -> str:
         lines += [
             f"## {part['folder']}, {part['images']} images",
             "",
-            "| step | bpp, plain | bpp, coded | bytes an image, plain | coded | saved |",
+            "| iteration | bpp, plain | bpp, coded | bytes an image, plain | coded | saved |",
             "| --- | --- | --- | --- | --- | --- |",
             *(
-                f"| {row['step']} | {row['plain_bpp']:.3f} | {row['coded_bpp']:.3f} "
+                f"| {row['iteration']} | {row['plain_bpp']:.3f} | {row['coded_bpp']:.3f} "
                 f"| {row['plain_bytes']:,.1f} | {row['coded_bytes']:,.1f} "
                 f"| {100 * row['saved']:.1f} % |"
-                for row in part["steps"]
+                for row in part["iterations"]
             ),
             "",
             "| image | pictures (ms) | entropy decoding (ms) | its range coder (ms) | share |",

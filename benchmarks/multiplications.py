@@ -1,4 +1,4 @@
-"""How many multiplications a model's steps take, counted from the shapes of its kernels."""
+"""How many multiplications a model's iterations take, counted from the shapes of its kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfrnnc.layers import DeconvLSTMCell
 
 
 def stage_multiplications(stage, height: int, width: int) -> int:
-    """Multiply-accumulates of one step of an encoder or a decoder.
+    """Multiply-accumulates of one iteration of an encoder or a decoder.
 
     Those of the kernels only: biases, activations and the cells' element-wise products are left
     out. "Same" padding counts as pixels, as is usual.

@@ -46,7 +46,12 @@ DEFAULT_PHOTO = ROOT / "examples" / "photos" / "coffee.png"
 LARGE_PIXELS = 4_000_000  #: above it an image is large
 PROFILED_PIXELS = 1_000_000  #: most pixels of the image on which operators are timed
 FIGURES = (
-    *("encode_step_ms", "decode_step_ms", "encode_step_cpu_ms", "decode_step_cpu_ms"),
+    *(
+        "encode_iteration_ms",
+        "decode_iteration_ms",
+        "encode_iteration_cpu_ms",
+        "decode_iteration_cpu_ms",
+    ),
     *("encode_s", "decode_s"),
 )
 TENSORFLOW_LOG = re.compile(r"[IW]\d{4} |\d{4}-\d\d-\d\d |WARNING: |To enable ")
@@ -100,11 +105,11 @@ class Size(click.ParamType):
     help="Rounds for images that are not large.",
 )
 @click.option(
-    "--large-steps",
+    "--large-iterations",
     type=click.IntRange(1),
     default=2,
     show_default=True,
-    help="Steps for images above 4 megapixels.",
+    help="Iterations for images above 4 megapixels.",
 )
 @click.option(
     "--pairs", type=click.IntRange(0), default=40, show_default=True, help="Pairs of cold starts."
@@ -134,7 +139,7 @@ def main(
     threads,
     folders,
     repeats,
-    large_steps,
+    large_iterations,
     pairs,
     memory,
     timeout,
@@ -152,7 +157,7 @@ def main(
     common = {"memory_limit": limit, "profile": False, "timeout": timeout}
     report["settings"] = {
         "repeats": repeats,
-        "large_steps": large_steps,
+        "large_iterations": large_iterations,
         "memory_limit_gb": limit and round(limit / 1e9, 1),
         "timeout_s": timeout,
     }
@@ -170,7 +175,7 @@ def main(
                 "width": width,
                 "height": height,
                 "image": str(photos[width, height]),
-                "most_steps": large_steps if large else 255,
+                "most_iterations": large_iterations if large else 255,
                 "warm_up": not large,
             }
             gemm, results = measure(settings, contenders, 1 if large else repeats, large)
@@ -357,7 +362,7 @@ def _figures(samples: list[dict[str, Any]], pixels: int) -> dict[str, Any]:
 def compare(report: dict[str, Any]) -> None:
     """Adds what follows from the measurements of several contenders.
 
-    `multiplications` of an encode and a decode step, `gflops` and `share_of_gemm`, with one
+    `multiplications` of an encode and a decode iteration, `gflops` and `share_of_gemm`, with one
     thread of processor time, which other programs do not lengthen, else by the clock; and
     `times_keras`: how many times as fast as Keras on the same model it is, or, if that has no
     weights, on the first model that has some.
@@ -376,7 +381,7 @@ def compare(report: dict[str, Any]) -> None:
             result["multiplications"] = count
             cpu = "cpu_" if result["threads"] == 1 else ""
             result["gflops"] = {
-                kind: 2e-6 * count[kind] / result[f"{kind}_step_{cpu}ms"]["median"]
+                kind: 2e-6 * count[kind] / result[f"{kind}_iteration_{cpu}ms"]["median"]
                 for kind in count
             }
             if peak := gemm[_case(result)].get(peak_key(result["threads"])):
@@ -431,7 +436,7 @@ def profile(common, contenders, sizes, threads, photos) -> list[dict[str, Any]]:
             **contender,
             **size,
             "image": str(photos[width, height]),
-            "most_steps": 1,
+            "most_iterations": 1,
             "warm_up": True,
             "profile": True,
         }

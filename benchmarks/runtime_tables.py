@@ -27,7 +27,7 @@ def put_between_markers(text: str, tables: str) -> str:
 
 def to_markdown(report: dict[str, Any]) -> str:
     """The whole report as text and tables."""
-    parts = [_machine_text(report), _steps_table(report), _images_table(report)]
+    parts = [_machine_text(report), _iterations_table(report), _images_table(report)]
     parts.append(_peak_table(report))
     parts += [_profile_tables(entry) for entry in report["profile"]]
     if report["cold_start"]:
@@ -65,15 +65,15 @@ def _rows(report, figures) -> list[list]:
     return rows
 
 
-def _steps_table(report) -> str:
+def _iterations_table(report) -> str:
     def figures(result):
         for kind in ("encode", "decode"):
-            yield _range(result[f"{kind}_step_ms"])
-            yield _times(result, f"{kind}_step_ms")
+            yield _range(result[f"{kind}_iteration_ms"])
+            yield _times(result, f"{kind}_iteration_ms")
 
-    head = ["pixels", "threads", "model", "encode step, ms", "x Keras"]
-    head += ["decode step, ms", "x Keras"]
-    return f"### One step\n\n{_table(head, _rows(report, figures))}"
+    head = ["pixels", "threads", "model", "encode iteration, ms", "x Keras"]
+    head += ["decode iteration, ms", "x Keras"]
+    return f"### One iteration\n\n{_table(head, _rows(report, figures))}"
 
 
 def _peak_table(report) -> str:
@@ -85,17 +85,17 @@ def _peak_table(report) -> str:
         product = gemm[result["width"], result["height"], result["threads"]]
         row = [_size(result), result["threads"], _contender(result)]
         for kind in ("encode", "decode"):
-            row.append(_range(result[f"{kind}_step_cpu_ms"]))
-            row.append(_times(result, f"{kind}_step_cpu_ms"))
+            row.append(_range(result[f"{kind}_iteration_cpu_ms"]))
+            row.append(_times(result, f"{kind}_iteration_cpu_ms"))
             row.append(_number(result["gflops"][kind]))
             row.append(_percent(result.get("share_of_gemm", {}).get(kind)))
         row.append(_range(product.get(peak_key(result["threads"]))))
         rows.append(row)
-    head = ["pixels", "threads", "model", "encode step, CPU ms", "x Keras"]
+    head = ["pixels", "threads", "model", "encode iteration, CPU ms", "x Keras"]
     head += [
         "GFLOP/s",
         "of GEMM",
-        "decode step, CPU ms",
+        "decode iteration, CPU ms",
         "x Keras",
         "GFLOP/s",
         "of GEMM",
@@ -106,7 +106,7 @@ def _peak_table(report) -> str:
 
 def _images_table(report) -> str:
     def figures(result):
-        yield result["steps"]
+        yield result["iterations"]
         yield result["rounds"]
         for kind in ("encode", "decode"):
             yield _range(result[f"{kind}_s"])
@@ -115,7 +115,7 @@ def _images_table(report) -> str:
         for when in ("loaded", "decode", "encode"):
             yield f"{result['memory_mb'][when]:,.0f}"
 
-    head = ["pixels", "threads", "model", "steps", "rounds", "encode, s", "MP/s", "x Keras"]
+    head = ["pixels", "threads", "model", "iterations", "rounds", "encode, s", "MP/s", "x Keras"]
     head += ["decode, s", "MP/s", "x Keras", "memory, MB: loaded", "decode", "encode"]
     return f"### Whole images\n\n{_table(head, _rows(report, figures))}"
 
@@ -139,13 +139,18 @@ def _profile_tables(entry) -> str:
                 label,
                 _number(facts[f"{part}_ms"]),
                 "",
-                _percent(facts[f"{part}_ms"] / facts["step_ms"]),
+                _percent(facts[f"{part}_ms"] / facts["iteration_ms"]),
             ]
             for part, label in labels.items()
         ]
         if "ops" in facts:
             rows += _op_rows(facts)
-        head = [f"{kind} step", f"{_number(facts['step_ms'])} ms", "GFLOP/s", "of the step"]
+        head = [
+            f"{kind} iteration",
+            f"{_number(facts['iteration_ms'])} ms",
+            "GFLOP/s",
+            "of the iteration",
+        ]
         tables.append(_table(head, rows))
         if "ops_missing" in facts:
             tables.append(f"No times of operators: {facts['ops_missing']}")
@@ -168,11 +173,11 @@ def _op_rows(facts) -> list[list[str]]:
                 f"alone: {name}" + (f" ({group['count']})" if group["count"] > 1 else ""),
                 _number(group["ms"]),
                 speed if group["multiplications"] else "",
-                _percent(group["ms"] / facts["step_ms"]),
+                _percent(group["ms"] / facts["iteration_ms"]),
             ]
         )
     total = sum(group["ms"] for group in groups.values())
-    rows.append(["alone: sum", _number(total), "", _percent(total / facts["step_ms"])])
+    rows.append(["alone: sum", _number(total), "", _percent(total / facts["iteration_ms"])])
     return rows
 
 

@@ -25,7 +25,7 @@ from PIL import Image
 MATRIX_SIDE = 2048
 MATRIX_PRODUCTS = 3
 ROUND_SECONDS = 0.5  #: small images are coded again and again for so long in each round
-PROFILED_STEPS = 5
+PROFILED_ITERATIONS = 5
 
 
 def main() -> None:
@@ -103,19 +103,22 @@ class CodecContender:
         self._memory = {"loaded": peak_memory()}
         width, height = settings["width"], settings["height"]
         self._pixels = load_photo(settings["image"], width, height)
-        self._steps = min(self._codec.max_steps, settings["most_steps"])
+        self._iterations = min(self._codec.max_iterations, settings["most_iterations"])
         self._stream = self._random_stream(width, height)
-        # For each step that ran, by whole images: seconds by the clock and of the processors.
+        # For each iteration that ran, by whole images: seconds by the clock and of the processors.
         self._times: dict[str, list[list[tuple[float, float]]]] = {
-            "encode_step": [],
-            "decode_step": [],
+            "encode_iteration": [],
+            "decode_iteration": [],
         }
         for name in self._times:
             setattr(self._codec.runtime, name, self._clocked(name))
 
     def describe(self) -> dict[str, Any]:
-        """Its stride, how many steps it takes, and with Keras the multiplications of each."""
-        facts: dict[str, Any] = {"stride": self._codec.runtime.stride, "steps": self._steps}
+        """Its stride, how many iterations it takes, and with Keras the multiplications of each."""
+        facts: dict[str, Any] = {
+            "stride": self._codec.runtime.stride,
+            "iterations": self._iterations,
+        }
         if self._is_keras:
             from multiplications import stage_multiplications
 
@@ -150,19 +153,19 @@ class CodecContender:
         """Where LiteRT's time goes: see `LiteRTProfiler`."""
         assert self._profiler is not None
         return {
-            name.removesuffix("_step"): self._profiler.profile(self._one_step(name))
+            name.removesuffix("_iteration"): self._profiler.profile(self._one_iteration(name))
             for name in self._times
         }
 
     def _encode(self) -> None:
         # Without the entropy coder, as the stream that is decoded: it is the same for all runtimes.
-        self._codec.encode(self._pixels, steps=self._steps, entropy_coding=False)
+        self._codec.encode(self._pixels, iterations=self._iterations, entropy_coding=False)
 
     def _decode(self) -> None:
         self._codec.decode(self._stream)
 
-    def _repeat(self, run, name: str, steps: tuple[str, ...] = ()) -> dict[str, float]:
-        """Medians of a whole image and of steps; the first step, from zeros, is left out."""
+    def _repeat(self, run, name: str, iterations: tuple[str, ...] = ()) -> dict[str, float]:
+        """Medians of a whole image and of iterations; the first, from zeros, is left out."""
         for times in self._times.values():
             times.clear()
         seconds: list[float] = []
@@ -171,13 +174,13 @@ class CodecContender:
                 times.append([])
             seconds.append(_timed(run)[0])
         medians = {f"{name}_s": statistics.median(seconds)}
-        for step in steps:
-            samples = [each for times in self._times[step] for each in times[1:] or times]
-            seconds_of_step, cpu_seconds = (
+        for iteration in iterations:
+            samples = [each for times in self._times[iteration] for each in times[1:] or times]
+            seconds_of_iteration, cpu_seconds = (
                 statistics.median(column) for column in zip(*samples, strict=True)
             )
-            medians[f"{step}_ms"] = 1000 * seconds_of_step
-            medians[f"{step}_cpu_ms"] = 1000 * cpu_seconds
+            medians[f"{iteration}_ms"] = 1000 * seconds_of_iteration
+            medians[f"{iteration}_cpu_ms"] = 1000 * cpu_seconds
         return medians
 
     def _clocked(self, name: str):
@@ -192,30 +195,30 @@ class CodecContender:
 
         return clocked
 
-    def _one_step(self, name: str):
-        """A function that runs one step with the states of the one before."""
+    def _one_iteration(self, name: str):
+        """A function that runs one iteration with the states of the one before."""
         from tfrnnc.images import pad_to_multiple, to_float
         from tfrnnc.runtimes.runtime import binarize
 
         runtime = self._codec.runtime
         residual = to_float(pad_to_multiple(self._pixels, runtime.stride))
-        logits, encoder_states = runtime.encode_step(residual, None, 0)
+        logits, encoder_states = runtime.encode_iteration(residual, None, 0)
         plane = binarize(logits)
-        picture, decoder_states = runtime.decode_step(plane, None, None, 0)
-        if name == "encode_step":
-            return lambda: runtime.encode_step(residual, encoder_states, 0)
-        return lambda: runtime.decode_step(plane, decoder_states, picture, 0)
+        picture, decoder_states = runtime.decode_iteration(plane, None, None, 0)
+        if name == "encode_iteration":
+            return lambda: runtime.encode_iteration(residual, encoder_states, 0)
+        return lambda: runtime.decode_iteration(plane, decoder_states, picture, 0)
 
     def _random_stream(self, width: int, height: int) -> bytes:
         """A stream of random bits, which take as long to decode as any others."""
         from tfrnnc.bitstream import Header, StreamWriter, as_plane
 
         runtime = self._codec.runtime
-        header = Header(runtime.model_id, width, height, self._steps)
+        header = Header(runtime.model_id, width, height, self._iterations)
         random = np.random.default_rng(0)
         writer = StreamWriter(header, runtime.stride, runtime.bits)
         shape = header.plane_shape(runtime.stride, runtime.bits)
-        for _ in range(self._steps):
+        for _ in range(self._iterations):
             writer.add(as_plane(random.random(shape, np.float32) < 0.5))
         return writer.whole()
 
@@ -248,31 +251,31 @@ class LiteRTProfiler:
         for method, part in self.PARTS.items():
             setattr(Interpreter, method, self._clocked(getattr(Interpreter, method), part))
 
-    def profile(self, step) -> dict[str, Any]:
-        """Milliseconds of a step, of its parts, and of each operator.
+    def profile(self, iteration) -> dict[str, Any]:
+        """Milliseconds of an iteration, of its parts, and of each operator.
 
         Args:
-            step: a function that runs it.
+            iteration: a function that runs it.
 
         Returns:
-            `step_ms`; `inputs_ms`, `invoke_ms` and `outputs_ms`, what the interpreter's
+            `iteration_ms`; `inputs_ms`, `invoke_ms` and `outputs_ms`, what the interpreter's
             set_tensor, invoke and get_tensor take; `rest_ms`, all else, in NumPy and Python;
             `invokes`, their number; `ops`, as `op_times.op_times` gives them, summed up over
             the invokes, or `ops_missing`, why there are none.
         """
-        step()
+        iteration()
         samples = []
-        for _ in range(PROFILED_STEPS):
+        for _ in range(PROFILED_ITERATIONS):
             self._seconds.clear()
-            total = _timed(step)[self._clock]
+            total = _timed(iteration)[self._clock]
             parts = {part: self._seconds[part] for part in self.PARTS.values()}
-            samples.append({"step": total, **parts, "rest": total - sum(parts.values())})
+            samples.append({"iteration": total, **parts, "rest": total - sum(parts.values())})
         medians = {
             f"{part}_ms": 1000 * statistics.median(sample[part] for sample in samples)
             for part in samples[0]
         }
         self._runs = Counter()
-        step()
+        iteration()
         runs, self._runs = self._runs, None
         facts: dict[str, Any] = {**medians, "invokes": sum(runs.values())}
         try:

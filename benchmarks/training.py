@@ -1,11 +1,11 @@
 """Training: patches a second, memory and start-up, against the same layers in plain PyTorch.
 
-    python benchmarks/training.py [--torch PYTHON] [--layout NAME]... [--steps N]...
+    python benchmarks/training.py [--torch PYTHON] [--layout NAME]... [--iterations N]...
         [--batch-size N]... [--rounds N] [--add] [--json FILE] [--markdown FILE]
 
-Each contender has a process of its own. Those of one layout, number of steps and batch size take
-turns, round by round, so that whatever else the machine does meets all of them; medians over the
-rounds count. The product of two large matrices takes its turn too: it is the peak.
+Each contender has a process of its own. Those of one layout, number of iterations and batch size
+take turns, round by round, so that whatever else the machine does meets all of them; medians over
+the rounds count. The product of two large matrices takes its turn too: it is the peak.
 
 PYTHON is the interpreter of an environment that has PyTorch and NumPy. Before the first round the
 PyTorch model is given the Keras model's weights, and must compute the same outputs and gradients.
@@ -81,7 +81,9 @@ def layout(name: str) -> dict[str, Any]:
     default=LAYOUTS,
     show_default=True,
 )
-@click.option("--steps", type=click.IntRange(1), multiple=True, default=(8, 16), show_default=True)
+@click.option(
+    "--iterations", type=click.IntRange(1), multiple=True, default=(8, 16), show_default=True
+)
 @click.option(
     "--batch-size",
     "batch_sizes",
@@ -109,7 +111,7 @@ def layout(name: str) -> dict[str, Any]:
 def main(
     torch_python,
     layouts,
-    steps,
+    iterations,
     batch_sizes,
     dtypes,
     threads,
@@ -132,9 +134,9 @@ def main(
     report = {"machine": describe_machine(), "cases": []}
     if add and json_file and json_file.is_file():
         report["cases"] = json.loads(json_file.read_text())["cases"]
-    for name, number, batch_size in itertools.product(layouts, steps, batch_sizes):
-        click.echo(f"{name}, {number} steps, batches of {batch_size}", err=True)
-        case = {"layout": name, "steps": number, "batch_size": batch_size, "threads": threads}
+    for name, number, batch_size in itertools.product(layouts, iterations, batch_sizes):
+        click.echo(f"{name}, {number} iterations, batches of {batch_size}", err=True)
+        case = {"layout": name, "iterations": number, "batch_size": batch_size, "threads": threads}
         settings = {**case, **layout(name), "timeout": TIMEOUT, "memory_limit": None}
         case["load_at_start"] = load_average()
         case.update(measure(settings, contenders, rounds, torch_python))
@@ -154,7 +156,7 @@ def main(
 
 
 def _key(case) -> tuple:
-    return LAYOUTS.index(case["layout"]), case["steps"], case["batch_size"], case["threads"]
+    return LAYOUTS.index(case["layout"]), case["iterations"], case["batch_size"], case["threads"]
 
 
 def measure(settings, contenders, rounds: int, torch_python: Path | None) -> dict[str, Any]:
@@ -258,7 +260,8 @@ def to_markdown(report) -> str:
     loads = [case["load_at_start"] for case in report["cases"]]
     text += f". Load average before a case {min(loads)} to {max(loads)}."
     rows = [
-        "| layout | steps | batch | cores | contender | patches/s | CPU ms a patch | times PyTorch "
+        "| layout | iterations | batch | cores | contender | patches/s | CPU ms a patch | times "
+        "PyTorch "
         "| of GEMM | memory, MB | import, s | first batch, s |",
         "|---" * 12 + "|",
     ]
@@ -271,7 +274,8 @@ def to_markdown(report) -> str:
                 by_clock, by_cpu = ratios(result, same)
                 times = f"{by_clock:.2f} ({by_cpu:.2f})"
             rows.append(
-                f"| {case['layout']} | {case['steps']} | {case['batch_size']} | {case['threads']} "
+                f"| {case['layout']} | {case['iterations']} | {case['batch_size']} | "
+                f"{case['threads']} "
                 f"| {_name(result)} "
                 f"| {result['patches_per_s']:.0f} | {result['cpu_ms_per_patch']:.1f} | {times} "
                 f"| {result['share_of_gemm']:.0%} | {result['memory_mb']:.0f} "

@@ -133,16 +133,16 @@ class Binarizer(torch.autograd.Function):
 class Codec(nn.Module):
     """The residual loop with one-shot reconstruction: images (B, 3, H, W) to all residuals."""
 
-    def __init__(self, encoder, bits, decoder, steps):
+    def __init__(self, encoder, bits, decoder, iterations):
         super().__init__()
         self.encoder = Stage([*encoder, f"conv 1x1/{bits} linear"], 3)
         self.decoder = Stage(decoder, bits)
-        self.steps = steps
+        self.iterations = iterations
 
     def forward(self, images):
         encoder_states = decoder_states = None
         residual, residuals = images, []
-        for _ in range(self.steps):
+        for _ in range(self.iterations):
             logits, encoder_states = self.encoder(residual, encoder_states)
             bits = Binarizer.apply(torch.tanh(logits), self.training)
             picture, decoder_states = self.decoder(bits, decoder_states)
@@ -175,7 +175,7 @@ class TorchContender:
         imported, import_memory = time.perf_counter(), peak_memory()
         torch.manual_seed(0)
         self._model = Codec(
-            settings["encoder"], settings["bits"], settings["decoder"], settings["steps"]
+            settings["encoder"], settings["bits"], settings["decoder"], settings["iterations"]
         )
         self._autocast = settings["dtype"] == "bfloat16"
         layout = torch.channels_last if settings["channels_last"] else torch.contiguous_format

@@ -42,7 +42,11 @@ class KerasContender:
         keras.utils.set_random_seed(0)
         batch_size = settings["batch_size"]
         self._model = ConvLSTM(
-            settings["encoder"], settings["bits"], settings["decoder"], settings["steps"], seed=0
+            settings["encoder"],
+            settings["bits"],
+            settings["decoder"],
+            settings["iterations"],
+            seed=0,
         )
         compile_model(self._model, Recipe(batch_size=batch_size, learning_rate=1e-4))
         self._images = np.random.default_rng(0).uniform(-SCALE, SCALE, (batch_size, 32, 32, 3))
@@ -86,12 +90,12 @@ class KerasContender:
         return {}
 
     def _multiplications(self) -> int:
-        """Of one patch forward, all steps."""
+        """Of one patch forward, all iterations."""
         from multiplications import stage_multiplications
 
         model, side = self._model, self._images.shape[1]
         code = side // model.stride
-        return model.steps * (
+        return model.iterations * (
             stage_multiplications(model.encoders[0], side, side)
             + stage_multiplications(model.decoders[0], code, code)
         )

@@ -16,14 +16,14 @@ PORTRAIT = (130, 20, 330, 220)  # of astronaut.png: left, upper, right, lower
 SIDE = 48  # pixels of the thumbnail
 SIZES = (16, 32, 64, 128, 256)  # bytes
 ENLARGED = 5
-SHOWN_STEPS = (1, 2, 3, 4, 8)
+SHOWN_ITERATIONS = (1, 2, 3, 4, 8)
 
 
 def main() -> None:
     """Writes docs/thumbnail.jpg and docs/chelsea.jpg."""
     codec = tfrnnc.load()
     thumbnail_by_bytes(codec)
-    photo_by_steps(codec)
+    photo_by_iterations(codec)
 
 
 def thumbnail_by_bytes(codec: tfrnnc.Codec) -> None:
@@ -33,20 +33,23 @@ def thumbnail_by_bytes(codec: tfrnnc.Codec) -> None:
     header = codec.shared_header(SIDE, SIDE)
     shown = []
     for size in SIZES:
-        code = codec.encode(thumbnail, max_bytes=size, header=False)
+        code = codec.encode(thumbnail, max_bytes=size, headerless=True)
         picture = Image.fromarray(codec.decode(header + code))
         shown.append(caption(enlarged(picture), f"{len(code)} bytes", size=26))
     shown.append(caption(enlarged(thumbnail), f"original, {SIDE}x{SIDE}", size=26))
     save(shown, "thumbnail.jpg")
 
 
-def photo_by_steps(codec: tfrnnc.Codec) -> None:
-    """A photo after several steps, and the original."""
+def photo_by_iterations(codec: tfrnnc.Codec) -> None:
+    """A photo after several iterations, and the original."""
     image = read_image(ROOT / "examples" / "photos" / "chelsea.png")
     data = codec.encode(image)
     ends = codec.read_planes(data).ends
     pictures = list(codec.decode_progressive(data))
-    shown = [caption(pictures[step - 1], f"{ends[step - 1]:,} bytes") for step in SHOWN_STEPS]
+    shown = [
+        caption(pictures[iteration - 1], f"{ends[iteration - 1]:,} bytes")
+        for iteration in SHOWN_ITERATIONS
+    ]
     shown.append(caption(image, f"original, {image.size:,} bytes of pixels"))
     save(shown, "chelsea.jpg")
 

@@ -63,7 +63,7 @@ HISTORY = {
     "12,000 batches for the squared error, the paper's loss": (0.502, 0.645, 0.756, 0.826),
     "and 3,000 more for it": (0.502, 0.645, 0.756, 0.828),
     "and 3,000 more at `--ssim-weight 0.1`": (0.559, 0.683, 0.780, 0.843),
-    "and 5,000 more at 0.2, with 10 steps instead of 8": (0.579, 0.696, 0.788, 0.860),
+    "and 5,000 more at 0.2, with 10 iterations instead of 8": (0.579, 0.696, 0.788, 0.860),
 }
 
 WHAT_HELPED = """\
@@ -74,17 +74,18 @@ one seed."""
 
 AFTER_HISTORY = """\
 PSNR did not suffer: it was 23.58 dB at 128 bytes after the first line, and is 23.97 dB with the
-entropy model. Training for fewer steps first is quicker ([TRAINING_SPEED.md](TRAINING_SPEED.md));
-the preset was trained before that was known.
+entropy model. Training for fewer iterations first is quicker
+([TRAINING_SPEED.md](TRAINING_SPEED.md)); the preset was trained before that was known.
 
 ### What else was tried
 
-From the start, for 8 steps, with `--ssim-weight 0.2 --learning-rate 2e-3` and the data of
-`make preset`; one run each. Loss and SSIM are those of the validation patches, whole steps without
-an entropy model. BD-rates are those of the 16 photos of `photos/val`, whole files, against the
-first line."""
+From the start, for 8 iterations, with `--ssim-weight 0.2 --learning-rate 2e-3` and the data of
+`make preset`; one run each. Loss and SSIM are those of the validation patches, whole iterations
+without an entropy model. BD-rates are those of the 16 photos of `photos/val`, whole files, against
+the first line."""
 
-#: Validation loss; SSIM after steps 1, 2, 4 and 8; BD-rates for PSNR and MS-SSIM, where measured.
+#: Validation loss; SSIM after iterations 1, 2, 4 and 8; BD-rates for PSNR and MS-SSIM, where
+#: measured.
 ABLATIONS = {
     "`small`, 1,500 batches": (0.0886, (0.561, 0.672, 0.746, 0.779), ("0", "0")),
     "the same from another seed": (0.0896, (0.563, 0.672, 0.744, 0.773), ("", "")),
@@ -102,16 +103,16 @@ AFTER_ABLATIONS = """\
   without loss. Thumbnails gain no more than from another seed and photos nothing, so it was not
   kept.
 - Priming: two more passes of the encoder on the image before its first bits, and of the decoder on
-  these before its first picture, a quarter more work. The first two steps gain, the others lose
-  more, so it was not kept. After a long training it might be otherwise."""
+  these before its first picture, a quarter more work. The first two iterations gain, the others
+  lose more, so it was not kept. After a long training it might be otherwise."""
 
 ARCHITECTURES = """\
 Every one in its `small` layout, by the [recipes of the presets](MODELS.md). The thumbnails' figures
 are by the paper's protocol, those of Kodak of whole files, their BD-rate against JPEG. `conv_lstm`
 alone has an entropy model, which is worth 2 % of the bytes at 128, and was trained for longer."""
 
-DYNAMIC = """\
-All locations of an image take the same steps here. With `--dynamic` they do not, and
+ADAPTIVE = """\
+All locations of an image take the same iterations here. With `--adaptive` they do not, and
 `conv_lstm_small` saves 11 to 20 % of the bytes at the same PSNR in the middle of its range
 ([ADAPTIVE_BITS.md](ADAPTIVE_BITS.md))."""
 
@@ -151,7 +152,7 @@ def page() -> str:
         f"The {kodak['images']} photos of 768x512 pixels, every byte counted. BD-rate is "
         f"against `{kodak['anchor']}`: below zero, fewer bits for the same quality.",
         modern_protocol(kodak),
-        DYNAMIC,
+        ADAPTIVE,
         "![MS-SSIM by rate](results/kodak/curve_msssim.png)",
         "![PSNR by rate](results/kodak/curve_psnr.png)",
         "### The same bytes",
@@ -203,10 +204,10 @@ def paper_protocol(report: dict) -> str:
     for number, target in enumerate(points(report, OURS)["target_bytes"]):
         row = [str(target)]
         for name in names:
-            of_codec = points(report, name)
+            codec_results = points(report, name)
             row.append(
-                f"{of_codec['bytes'][number]:.1f}: {of_codec['ssim'][number]:.3f}, "
-                f"{of_codec['psnr'][number]:.2f} dB"
+                f"{codec_results['bytes'][number]:.1f}: {codec_results['ssim'][number]:.3f}, "
+                f"{codec_results['psnr'][number]:.2f} dB"
             )
         rows.append(row)
     return table(["bytes", *names], rows)
@@ -220,10 +221,10 @@ def equal_quality(report: dict) -> str:
         if entry["codec"] in (OURS, SEARCHED):
             continue
         row = [entry["codec"]]
-        of_codec = entry["points"]
+        codec_results = entry["points"]
         for target in (64, 128):
-            number = of_codec["target_bytes"].index(target)
-            theirs, quality = of_codec["bytes"][number], of_codec["ssim"][number]
+            number = codec_results["target_bytes"].index(target)
+            theirs, quality = codec_results["bytes"][number], codec_results["ssim"][number]
             row.append(f"{theirs:.1f} bytes for {quality:.3f}: {needed(quality, theirs, ours)}")
         rows.append(row)
     return "At equal SSIM (between the sizes on straight lines):\n\n" + table(
@@ -253,13 +254,13 @@ def beside_the_paper(report: dict, architectures: dict) -> str:
     rows = []
     for name, (first, second) in PAPER_TABLE.items():
         row = [name, f"{first:.2f}", f"{second:.2f}", "", ""]
-        of_codec = None
+        codec_results = None
         if name in classic:
-            of_codec = points(report, classic[name])
+            codec_results = points(report, classic[name])
         elif name in PRESETS:
-            of_codec = points(architectures, PRESETS[name])
-        if of_codec:
-            row[3:] = [f"{ssim_at(of_codec, target):.3f}" for target in (64, 128)]
+            codec_results = points(architectures, PRESETS[name])
+        if codec_results:
+            row[3:] = [f"{ssim_at(codec_results, target):.3f}" for target in (64, 128)]
         rows.append(row)
     head = ["Table 1, SSIM", "paper, 64 bytes", "paper, 128", "here, 64", "here, 128"]
     ours = points(report, OURS)
@@ -301,13 +302,13 @@ def all_architectures(thumbnails: dict, kodak: dict) -> str:
     for architecture, name in PRESETS.items():
         manifest = Manifest.read(model_folder(name))
         size = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
-        of_codec = points(thumbnails, name)
+        codec_results = points(thumbnails, name)
         rows.append(
             [
                 architecture,
                 f"`{name}`",
                 f"{size:,}",
-                *(f"{ssim_at(of_codec, target):.3f}" for target in targets),
+                *(f"{ssim_at(codec_results, target):.3f}" for target in targets),
                 *bd_rates(entry_of(kodak, name), digits=0),
             ]
         )
@@ -321,8 +322,8 @@ def what_helped(report: dict) -> str:
     targets = (16, 32, 64, 128)
     rows = [[what, *(f"{ssim:.3f}" for ssim in values)] for what, values in HISTORY.items()]
     for what, name in (("with the entropy model", OURS), ("with `--effort 2`", SEARCHED)):
-        of_codec = points(report, name)
-        rows.append([what, *(f"{ssim_at(of_codec, target):.3f}" for target in targets)])
+        codec_results = points(report, name)
+        rows.append([what, *(f"{ssim_at(codec_results, target):.3f}" for target in targets)])
     return table(["", *(f"{target} bytes" for target in targets)], rows)
 
 
@@ -332,13 +333,13 @@ def ablations() -> str:
         [what, f"{loss:.4f}", *(f"{ssim:.3f}" for ssim in values), *bd_rates]
         for what, (loss, values, bd_rates) in ABLATIONS.items()
     ]
-    head = ["", "loss", "SSIM, step 1", "2", "4", "8", "BD-rate, PSNR", "MS-SSIM"]
+    head = ["", "loss", "SSIM, iteration 1", "2", "4", "8", "BD-rate, PSNR", "MS-SSIM"]
     return table(head, rows)
 
 
-def ssim_at(of_codec: dict, target: int) -> float:
+def ssim_at(codec_results: dict, target: int) -> float:
     """The SSIM of a codec's lists at a target."""
-    return of_codec["ssim"][of_codec["target_bytes"].index(target)]
+    return codec_results["ssim"][codec_results["target_bytes"].index(target)]
 
 
 def modern_protocol(report: dict) -> str:

@@ -1,9 +1,9 @@
-"""Compresses a photo and shows the picture after every step.
+"""Compresses a photo and shows the picture after every iteration.
 
     python examples/watch_it_sharpen.py PHOTO FOLDER
 
 Writes FOLDER/photo.rnnc, a strip of pictures FOLDER/strip.png, and prints bytes, bpp, PSNR and
-SSIM for each step.
+SSIM for each iteration.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def main(photo: str, folder: str) -> None:
     ends = codec.read_planes(data).ends
 
     print(f"{photo}: {width}x{height}, {Path(photo).stat().st_size:,} bytes")
-    print(f"{'step':>4} {'bytes':>9} {'bpp':>6} {'PSNR':>9} {'SSIM':>6}")
+    print(f"{'iteration':>4} {'bytes':>9} {'bpp':>6} {'PSNR':>9} {'SSIM':>6}")
     pictures = list(codec.decode_progressive(data))
-    for step, (size, picture) in enumerate(zip(ends, pictures, strict=True), start=1):
+    for iteration, (size, picture) in enumerate(zip(ends, pictures, strict=True), start=1):
         print(
-            f"{step:>4} {size:>9,} {8 * size / (width * height):>6.3f} "
+            f"{iteration:>4} {size:>9,} {8 * size / (width * height):>6.3f} "
             f"{psnr(image, picture):>6.2f} dB {block_ssim(image, picture):>6.3f}"
         )
 
@@ -41,7 +41,7 @@ def main(photo: str, folder: str) -> None:
     (output / "photo.rnnc").write_bytes(data)
     Image.fromarray(strip([*pictures, image])).save(output / "strip.png")
     print(f"wrote {output / 'photo.rnnc'} ({len(data):,} bytes) and {output / 'strip.png'}: the")
-    print("picture after each step, and last the original")
+    print("picture after each iteration, and last the original")
 
 
 def strip(pictures: list[np.ndarray], columns: int = 3, gap: int = 4) -> np.ndarray:

@@ -52,7 +52,7 @@ def compare(codec: Codec, golden: Path, entry: dict) -> tuple[int, int, bool]:
         read_image(golden / f"{entry['name']}_steps.png"), len(entry["bits"])
     )
     bits = 0
-    for (plane, _), expected in zip(codec.encode_steps(image), entry["bits"], strict=True):
+    for (plane, _), expected in zip(codec.encode_iterations(image), entry["bits"], strict=True):
         found = np.frombuffer(pack_plane(plane), np.uint8)
         differing = found ^ np.frombuffer(bytes.fromhex(expected), np.uint8)
         bits += int(np.unpackbits(differing).sum())

@@ -26,7 +26,7 @@ from tfrnnc.cli.common import command
 from tfrnnc.cli.export import copy_entropy_model, images_of_size
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image, to_float, to_uint8
-from tfrnnc.model_folder.manifest import WHOLE_STEP, Manifest
+from tfrnnc.model_folder.manifest import WHOLE_ITERATION, Manifest
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ def main(small_images, large_images, output):
             write_golden_vectors(folder, manifest, images)
             lost = max(manifest.parity["psnr_lost"])
             total = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
-            click.echo(f"{folder}: {total:,} bytes, {lost:.3f} dB lost at the worst step")
+            click.echo(f"{folder}: {total:,} bytes, {lost:.3f} dB lost at the worst iteration")
 
 
 def golden_images(size: tuple[int, int]) -> dict[str, Iterator[np.ndarray]]:
@@ -109,7 +109,7 @@ def write_golden_vectors(
             model.stream_id if model else bytes.fromhex(manifest.model_id),
             width,
             height,
-            manifest.steps,
+            manifest.iterations,
             entropy_coded=model is not None,
         )
         writer = StreamWriter(header, manifest.stride, manifest.bits, model)
@@ -140,7 +140,7 @@ def _interpreters(folder: Path, manifest: Manifest) -> tuple[list, list]:
 
 
 def run_files(encoders: list, decoders: list, manifest: Manifest, image: np.ndarray):
-    """The bits and the picture after each step, and the logit that is nearest to zero."""
+    """The bits and the picture after each iteration, and the logit that is nearest to zero."""
     size = image.shape[:2]
     encoder_states, decoder_states = (
         {
@@ -152,9 +152,9 @@ def run_files(encoders: list, decoders: list, manifest: Manifest, image: np.ndar
     residual = original = to_float(image)[None]
     picture = np.zeros_like(original)
     planes, pictures, least_logit = [], [], np.inf
-    for step in range(manifest.steps):
+    for iteration in range(manifest.iterations):
         encoder, decoder = (
-            stages[min(step, len(stages) - 1)].get_signature_runner(WHOLE_STEP)
+            stages[min(iteration, len(stages) - 1)].get_signature_runner(WHOLE_ITERATION)
             for stages in (encoders, decoders)
         )
         encoder_states = encoder(residual=residual, **encoder_states)

@@ -50,7 +50,7 @@ TINY_LAYOUTS = {
 
 def tiny_config(arch: str, **settings) -> dict:
     """The configuration of a model small enough to run in milliseconds."""
-    return {"arch": arch, **TINY_LAYOUTS[arch], "steps": 3, **settings}
+    return {"arch": arch, **TINY_LAYOUTS[arch], "iterations": 3, **settings}
 
 
 @pytest.fixture(scope="session", params=list(TINY_LAYOUTS))
@@ -63,7 +63,7 @@ def tiny_folder(request, tmp_path_factory) -> Path:
 def independent_folder(request, tmp_path_factory) -> Path:
     """As `tiny_folder`, a model whose locations are independent.
 
-    Its steps change so little that each makes some locations better and others worse.
+    Its iterations change so little that each makes some locations better and others worse.
     """
     return write_tiny_model(request.param, tmp_path_factory.mktemp(request.param), damping=0.1)
 
@@ -87,7 +87,9 @@ def write_tiny_model(arch: str, folder: Path, damping: float = 1) -> Path:
             weight.assign(weight * damping)
     save_model(model, folder)
     export_tflite(model, folder)
-    network = EntropyNetwork(model.steps, model.bits, groups=min(3, model.bits), hidden=8, width=4)
+    network = EntropyNetwork(
+        model.iterations, model.bits, groups=min(3, model.bits), hidden=8, width=4
+    )
     content = network.to_entropy_model(model_id(model)).to_bytes()
     (folder / ENTROPY_MODEL_FILE).write_bytes(content)
     return folder

@@ -42,7 +42,7 @@ def shown_stream(example: str) -> bytes:
 def test_examples_of_the_format():
     """The same planes, in both versions, and the decoder's numbers on the way."""
     blocks = [block for block in code_blocks("docs/FORMAT.md", "") if "magic" in block]
-    second, dynamic, first = blocks
+    second, adaptive, first = blocks
     expected = np.array([[[[1, 0, 1], [1, 0, 1]]], [[[0, 0, 0], [1, 0, 1]]]])
     for version, example in ((1, first), (2, second)):
         stream = shown_stream(example)
@@ -66,13 +66,13 @@ def test_examples_of_the_format():
     for planes, check in ((b"\xb4", "4805af27"), (b"\xb4\x14", "6d9a8b34")):
         assert f"{zlib.crc32(header + planes):08x}" == check
         assert check in text
-    assert read_planes(stream[:14], 8, 3, steps=1).whole_steps == 1
+    assert read_planes(stream[:14], 8, 3, iterations=1).whole_iterations == 1
 
-    stream = shown_stream(dynamic)
+    stream = shown_stream(adaptive)
     found = read_planes(stream, 8, 3)
-    assert found.header == Header(bytes.fromhex("c0ffee01"), 10, 5, 2, dynamic=True)
+    assert found.header == Header(bytes.fromhex("c0ffee01"), 10, 5, 2, adaptive=True)
     np.testing.assert_array_equal(np.stack(found.planes) > 0, expected)
-    np.testing.assert_array_equal(found.steps_taken, [[1, 2]])
+    np.testing.assert_array_equal(found.iterations_taken, [[1, 2]])
     decoder = RangeDecoder(stream[11:])
     assert decoder.decode([EVEN] * 14) == [1, 0, 1, 1, 0, 1, *(1, 1, 1, 1, 1, 1, 0, 1)]
     rows = re.findall(r"location \| (\w{8}) \| (\w{8}) \| (\d+) \| (\w{8}) \| ([01]) \|", text)
@@ -103,8 +103,8 @@ def test_passes_of_the_format():
     known = np.zeros_like(plane)
     flat, source = known.reshape(-1, model.bits), plane.reshape(-1, model.bits)
     for part, name in zip(model.passes([], known), ("even", "odd"), strict=False):
-        bits = source[part.cells, part.channels]
-        flat[part.cells, part.channels] = bits
+        bits = source[part.locations, part.channels]
+        flat[part.locations, part.channels] = bits
         probabilities = " ".join(map(str, part.probabilities.ravel()))
         if name == "even":
             (shared,) = set(part.probabilities.ravel())
@@ -212,7 +212,7 @@ def test_commands_in_the_documents_exist(document):
     "line",
     [
         "tfrnnc-encode photo.png --no-such-option",
-        "tfrnnc-encode photo.png --steps many",
+        "tfrnnc-encode photo.png --iterations many",
         "tfrnnc-decode",
         "make nothing",
         "pip install '.[nothing]'",

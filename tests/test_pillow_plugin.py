@@ -38,12 +38,12 @@ def test_by_its_extension(photo, codec, tmp_path):
         assert (image.format, image.size, image.mode) == ("RNNC", photo.size, "RGB")
         assert image.get_format_mimetype() == "image/x-rnnc"
         header, _ = read_header(path.read_bytes())
-        assert image.info == {"steps": header.steps, "model_id": header.model_id.hex()}
+        assert image.info == {"iterations": header.iterations, "model_id": header.model_id.hex()}
         np.testing.assert_array_equal(np.asarray(image), codec.decode(path.read_bytes()))
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"steps": 2}, {"max_bytes": 200}, {"psnr": 20}, {"entropy_coding": False}]
+    "options", [{}, {"iterations": 2}, {"max_bytes": 200}, {"psnr": 20}, {"entropy_coding": False}]
 )
 def test_options_are_those_of_encode(photo, codec, options):
     assert saved(photo, **options) == codec.encode(photo, **options)
@@ -103,8 +103,8 @@ def test_damage(photo):
 def test_unknown_options(photo):
     with pytest.raises(TypeError, match="no option quality"):
         saved(photo, quality=3)
-    with pytest.raises(OSError, match="steps must be"):
-        saved(photo, steps=0)
+    with pytest.raises(OSError, match="iterations must be"):
+        saved(photo, iterations=0)
 
 
 def test_opening_loads_no_model(photo, tmp_path):

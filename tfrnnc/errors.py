@@ -48,19 +48,19 @@ class UnsupportedVersionError(StreamError):
 
 
 class TruncatedStreamError(StreamError):
-    """The stream ends before the steps that its header promises, or that were asked for.
+    """The stream ends before the iterations that its header promises, or that were asked for.
 
     Args:
         message: what to tell the user.
-        whole_steps: how many steps can be decoded.
+        whole_iterations: how many iterations can be decoded.
 
     Attributes:
-        whole_steps: how many steps can be decoded; 0 where not even the header is whole.
+        whole_iterations: how many iterations can be decoded; 0 where not even the header is whole.
     """
 
-    def __init__(self, message: str, whole_steps: int = 0):
+    def __init__(self, message: str, whole_iterations: int = 0):
         super().__init__(message)
-        self.whole_steps = whole_steps
+        self.whole_iterations = whole_iterations
 
 
 class CorruptStreamError(StreamError):

@@ -10,7 +10,7 @@
 ('RNNC', (40, 30), 'RGB')
 
 Pillow finds the formats of other packages only once they are imported. `Image.save` takes what
-`tfrnnc.Codec.encode` does (`steps`, `bpp`, `max_bytes`, `psnr`, `ssim`, `background`,
+`tfrnnc.Codec.encode` does (`iterations`, `bpp`, `max_bytes`, `psnr`, `ssim`, `background`,
 `entropy_coding`), and `model`, a preset or the folder of a model. Files that were cut are an
 `OSError` unless `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is set, which decodes what is there. Files
 are decoded by the preset that they name; for models of your own, use `tfrnnc.load`.
@@ -42,7 +42,7 @@ class RnncImageFile(ImageFile.ImageFile):
     """An image in a .rnnc file. Opening reads the header only, `load` decodes.
 
     Attributes:
-        info: has `steps`, how many the file was written with, and `model_id`, the identity of
+        info: has `iterations`, how many the file was written with, and `model_id`, the identity of
             the model that decodes it, in hexadecimal.
     """
 
@@ -57,7 +57,7 @@ class RnncImageFile(ImageFile.ImageFile):
             raise SyntaxError(str(error)) from error
         self._size = header.width, header.height
         self._mode = "RGB"
-        self.info |= {"steps": header.steps, "model_id": header.model_id.hex()}
+        self.info |= {"iterations": header.iterations, "model_id": header.model_id.hex()}
         # Pillow has held the size against its own limit by the time that this is decoded.
         self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, (self.width * self.height,))]
 

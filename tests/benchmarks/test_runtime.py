@@ -104,9 +104,9 @@ def test_report(models, tmp_path):
     decode = 6 * (9 * 8 + 8) * 32 + 24 * 9 * 2 * 48
     for result in report["results"]:
         assert (result["width"], result["height"], result["threads"]) == (20, 12, 1)
-        assert (result["steps"], result["rounds"]) == (3, 2)
+        assert (result["iterations"], result["rounds"]) == (3, 2)
         assert result["multiplications"] == {"encode": encode, "decode": decode}
-        for figure in ("encode_step_ms", "decode_step_ms", "encode_s", "decode_s"):
+        for figure in ("encode_iteration_ms", "decode_iteration_ms", "encode_s", "decode_s"):
             spread = result[figure]
             assert 0 < spread["least"] <= spread["median"] <= spread["most"]
             assert result["times_keras"][figure] > 0
@@ -120,7 +120,7 @@ def test_report(models, tmp_path):
         for kind, multiplications in (("encode", encode), ("decode", decode)):
             facts = entry[kind]
             parts = ("inputs_ms", "invoke_ms", "outputs_ms", "rest_ms")
-            assert all(0 < facts[part] < facts["step_ms"] for part in parts)
+            assert all(0 < facts[part] < facts["iteration_ms"] for part in parts)
             assert facts["invokes"] == 1
             assert sum(op["multiplications"] for op in facts["ops"]) == multiplications
             assert all(op["ms"] > 0 for op in facts["ops"])

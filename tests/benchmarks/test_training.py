@@ -27,7 +27,7 @@ def run(*arguments) -> subprocess.CompletedProcess:
 def test_report_without_pytorch(tmp_path):
     document, report_file = tmp_path / "tables.md", tmp_path / "report.json"
     document.write_text(f"before\n{BEGIN}\nto be replaced\n{END}\nafter\n")
-    options = ["--layout", "small", "--steps", 1, "--threads", 1, "--rounds", 1]
+    options = ["--layout", "small", "--iterations", 1, "--threads", 1, "--rounds", 1]
     options += ["--json", report_file, "--markdown", document]
     for batch_size in (3, 2):
         done = run(*options, "--batch-size", batch_size, "--add")
@@ -78,7 +78,13 @@ def test_compared_with_the_faster_rival():
         result("torch", 80.0, 30.0, channels_last=True),
     ]
     assert ratios(results[0], results[1:]) == (1.5, 1.25)
-    case = {"layout": "small", "steps": 8, "batch_size": 32, "threads": 2, "load_at_start": 0.5}
+    case = {
+        "layout": "small",
+        "iterations": 8,
+        "batch_size": 32,
+        "threads": 2,
+        "load_at_start": 0.5,
+    }
     machine = dict.fromkeys(["processor", "processor_model", "system", "python"], "x")
     text = to_markdown(
         {"machine": {**machine, "cores": 2}, "cases": [{**case, "results": results}]}

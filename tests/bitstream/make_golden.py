@@ -24,7 +24,7 @@ from tfrnnc.bitstream import (
     read_header,
     read_planes,
 )
-from tfrnnc.bitstream.entropy_model import Head, StepModel, group_edges
+from tfrnnc.bitstream.entropy_model import Head, IterationModel, group_edges
 from tfrnnc.errors import StreamError, WrongModelError
 
 CODEC_ID = bytes.fromhex("c0ffee01")
@@ -32,7 +32,7 @@ STRIDE = 8
 NOTHING = np.int8(0)
 
 
-def small_model(steps=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> EntropyModel:
+def small_model(iterations=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> EntropyModel:
     """An entropy model of random weights."""
     rng = np.random.default_rng(seed)
 
@@ -44,10 +44,10 @@ def small_model(steps=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> Entropy
 
     edges = group_edges(bits, groups)
     models = []
-    for step in range(steps):
+    for iteration in range(iterations):
         heads = [
             Head(
-                integers(90, hidden if step else 0, width),
+                integers(90, hidden if iteration else 0, width),
                 integers(90, 9 * end, width),
                 integers(6000, 2, width),
                 integers(120, width, end - first),
@@ -55,8 +55,8 @@ def small_model(steps=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> Entropy
             )
             for first, end in pairwise(edges)
         ]
-        context = [layer(step * bits), layer(hidden)] if step else []
-        models.append(StepModel(context, heads))
+        context = [layer(iteration * bits), layer(hidden)] if iteration else []
+        models.append(IterationModel(context, heads))
     return EntropyModel(CODEC_ID, bits, models)
 
 
@@ -64,30 +64,30 @@ def likely_planes(model: EntropyModel, shape: tuple[int, int, int]) -> list[np.n
     """Planes whose bits are as the model expects them, most of the time."""
     rng = np.random.default_rng(1)
     planes: list[np.ndarray] = []
-    for _ in model.steps:
+    for _ in model.iterations:
         plane = np.zeros(shape, np.int8)
         flat = plane.reshape(-1, shape[2])
         for part in model.passes(planes, plane):
             drawn = rng.integers(0, 65536, part.probabilities.shape) < part.probabilities
-            flat[part.cells, part.channels] = as_plane(drawn)
+            flat[part.locations, part.channels] = as_plane(drawn)
         planes.append(plane)
     return planes
 
 
 def cases(model: EntropyModel) -> dict[str, bytes]:
     """A stream of each kind."""
-    plain = Header(CODEC_ID, 37, 20, len(model.steps))
+    plain = Header(CODEC_ID, 37, 20, len(model.iterations))
     coded = replace(plain, model_id=model.stream_id, entropy_coded=True)
     shape = plain.plane_shape(STRIDE, model.bits)
     planes = likely_planes(model, shape)
     unlikely = [-plane for plane in planes]
     large = replace(coded, width=333, height=222)
-    bare = replace(coded, checked=False, open_end=True)
+    headerless = replace(coded, checked=False, open_end=True)
     zeros = [np.full(shape, -1, np.int8)] * 2
 
     fewer = stopped(planes)
-    dynamic, dynamic_coded, dynamic_bare, dynamic_large = (
-        replace(header, dynamic=True) for header in (plain, coded, bare, large)
+    adaptive, adaptive_coded, adaptive_headerless, adaptive_large = (
+        replace(header, adaptive=True) for header in (plain, coded, headerless, large)
     )
 
     def writer(header, planes, entropy_model=None):
@@ -99,31 +99,34 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     whole = writer(coded, planes, model)
     cut = whole.cut(len(whole.whole()) - 2)
     assert cut is not None
-    dynamic_whole = writer(dynamic_coded, fewer, model)
-    dynamic_cut = dynamic_whole.cut(len(dynamic_whole.whole()) - 1)
-    assert dynamic_cut is not None
+    adaptive_whole = writer(adaptive_coded, fewer, model)
+    adaptive_cut = adaptive_whole.cut(len(adaptive_whole.whole()) - 1)
+    assert adaptive_cut is not None
     return {
         "not entropy-coded": writer(plain, planes).whole(),
         "entropy-coded": whole.whole(),
         "stored, because the model is wrong": writer(coded, unlikely, model).whole(),
         "cut, with an open end": cut,
         "zeros, not checked": writer(replace(plain, checked=False), zeros).whole(),
-        "bare": bare.to_bytes() + writer(bare, planes, model).code(),
+        "headerless": headerless.to_bytes() + writer(headerless, planes, model).payload(),
         "large": writer(
             large, likely_planes(model, large.plane_shape(STRIDE, model.bits)), model
         ).whole(),
-        "dynamic": writer(dynamic, stopped([*planes, *unlikely])).whole(),
-        "dynamic, entropy-coded": dynamic_whole.whole(),
-        "dynamic, stored, because the model is wrong": writer(
-            dynamic_coded, [-plane for plane in fewer], model
+        "adaptive": writer(adaptive, stopped([*planes, *unlikely])).whole(),
+        "adaptive, entropy-coded": adaptive_whole.whole(),
+        "adaptive, stored, because the model is wrong": writer(
+            adaptive_coded, [-plane for plane in fewer], model
         ).whole(),
-        "dynamic, cut, with an open end": dynamic_cut,
-        "dynamic, not checked, all go on": writer(replace(dynamic, checked=False), planes).whole(),
-        "dynamic, bare": dynamic_bare.to_bytes() + writer(dynamic_bare, fewer, model).code(),
-        "dynamic, bare, none goes on": dynamic_bare.to_bytes()
-        + writer(dynamic_bare, [planes[0], NOTHING * planes[1]], model).code(),
-        "dynamic, large": writer(
-            dynamic_large,
+        "adaptive, cut, with an open end": adaptive_cut,
+        "adaptive, not checked, all go on": writer(
+            replace(adaptive, checked=False), planes
+        ).whole(),
+        "adaptive, headerless": adaptive_headerless.to_bytes()
+        + writer(adaptive_headerless, fewer, model).payload(),
+        "adaptive, headerless, none goes on": adaptive_headerless.to_bytes()
+        + writer(adaptive_headerless, [planes[0], NOTHING * planes[1]], model).payload(),
+        "adaptive, large": writer(
+            adaptive_large,
             stopped(likely_planes(model, large.plane_shape(STRIDE, model.bits))),
             model,
         ).whole(),
@@ -147,9 +150,9 @@ def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
     _, offset = read_header(stream)
     header, code = stream[:offset], stream[offset:]
 
-    dynamic = streams["dynamic, entropy-coded"]
-    first_end = read_planes(dynamic, STRIDE, model.bits, model).ends[0]
-    ended = streams["dynamic, bare, none goes on"]
+    adaptive = streams["adaptive, entropy-coded"]
+    first_end = read_planes(adaptive, STRIDE, model.bits, model).ends[0]
+    ended = streams["adaptive, headerless, none goes on"]
 
     def checked(content: bytes) -> bytes:
         return content + bytes([zlib.crc32(content) & 0xFF])
@@ -157,7 +160,7 @@ def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
     return {
         "another file": b"\x89PNG\r\n\x1a\n",
         "a version to come": b"RN\x33" + stream[3:],
-        "a version to come, dynamic": b"RN\xf3" + stream[3:],
+        "a version to come, adaptive": b"RN\xf3" + stream[3:],
         "nothing": b"",
         "cut in the header": stream[: offset - 1],
         "cut in the code": stream[:-1],
@@ -165,21 +168,22 @@ def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
         "a wrong header": stream[:7] + b"\x26" + stream[8:],
         "a number with idle bytes": checked(header[:7] + b"\xa5\x00\x14\x02") + code,
         "no pixels": checked(header[:7] + b"\x00\x14\x02") + code,
-        "no steps": checked(header[:-2] + b"\x00") + code,
+        "no iterations": checked(header[:-2] + b"\x00") + code,
         "a wrong bit": header + bytes([code[0] ^ 0x40]) + code[1:],
         "a byte too many": stream + b"\0",
         "code that no encoder writes": header + b"\xff\xff\xff\xff" + code,
         "more pixels than are allowed": checked(header[:7] + b"\xff\xff\x03\xff\xff\x03\x02")
         + code,
         "another model": checked(header[:3] + b"\1\2\3\4" + header[7:-1]) + code,
-        "more steps than the model has": checked(header[:-2] + b"\x03") + code,
-        "dynamic, cut in a mask": dynamic[: first_end + 1],
-        "dynamic, a wrong bit in a mask": dynamic[:first_end]
-        + bytes([dynamic[first_end] ^ 0x20])
-        + dynamic[first_end + 1 :],
-        "dynamic, a step that no location takes": checked(b"RN\x92" + ended[3:10]) + ended[offset:],
-        "dynamic, but the header does not say so": checked(b"RN\x32" + dynamic[3:10])
-        + dynamic[offset:],
+        "more iterations than the model has": checked(header[:-2] + b"\x03") + code,
+        "adaptive, cut in a mask": adaptive[: first_end + 1],
+        "adaptive, a wrong bit in a mask": adaptive[:first_end]
+        + bytes([adaptive[first_end] ^ 0x20])
+        + adaptive[first_end + 1 :],
+        "adaptive, an iteration that no location takes": checked(b"RN\x92" + ended[3:10])
+        + ended[offset:],
+        "adaptive, but the header does not say so": checked(b"RN\x32" + adaptive[3:10])
+        + adaptive[offset:],
     }
 
 
@@ -204,13 +208,13 @@ def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
         "stream": stream.hex(),
         "width": header.width,
         "height": header.height,
-        "steps": header.steps,
+        "iterations": header.iterations,
         "model_id": header.model_id.hex(),
         "entropy_coded": header.entropy_coded,
         "checked": header.checked,
         "open_end": header.open_end,
-        "dynamic": header.dynamic,
-        "whole_steps": found.whole_steps,
+        "adaptive": header.adaptive,
+        "whole_iterations": found.whole_iterations,
         "ends": found.ends,
         "positive": [pack_plane(plane).hex() for plane in found.planes],
         "known": [pack_plane(as_plane(plane != 0)).hex() for plane in found.planes],

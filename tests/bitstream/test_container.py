@@ -23,7 +23,7 @@ from tfrnnc.bitstream import (
     read_planes,
 )
 from tfrnnc.bitstream.mask_coder import MaskCoder
-from tfrnnc.bitstream.plane_coder import PlaneEncoder, check_bytes
+from tfrnnc.bitstream.plane_coder import PlaneEncoder, checksum_bytes
 from tfrnnc.errors import (
     ConfigError,
     CorruptStreamError,
@@ -48,11 +48,13 @@ def read(data: bytes, **settings):
     return read_planes(data, STRIDE, MODEL.bits, MODEL, **settings)
 
 
-def make_stream(width=33, height=20, bits=3, steps=4, seed=0, stride=STRIDE, **settings):
+def make_stream(width=33, height=20, bits=3, iterations=4, seed=0, stride=STRIDE, **settings):
     """A stream of random bits, not entropy-coded."""
-    header = Header(MODEL_ID, width, height, steps, **settings)
+    header = Header(MODEL_ID, width, height, iterations, **settings)
     rng = np.random.default_rng(seed)
-    planes = [as_plane(rng.random(header.plane_shape(stride, bits)) < 0.5) for _ in range(steps)]
+    planes = [
+        as_plane(rng.random(header.plane_shape(stride, bits)) < 0.5) for _ in range(iterations)
+    ]
     writer = StreamWriter(header, stride, bits)
     for plane in planes:
         writer.add(plane)
@@ -67,12 +69,12 @@ def make_stream(width=33, height=20, bits=3, steps=4, seed=0, stride=STRIDE, **s
     st.integers(1, 5),
     st.booleans(),
 )
-def test_round_trip(width, height, stride, bits, steps, checked):
-    planes, data = make_stream(width, height, bits, steps, stride=stride, checked=checked)
+def test_round_trip(width, height, stride, bits, iterations, checked):
+    planes, data = make_stream(width, height, bits, iterations, stride=stride, checked=checked)
     found = read_planes(data, stride, bits)
-    assert found.header == Header(MODEL_ID, width, height, steps, checked=checked)
+    assert found.header == Header(MODEL_ID, width, height, iterations, checked=checked)
     np.testing.assert_array_equal(found.planes, planes)
-    assert (found.whole_steps, found.ends[-1]) == (steps, len(data))
+    assert (found.whole_iterations, found.ends[-1]) == (iterations, len(data))
 
 
 @given(
@@ -83,57 +85,60 @@ def test_round_trip(width, height, stride, bits, steps, checked):
     st.integers(0, 99),
     st.booleans(),
 )
-def test_round_trip_of_dynamic_streams(width, height, bits, steps, seed, checked):
+def test_round_trip_of_adaptive_streams(width, height, bits, iterations, seed, checked):
     """Whatever locations stop where; the planes tell it."""
-    header = Header(MODEL_ID, width, height, steps, checked=checked, dynamic=True)
+    header = Header(MODEL_ID, width, height, iterations, checked=checked, adaptive=True)
     rng = np.random.default_rng(seed)
     shape = header.plane_shape(STRIDE, bits)
-    taken = rng.integers(1, steps + 1, shape[:2])
+    taken = rng.integers(1, iterations + 1, shape[:2])
     writer = StreamWriter(header, STRIDE, bits)
     planes = [
-        as_plane(rng.random(shape) < 0.5) * (taken > step)[..., None] for step in range(taken.max())
+        as_plane(rng.random(shape) < 0.5) * (taken > iteration)[..., None]
+        for iteration in range(taken.max())
     ]
     for plane in planes:
         writer.add(plane)
     found = read_planes(writer.whole(), STRIDE, bits)
-    assert found.header == replace(header, steps=len(planes))
+    assert found.header == replace(header, iterations=len(planes))
     np.testing.assert_array_equal(found.planes, planes)
-    np.testing.assert_array_equal(found.steps_taken, taken)
+    np.testing.assert_array_equal(found.iterations_taken, taken)
     assert found.ends[-1] == len(writer.whole())
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 9), st.sampled_from([0, 0.3, 0.9]))
-def test_round_trip_of_dynamic_streams_with_an_entropy_model(width, height, seed, share):
-    header = Header(MODEL.stream_id, width, height, 2, entropy_coded=True, dynamic=True)
+def test_round_trip_of_adaptive_streams_with_an_entropy_model(width, height, seed, share):
+    header = Header(MODEL.stream_id, width, height, 2, entropy_coded=True, adaptive=True)
     shape = header.plane_shape(STRIDE, MODEL.bits)
     planes = likely_planes(MODEL, shape)
     planes[1] *= np.random.default_rng(seed).random((*shape[:2], 1)) < share
     writer = StreamWriter(header, STRIDE, MODEL.bits, MODEL)
     for plane in planes[: 2 if planes[1].any() else 1]:
         writer.add(plane)
-    np.testing.assert_array_equal(read(writer.whole()).planes, planes[: writer.steps])
+    np.testing.assert_array_equal(read(writer.whole()).planes, planes[: writer.iterations])
 
 
 def test_a_mask_of_zeros_ends_the_code():
-    header = Header(MODEL_ID, 24, 24, 3, open_end=True, checked=False, dynamic=True)
+    header = Header(MODEL_ID, 24, 24, 3, open_end=True, checked=False, adaptive=True)
     plane = np.ones(header.plane_shape(STRIDE, 3), np.int8)
     writer = StreamWriter(header, STRIDE, 3)
     writer.add(plane)
     writer.add(plane * np.int8(0))
-    assert writer.steps == 1
+    assert writer.iterations == 1
     # Whatever follows the end, or if nothing does.
     for tail in (b"", b"\0" * 9, b"\xff" * 9):
-        found = read_planes(header.to_bytes() + writer.code() + tail, STRIDE, 3)
+        found = read_planes(header.to_bytes() + writer.payload() + tail, STRIDE, 3)
         np.testing.assert_array_equal(found.planes, [plane])
-    closed = replace(header, open_end=False).to_bytes() + writer.code()
-    with pytest.raises(CorruptStreamError, match="no location takes step 2; 1 of 3 steps"):
+    closed = replace(header, open_end=False).to_bytes() + writer.payload()
+    with pytest.raises(
+        CorruptStreamError, match="no location takes iteration 2; 1 of 3 iterations"
+    ):
         read_planes(closed, STRIDE, 3)
     assert len(read_planes(closed, STRIDE, 3, allow_truncated=True).planes) == 1
 
 
 def test_locations_that_stopped_take_no_bits():
     """Half of them: half of the plane's bits, and a mask that is nearly nothing."""
-    header = Header(MODEL_ID, 512, 512, 8, dynamic=True)
+    header = Header(MODEL_ID, 512, 512, 8, adaptive=True)
     shape = header.plane_shape(STRIDE, 16)
     rng = np.random.default_rng(0)
     goes_on = np.ones(shape[:2], bool)
@@ -149,7 +154,7 @@ def test_locations_that_stopped_take_no_bits():
 
 
 def test_a_location_that_stopped_cannot_go_on():
-    header = Header(MODEL_ID, 16, 8, 3, dynamic=True)
+    header = Header(MODEL_ID, 16, 8, 3, adaptive=True)
     plane = np.ones((1, 2, 1), np.int8)
     writer = StreamWriter(header, STRIDE, 1)
     writer.add(plane)
@@ -186,7 +191,7 @@ def test_round_trip_with_an_entropy_model(width, height, seed, share):
     for plane in planes:
         writer.add(plane)
         plain.add(plane)
-        assert len(writer.whole()) <= len(plain.whole()) + writer.steps
+        assert len(writer.whole()) <= len(plain.whole()) + writer.iterations
     found = read(writer.whole())
     np.testing.assert_array_equal(found.planes, planes)
 
@@ -228,7 +233,7 @@ def test_each_reason_to_refuse_a_stream_is_among_them():
 def test_cut_at_every_byte(name):
     """What a cut stream gives is what the whole has there, more with every byte."""
     stream = STREAMS[name]
-    if name.endswith("large"):  # Its first bytes, and those around the ends of its steps.
+    if name.endswith("large"):  # Its first bytes, and those around the ends of its iterations.
         lengths = {*range(60), *(end + i for end in read(stream).ends for i in range(-9, 9))}
     else:
         lengths = set(range(len(stream)))
@@ -242,22 +247,24 @@ def test_cut_at_every_byte(name):
             assert known[-1] == 0
             continue
         if whole.header.checked or not whole.header.open_end:
-            of_all = f"{found.whole_steps} of {whole.header.steps}"
+            of_all = f"{found.whole_iterations} of {whole.header.iterations}"
             with pytest.raises(TruncatedStreamError, match=of_all) as caught:
                 read(cut)
-            assert caught.value.whole_steps == found.whole_steps
+            assert caught.value.whole_iterations == found.whole_iterations
         planes = np.stack(found.planes)
         assert ((planes == 0) | (planes == np.stack(whole.planes)[: len(planes)])).all()
-        assert found.whole_steps == sum(end <= length for end in whole.ends)
+        assert found.whole_iterations == sum(end <= length for end in whole.ends)
         known.append(np.count_nonzero(planes))
-        for steps in range(1, found.whole_steps + 1):
-            np.testing.assert_array_equal(read(cut, steps=steps).planes, whole.planes[:steps])
+        for iterations in range(1, found.whole_iterations + 1):
+            np.testing.assert_array_equal(
+                read(cut, iterations=iterations).planes, whole.planes[:iterations]
+            )
     assert known == sorted(known)
     assert known[-1] > 0
 
 
 def test_with_an_open_end_it_may_end_anywhere():
-    stream = STREAMS["bare"]
+    stream = STREAMS["headerless"]
     counts = [len(read(stream[:length]).planes) for length in range(15, len(stream))]
     assert counts == sorted(counts)
     assert {1, 2} == set(counts)
@@ -270,8 +277,8 @@ def test_a_cut_open_end_is_noticed_where_it_is_checked():
         read(stream[:-1])
 
 
-def test_an_eighth_of_a_step_counts():
-    planes, data = make_stream(64, 64, bits=1, steps=2)
+def test_an_eighth_of_a_iteration_counts():
+    planes, data = make_stream(64, 64, bits=1, iterations=2)
     end = read_planes(data, STRIDE, 1).ends[0]
     for extra in range(1, 9):
         found = read_planes(data[: end + extra], STRIDE, 1, allow_truncated=True)
@@ -283,7 +290,9 @@ def test_an_eighth_of_a_step_counts():
     ]
     assert with_two == sorted(with_two)
     assert set(with_two) == {1, 2}
-    np.testing.assert_array_equal(read_planes(data[:end], STRIDE, 1, steps=1).planes, planes[:1])
+    np.testing.assert_array_equal(
+        read_planes(data[:end], STRIDE, 1, iterations=1).planes, planes[:1]
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in STREAMS if read(STREAMS[name]).header.checked])
@@ -292,9 +301,9 @@ def test_every_wrong_bit_is_found(name):
     stream = STREAMS[name]
     whole = read(stream)
     offset = read_header(stream)[1]
-    step = 97 if name.endswith("large") else 1
+    iteration = 97 if name.endswith("large") else 1
     wrong = 0
-    for position in range(8 * offset, 8 * len(stream), step):
+    for position in range(8 * offset, 8 * len(stream), iteration):
         damaged = bytearray(stream)
         damaged[position // 8] ^= 0x80 >> position % 8
         try:
@@ -322,8 +331,8 @@ def test_every_wrong_byte_of_the_header_is_found(position):
 
 
 def test_checks_grow_with_the_plane():
-    assert check_bytes(2048) == 1
-    assert check_bytes(2049) == 4
+    assert checksum_bytes(2048) == 1
+    assert checksum_bytes(2049) == 4
     for side, expected in ((64, 1), (512, 4)):
         sizes = []
         for checked in (True, False):
@@ -331,15 +340,15 @@ def test_checks_grow_with_the_plane():
         assert abs(sizes[0] - sizes[1] - 2 * expected) <= 1
 
 
-def test_fewer_steps_are_the_first_ones():
+def test_fewer_iterations_are_the_first_ones():
     planes, data = make_stream()
-    np.testing.assert_array_equal(read_planes(data, STRIDE, 3, steps=2).planes, planes[:2])
+    np.testing.assert_array_equal(read_planes(data, STRIDE, 3, iterations=2).planes, planes[:2])
 
 
-@pytest.mark.parametrize("steps", [0, -1, 5])
-def test_steps_out_of_range(steps):
+@pytest.mark.parametrize("iterations", [0, -1, 5])
+def test_iterations_out_of_range(iterations):
     with pytest.raises(ConfigError, match="from 1 to 4"):
-        read_planes(make_stream()[1], STRIDE, 3, steps=steps)
+        read_planes(make_stream()[1], STRIDE, 3, iterations=iterations)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +363,7 @@ def test_foreign_files(data):
 def test_cut_within_the_header(data):
     with pytest.raises(TruncatedStreamError) as caught:
         read_planes(data, STRIDE, 3, allow_truncated=True)
-    assert caught.value.whole_steps == 0
+    assert caught.value.whole_iterations == 0
 
 
 def test_unknown_versions_are_named():
@@ -369,9 +378,9 @@ def test_bytes_after_the_end():
         read_planes(make_stream()[1] + b"\0\0", STRIDE, 3)
 
 
-@pytest.mark.parametrize("field", ["width", "height", "steps"])
+@pytest.mark.parametrize("field", ["width", "height", "iterations"])
 def test_zero_in_the_header(field):
-    values = {"width": 9, "height": 9, "steps": 1, field: 0}
+    values = {"width": 9, "height": 9, "iterations": 1, field: 0}
     with pytest.raises(CorruptStreamError, match="makes no sense"):
         read_header(Header(MODEL_ID, **values).to_bytes())
 
@@ -385,7 +394,7 @@ def test_size_is_checked_before_anything_is_allocated():
     huge = Header(MODEL_ID, 2**31 - 1, 2**31 - 1, 255).to_bytes()
     with pytest.raises(TooLargeError, match="limit"):
         read_planes(huge, 1, 255, allow_truncated=True)
-    with pytest.raises(TruncatedStreamError, match="0 of 255 steps"):
+    with pytest.raises(TruncatedStreamError, match="0 of 255 iterations"):
         read_planes(huge + bytes(1000), 1, 255, allow_truncated=True, max_pixels=2**62)
 
 
@@ -407,7 +416,7 @@ def test_any_code_reads_or_raises_a_stream_error(code, first):
         except StreamError:
             continue
         assert 1 <= len(found.planes) <= 2
-        assert found.whole_steps in (len(found.planes), len(found.planes) - 1)
+        assert found.whole_iterations in (len(found.planes), len(found.planes) - 1)
 
 
 @given(names, st.data())
@@ -423,7 +432,7 @@ def test_mutated_streams_read_or_raise_a_stream_error(name, data):
 
 
 def test_writing_leaves_the_encoder_open():
-    """`whole` and `cut` can be asked for at any step, and change nothing."""
+    """`whole` and `cut` can be asked for at any iteration, and change nothing."""
     header = Header(MODEL.stream_id, 50, 40, 2, entropy_coded=True)
     shape = header.plane_shape(STRIDE, MODEL.bits)
     asked, silent = (StreamWriter(header, STRIDE, MODEL.bits, MODEL) for _ in range(2))

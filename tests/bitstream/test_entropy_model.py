@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from make_golden import CODEC_ID, likely_planes, small_model
 
 from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model
-from tfrnnc.bitstream.entropy_model import EXACT, Head, StepModel, stream_id
+from tfrnnc.bitstream.entropy_model import EXACT, Head, IterationModel, stream_id
 from tfrnnc.bitstream.plane_coder import MIN_COST, PlaneEncoder
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, PROBABILITIES
 from tfrnnc.errors import ModelError
@@ -27,9 +27,9 @@ def with_check(content: bytes) -> bytes:
 
 def reference_probabilities(model: EntropyModel, planes, known, row, column, group):
     """docs/FORMAT.md, a location at a time, in Python's integers."""
-    step = model.steps[len(planes)]
+    iteration = model.iterations[len(planes)]
     height, width, bits = known.shape
-    sizes = [head.output_bias.size for head in step.heads]
+    sizes = [head.output_bias.size for head in iteration.heads]
     end = sum(sizes[: group + 1])
 
     def clamp(value):
@@ -49,10 +49,10 @@ def reference_probabilities(model: EntropyModel, planes, known, row, column, gro
             for column, b in zip(kernel.T, bias, strict=True)
         ]
 
-    head = step.heads[group]
+    head = iteration.heads[group]
     inputs = []
-    if step.context:
-        (first, first_bias), (second, second_bias) = step.context
+    if iteration.context:
+        (first, first_bias), (second, second_bias) = iteration.context
 
         def earlier(i, j):
             return [64 * int(bit) for plane in planes for bit in plane[i, j]]
@@ -76,19 +76,23 @@ def reference_probabilities(model: EntropyModel, planes, known, row, column, gro
 def test_passes_are_as_the_format_says(shape, groups):
     model = small_model(groups=groups, seed=groups)
     planes = likely_planes(model, (*shape, model.bits))
-    for step, plane in enumerate(planes):
+    for iteration, plane in enumerate(planes):
         known = np.zeros_like(plane)
         seen = []
-        for number, part in enumerate(model.passes(planes[:step], known)):
+        for number, part in enumerate(model.passes(planes[:iteration], known)):
             group, parity = divmod(number, 2)
-            for cell, probabilities in zip(part.cells, part.probabilities, strict=True):
+            for cell, probabilities in zip(part.locations, part.probabilities, strict=True):
                 row, column = divmod(int(cell), shape[1])
                 assert (row + column) % 2 == parity
-                expected = reference_probabilities(model, planes[:step], known, row, column, group)
+                expected = reference_probabilities(
+                    model, planes[:iteration], known, row, column, group
+                )
                 assert probabilities.tolist() == expected
                 seen += [(cell, bit) for bit in range(part.channels.start, part.channels.stop)]
             flat = known.reshape(-1, model.bits)
-            flat[part.cells, part.channels] = plane.reshape(flat.shape)[part.cells, part.channels]
+            flat[part.locations, part.channels] = plane.reshape(flat.shape)[
+                part.locations, part.channels
+            ]
         assert len(seen) == len(set(seen)) == plane.size
 
 
@@ -116,7 +120,7 @@ def test_probabilities_are_those_of_the_logits():
 def test_the_file_is_the_same_model():
     model = EntropyModel.from_bytes(CONTENT)
     assert model.to_bytes() == CONTENT
-    assert (model.codec_id, model.bits, len(model.steps)) == (CODEC_ID, 3, 2)
+    assert (model.codec_id, model.bits, len(model.iterations)) == (CODEC_ID, 3, 2)
     assert model.stream_id == stream_id(CONTENT)
 
 
@@ -179,12 +183,12 @@ def test_sums_that_float32_cannot_hold_are_refused(place):
         "output_bias": np.zeros(1, np.float32),
     }
     values[place] += {"output": 127, "plane": 1, "bias": EXACT}[place]
-    step = StepModel([], [Head(**values)])
+    iteration = IterationModel([], [Head(**values)])
     if place == "plane":  # 9 * 255 is far below the limit.
-        EntropyModel(CODEC_ID, 1, [step])
+        EntropyModel(CODEC_ID, 1, [iteration])
         return
-    with pytest.raises(ModelError, match="step 1 are too large"):
-        EntropyModel(CODEC_ID, 1, [step])
+    with pytest.raises(ModelError, match="iteration 1 are too large"):
+        EntropyModel(CODEC_ID, 1, [iteration])
 
 
 def test_reading_a_folder(tmp_path):
@@ -204,7 +208,7 @@ def test_reading_a_folder(tmp_path):
 
 
 def test_bits_that_are_not_known_count_as_nothing():
-    """Zeros in a plane of an earlier step do not occur, in this step they are the unknown ones."""
+    """Zeros do not occur in the plane of an earlier iteration; in this one they are unknown."""
     model = small_model()
     plane = np.zeros((3, 3, model.bits), np.int8)
     first = next(iter(model.passes([], plane)))

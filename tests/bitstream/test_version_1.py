@@ -26,19 +26,19 @@ from tfrnnc.errors import (
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1_container.json"
 MODEL_ID = b"\x01\x23\x45\x67"
-STRIDE, BITS, STEPS = 8, 3, 4
+STRIDE, BITS, ITERATIONS = 8, 3, 4
 PLANE_BYTES = 6  # 3 x 5 locations of 3 bits
 
 
-def header_of(width=33, height=20, stride=STRIDE, bits=BITS, steps=STEPS) -> bytes:
-    fields = varint(width) + varint(height) + bytes([stride, bits, steps])
+def header_of(width=33, height=20, stride=STRIDE, bits=BITS, iterations=ITERATIONS) -> bytes:
+    fields = varint(width) + varint(height) + bytes([stride, bits, iterations])
     return b"RNNC\x01" + MODEL_ID + fields
 
 
 @pytest.fixture(scope="module")
 def planes():
     rng = np.random.default_rng(0)
-    return rng.choice(np.array([-1, 1], np.int8), (STEPS, 3, 5, BITS))
+    return rng.choice(np.array([-1, 1], np.int8), (ITERATIONS, 3, 5, BITS))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_golden_stream():
     stream = bytes.fromhex(expected["stream"])
     found = read_planes(stream, expected["stride"], expected["bits"])
     header = found.header
-    for name in ("width", "height", "steps"):
+    for name in ("width", "height", "iterations"):
         assert getattr(header, name) == expected[name]
     assert header.model_id.hex() == expected["model_id"]
     assert (header.version, header.entropy_coded, header.open_end) == (1, False, False)
@@ -68,22 +68,22 @@ def test_cut_at_every_byte(stream, planes):
         with pytest.raises(TruncatedStreamError) as caught:
             read_planes(cut, STRIDE, BITS)
         whole = max(0, length - start) // PLANE_BYTES
-        assert caught.value.whole_steps == whole
+        assert caught.value.whole_iterations == whole
         if whole:
-            assert f"{whole} of 4 steps whole" in str(caught.value)
+            assert f"{whole} of 4 iterations whole" in str(caught.value)
             partial = read_planes(cut, STRIDE, BITS, allow_truncated=True).planes
             np.testing.assert_array_equal(partial, planes[:whole])
-            asked = read_planes(cut, STRIDE, BITS, steps=whole).planes
+            asked = read_planes(cut, STRIDE, BITS, iterations=whole).planes
             np.testing.assert_array_equal(asked, planes[:whole])
         else:
             with pytest.raises(TruncatedStreamError):
                 read_planes(cut, STRIDE, BITS, allow_truncated=True)
 
 
-@pytest.mark.parametrize("steps", [0, -1, 5])
-def test_steps_out_of_range(stream, steps):
+@pytest.mark.parametrize("iterations", [0, -1, 5])
+def test_iterations_out_of_range(stream, iterations):
     with pytest.raises(ConfigError, match="from 1 to 4"):
-        read_planes(stream, STRIDE, BITS, steps=steps)
+        read_planes(stream, STRIDE, BITS, iterations=iterations)
 
 
 def test_another_models_stride_or_bits(stream):
@@ -110,7 +110,7 @@ def test_padding_bits(stream):
         read_planes(damaged, STRIDE, BITS)
 
 
-@pytest.mark.parametrize("field", ["width", "height", "stride", "bits", "steps"])
+@pytest.mark.parametrize("field", ["width", "height", "stride", "bits", "iterations"])
 def test_zero_in_the_header(field):
     with pytest.raises(CorruptStreamError, match="header is damaged"):
         read_header(header_of(**{field: 0}))
@@ -126,7 +126,7 @@ def test_size_is_checked_before_anything_is_allocated():
     huge = header_of(2**31 - 1, 2**31 - 1, 1, 255, 255)
     with pytest.raises(TooLargeError, match="limit"):
         read_planes(huge, 1, 255, allow_truncated=True)
-    with pytest.raises(TruncatedStreamError, match="0 of 255 steps"):
+    with pytest.raises(TruncatedStreamError, match="0 of 255 iterations"):
         read_planes(huge, 1, 255, allow_truncated=True, max_pixels=2**62)
 
 
@@ -136,7 +136,7 @@ def test_any_bytes_after_the_magic_read_or_raise_a_stream_error(tail):
         found = read_planes(b"RNNC\x01" + tail, STRIDE, BITS, allow_truncated=True)
     except StreamError:
         return
-    assert len(found.planes) <= found.header.steps
+    assert len(found.planes) <= found.header.iterations
 
 
 @given(st.data())

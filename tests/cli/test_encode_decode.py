@@ -56,19 +56,19 @@ def test_report_says_what_people_ask_first(run, image):
 
 
 def test_json_report(run, image):
-    (fact,) = json.loads(run(encode, image, "photo.rnnc", "--json", "--steps", 2).stdout)
+    (fact,) = json.loads(run(encode, image, "photo.rnnc", "--json", "--iterations", 2).stdout)
     assert fact["bytes"] == Path("photo.rnnc").stat().st_size
     assert fact["bpp"] == pytest.approx(fact["bytes"] * 8 / (40 * 48), abs=1e-4)
     assert (fact["width"], fact["height"]) == (48, 40)
     (fact,) = json.loads(run(info, "photo.rnnc", "--json").stdout)
-    assert fact["steps"] == fact["whole_steps"] == 2
+    assert fact["iterations"] == fact["whole_iterations"] == 2
     assert (fact["state"], fact["version"], fact["entropy_coded"]) == ("whole", 2, False)
-    assert fact["step_ends"][1] == fact["bytes"]
+    assert fact["iteration_ends"][1] == fact["bytes"]
     (fact,) = json.loads(run(decode, "photo.rnnc", "--json").stdout)
     assert fact["output"] == "photo.png"
 
 
-def test_dynamic(image, independent_folder, tmp_path, monkeypatch):
+def test_adaptive(image, independent_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(command, *words):
@@ -77,26 +77,26 @@ def test_dynamic(image, independent_folder, tmp_path, monkeypatch):
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    run(encode, str(image), "photo.rnnc", "--dynamic")
+    run(encode, str(image), "photo.rnnc", "--adaptive")
     run(decode, "photo.rnnc", "out.png")
     codec = tfrnnc.load(independent_folder)
-    data, picture, _ = codec.encode_with_picture(read_image(image), dynamic=True)
+    data, picture, _ = codec.encode_with_picture(read_image(image), adaptive=True)
     assert Path("photo.rnnc").read_bytes() == data
     np.testing.assert_array_equal(read_image("out.png"), picture)
     (fact,) = json.loads(run(info, "photo.rnnc", "--json"))
-    mean = codec.read_planes(data).steps_taken.mean()
-    assert (fact["dynamic"], fact["mean_steps"]) == (True, pytest.approx(mean, abs=0.006))
-    assert f"entropy-coded, dynamic, format version 2, {fact['steps']} steps" in run(
+    mean = codec.read_planes(data).iterations_taken.mean()
+    assert (fact["adaptive"], fact["mean_iterations"]) == (True, pytest.approx(mean, abs=0.006))
+    assert f"entropy-coded, adaptive, format version 2, {fact['iterations']} iterations" in run(
         info, "photo.rnnc"
     )
     assert f"{mean:.2f} on average" in run(info, "photo.rnnc")
 
 
-def test_dynamic_needs_a_limit_where_locations_depend_on_each_other(run, image):
-    result = run(encode, image, "photo.rnnc", "--dynamic", code=1)
+def test_adaptive_needs_a_limit_where_locations_depend_on_each_other(run, image):
+    result = run(encode, image, "photo.rnnc", "--adaptive", code=1)
     assert "give psnr, ssim, bpp or max_bytes" in result.output
     assert not Path("photo.rnnc").exists()
-    run(encode, image, "photo.rnnc", "--dynamic", "--max-bytes", 60)
+    run(encode, image, "photo.rnnc", "--adaptive", "--max-bytes", 60)
     assert Path("photo.rnnc").stat().st_size <= 60
 
 
@@ -157,7 +157,7 @@ def test_cut_file(run, image, tiny_model_folder):
     Path("a.rnnc").write_bytes(data[:-1])
     result = run(decode, "a.rnnc", code=1)
     assert "a.rnnc: the stream is cut" in result.stderr
-    assert "2 of 3 steps are whole" in result.stderr
+    assert "2 of 3 iterations are whole" in result.stderr
     assert "--partial" in result.stderr
     assert not Path("a.png").exists()
     assert "cut: 2 of them whole" in run(info, "a.rnnc").stdout
@@ -165,7 +165,7 @@ def test_cut_file(run, image, tiny_model_folder):
     partial = read_image("a.png")
     expected = tfrnnc.load(tiny_model_folder).decode(data[:-1], allow_truncated=True)
     np.testing.assert_array_equal(partial, expected)
-    run(decode, "a.rnnc", "a.png", "--steps", 2)
+    run(decode, "a.rnnc", "a.png", "--iterations", 2)
     assert (read_image("a.png") != partial).any()
 
 
@@ -175,11 +175,14 @@ def test_damaged_file(run, image):
     data[-2] ^= 0x10
     Path("a.rnnc").write_bytes(data)
     result = run(decode, "a.rnnc", code=1)
-    assert "a.rnnc: the stream is damaged: step 3 is wrong; 2 of 3 steps are whole" in result.stderr
+    assert (
+        "a.rnnc: the stream is damaged: iteration 3 is wrong; 2 of 3 iterations are whole"
+        in result.stderr
+    )
     assert "damaged: 2 of them whole" in run(info, "a.rnnc").stdout
     run(decode, "a.rnnc", "--partial")
     partial = read_image("a.png")
-    run(decode, "a.rnnc", "a.png", "--steps", 2)
+    run(decode, "a.rnnc", "a.png", "--iterations", 2)
     np.testing.assert_array_equal(read_image("a.png"), partial)
 
 
@@ -188,7 +191,7 @@ def test_info_of_an_unknown_model(run, image):
     result = CliRunner().invoke(info, ["a.rnnc"])
     assert result.exit_code == 0
     assert "model unknown" in result.stdout
-    assert "3 steps; not looked into" in result.stdout
+    assert "3 iterations; not looked into" in result.stdout
 
 
 def test_entropy_coding_is_reported(image, tmp_path):
@@ -208,7 +211,7 @@ def test_failure_keeps_the_old_output(run):
 
 
 def test_limits_reach_the_codec(run, image):
-    run(encode, image, "one.rnnc", "--steps", 1)
+    run(encode, image, "one.rnnc", "--iterations", 1)
     size = Path("one.rnnc").stat().st_size
     run(encode, image, "bytes.rnnc", "--max-bytes", size)
     run(encode, image, "bpp.rnnc", "--bpp", size * 8 / (40 * 48))
@@ -242,8 +245,8 @@ def test_background(run, noise):
         ["a.rnnc", "a.rnnc"],
         ["-", "-d", "out"],
         ["x/a.png", "y/a.png", "-d", "out"],
-        ["a.png", "--steps", "0"],
-        ["a.png", "--steps", "many"],
+        ["a.png", "--iterations", "0"],
+        ["a.png", "--iterations", "many"],
         ["a.png", "--bpp", "nan"],
         ["a.png", "--bpp", "-1"],
         ["a.png", "--psnr", "inf"],

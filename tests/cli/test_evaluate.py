@@ -114,7 +114,7 @@ def test_modern_protocol(run, data):
     codec = tfrnnc.load()
     stream = codec.encode(read_image(data / "photo.png"))
     assert own["points"]["bytes"] == codec.read_planes(stream).ends
-    assert own["points"]["setting"][0] == "step 1"
+    assert own["points"]["setting"][0] == "iteration 1"
     for name in ("psnr", "ssim", "msssim"):
         assert own["points"][name] == sorted(own["points"][name])
         assert jpeg["bd_rate"][name] == {"percent": 0, "images": 1}

@@ -55,7 +55,7 @@ def run(tmp_path, monkeypatch, noise):
         (["stream.rnnc", "a.rnnc"], "stream.rnnc: a stream already; tfrnnc-decode makes"),
         (["photo.png", "folder.rnnc"], "error: folder.rnnc: cannot be written (Is a directory)"),
         (["photo.png", "text.txt/a.rnnc"], "error: text.txt/a.rnnc: cannot be written ("),
-        (["photo.png", "--steps", "99"], "steps must be from 1 to 10"),
+        (["photo.png", "--iterations", "99"], "iterations must be from 1 to 10"),
         (["photo.png", "--max-bytes", "3"], "3 bytes are too few for 24x16 pixels"),
         (["photo.png", "--background", "nonsense"], "write a name such as white, or #rrggbb"),
         (["photo.png", "--model", "nothing"], "nothing: neither a preset (conv_lstm_small, "),
@@ -95,7 +95,7 @@ def test_encode_is_not_understood(run, words, message):
         (["photo.png", "a.png"], "tfrnnc-encode makes streams of images"),
         (["stream.rnnc", "folder.png"], "error: folder.png: cannot be written (Is a directory)"),
         (["stream.rnnc", "--max-pixels", "10"], "raise the limit"),
-        (["stream.rnnc", "--steps", "99"], "steps must be from 1 to 10"),
+        (["stream.rnnc", "--iterations", "99"], "iterations must be from 1 to 10"),
         (["stream.rnnc", "--model", "folder"], "give a preset's name or a folder"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Dynamic bit assignment: each location its own number of steps."""
+"""Spatially adaptive bit rate: each location its own number of iterations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tfrnnc
 from tfrnnc.bitstream import Header, StreamWriter, read_header
-from tfrnnc.codec.adaptive import StepAssignment, location_bits
+from tfrnnc.codec.adaptive import IterationAssignment, location_bits
 from tfrnnc.codec.encoding import location_errors
 from tfrnnc.errors import ConfigError, CorruptStreamError, TruncatedStreamError
 from tfrnnc.images import read_image, to_uint8
@@ -31,9 +31,9 @@ def photo():
 
 @pytest.fixture(scope="module")
 def mixed(codec, photo):
-    """A stream in which locations take each number of steps."""
-    encoded = codec.encode_with_picture(photo, dynamic=True)
-    assert set(np.unique(codec.read_planes(encoded.data).steps_taken)) == {1, 2, 3}
+    """A stream in which locations take each number of iterations."""
+    encoded = codec.encode_with_picture(photo, adaptive=True)
+    assert set(np.unique(codec.read_planes(encoded.data).iterations_taken)) == {1, 2, 3}
     return encoded
 
 
@@ -41,19 +41,19 @@ def mixed(codec, photo):
 def test_every_size_comes_back(codec, noise, size):
     image = noise(*size)
     for settings in ({}, {"entropy_coding": False}, {"effort": 1}):
-        data, picture, missed = codec.encode_with_picture(image, dynamic=True, **settings)
+        data, picture, missed = codec.encode_with_picture(image, adaptive=True, **settings)
         np.testing.assert_array_equal(codec.decode(data), picture)
-        assert read_header(data)[0].dynamic
+        assert read_header(data)[0].adaptive
         assert missed == []
 
 
-def test_each_location_shows_what_it_showed_after_its_last_step(codec, photo, mixed):
+def test_each_location_shows_what_it_showed_after_its_last_iteration(codec, photo, mixed):
     data, picture, _ = mixed
-    steps = codec.read_planes(data).steps_taken
-    pictures = [picture for _, picture in codec.encode_steps(photo)]
-    for row, column in np.ndindex(*steps.shape):
+    iterations = codec.read_planes(data).iterations_taken
+    pictures = [picture for _, picture in codec.encode_iterations(photo)]
+    for row, column in np.ndindex(*iterations.shape):
         place = np.s_[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
-        np.testing.assert_array_equal(picture[place], pictures[steps[row, column] - 1][place])
+        np.testing.assert_array_equal(picture[place], pictures[iterations[row, column] - 1][place])
 
 
 def test_a_location_alone_equals_its_place_in_the_picture(codec, mixed):
@@ -64,19 +64,21 @@ def test_a_location_alone_equals_its_place_in_the_picture(codec, mixed):
         patch = mixed.picture[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         header = Header(codec.runtime.model_id, patch.shape[1], patch.shape[0], 3)
         writer = StreamWriter(header, 8, 4)
-        for plane in found.planes[: found.steps_taken[row, column]]:
+        for plane in found.planes[: found.iterations_taken[row, column]]:
             writer.add(plane[place])
         np.testing.assert_array_equal(codec.decode(writer.whole()), patch)
 
 
-def test_fewer_steps_and_cut_streams(codec, photo, mixed):
+def test_fewer_iterations_and_cut_streams(codec, photo, mixed):
     """The first planes are those of the longer stream, and each byte adds to what is known."""
     data, picture, _ = mixed
     whole = codec.read_planes(data)
     progressive = list(codec.decode_progressive(data))
     np.testing.assert_array_equal(progressive[-1], picture)
-    for steps in (1, 2, 3):
-        np.testing.assert_array_equal(codec.decode(data, steps=steps), progressive[steps - 1])
+    for iterations in (1, 2, 3):
+        np.testing.assert_array_equal(
+            codec.decode(data, iterations=iterations), progressive[iterations - 1]
+        )
     known, start = [], whole.ends[0] // 2
     for size in range(start, len(data)):
         with pytest.raises(TruncatedStreamError):
@@ -84,7 +86,7 @@ def test_fewer_steps_and_cut_streams(codec, photo, mixed):
         found = codec.read_planes(data[:size], allow_truncated=True)
         planes = np.stack(found.planes)
         assert ((planes == 0) | (planes == whole.planes[: len(planes)])).all()
-        assert found.whole_steps == sum(end <= size for end in whole.ends)
+        assert found.whole_iterations == sum(end <= size for end in whole.ends)
         known.append(np.count_nonzero(planes))
         if size % 7 == 0:
             cut = codec.decode(data[:size], allow_truncated=True)
@@ -101,13 +103,13 @@ def test_fewer_steps_and_cut_streams(codec, photo, mixed):
 @pytest.mark.parametrize("header", [True, False])
 def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
     image = photo[:33, :42]
-    shared = b"" if header else codec.shared_header(42, 33, dynamic=True)
-    whole = codec.encode(image, header=header, dynamic=True)
+    shared = b"" if header else codec.shared_header(42, 33, adaptive=True)
+    whole = codec.encode(image, headerless=not header, adaptive=True)
     sizes, errors = [], []
     for allowed in [*range(3, len(whole), 9), *range(len(whole), len(whole) + 3)]:
         try:
             code, picture, _ = codec.encode_with_picture(
-                image, max_bytes=allowed, header=header, dynamic=True
+                image, max_bytes=allowed, headerless=not header, adaptive=True
             )
         except ConfigError:
             assert not sizes
@@ -118,20 +120,20 @@ def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
         errors.append(np.square(image - picture.astype(float)).sum())
     assert sizes[-3:] == [0, 1, 2]
     assert np.mean(sizes) < 4
-    first_step = len(codec.encode(image, steps=1, header=header, dynamic=True))
+    first_iteration = len(codec.encode(image, iterations=1, headerless=not header, adaptive=True))
     assert (
-        len(sizes) > (len(whole) - first_step) / 9 + 3
-    )  # Parts of the first step are pictures, too.
+        len(sizes) > (len(whole) - first_iteration) / 9 + 3
+    )  # Parts of the first iteration are pictures, too.
 
 
 def test_targets_are_just_reached(codec, photo):
-    least = psnr(photo, codec.encode_with_picture(photo, steps=1).picture)
-    most = psnr(photo, codec.encode_with_picture(photo, dynamic=True).picture)
+    least = psnr(photo, codec.encode_with_picture(photo, iterations=1).picture)
+    most = psnr(photo, codec.encode_with_picture(photo, adaptive=True).picture)
     assert least < most
     bits = []
     for share in (0.1, 0.5, 0.9):
         target = least + share * (most - least)
-        data, picture, missed = codec.encode_with_picture(photo, psnr=target, dynamic=True)
+        data, picture, missed = codec.encode_with_picture(photo, psnr=target, adaptive=True)
         assert missed == []
         assert target <= psnr(photo, picture) < target + 0.2 * (most - least)
         bits.append(np.count_nonzero(codec.read_planes(data).planes))
@@ -140,7 +142,7 @@ def test_targets_are_just_reached(codec, photo):
 
 def test_ssim_is_reached(codec, photo, mixed):
     target = block_ssim(photo, mixed.picture)
-    data, picture, missed = codec.encode_with_picture(photo, ssim=target, dynamic=True)
+    data, picture, missed = codec.encode_with_picture(photo, ssim=target, adaptive=True)
     assert missed == []
     assert block_ssim(photo, picture) >= target
     assert len(data) <= len(mixed.data)
@@ -148,35 +150,37 @@ def test_ssim_is_reached(codec, photo, mixed):
 
 def test_a_target_out_of_reach(codec, photo, caplog):
     with caplog.at_level(logging.WARNING, "tfrnnc"):
-        data, picture, missed = codec.encode_with_picture(photo, psnr=70, dynamic=True)
+        data, picture, missed = codec.encode_with_picture(photo, psnr=70, adaptive=True)
     assert [target.name for target in missed] == ["PSNR"]
     assert "PSNR of 70" in caplog.text
-    assert data == codec.encode(photo, dynamic=True)
+    assert data == codec.encode(photo, adaptive=True)
     # As without limits: each location takes what its picture gains from.
     best = np.min(
-        [location_errors(photo, each, 8) for _, each in codec.encode_steps(photo)], axis=0
+        [location_errors(photo, each, 8) for _, each in codec.encode_iterations(photo)], axis=0
     )
     np.testing.assert_array_equal(location_errors(photo, picture, 8), best)
 
 
 def test_limits_combine_to_the_tightest(codec, photo):
-    allowed = len(codec.encode(photo, dynamic=True)) - 20
-    by_bytes = codec.encode(photo, max_bytes=allowed, dynamic=True)
-    assert codec.encode(photo, max_bytes=allowed, psnr=60, dynamic=True) == by_bytes
+    allowed = len(codec.encode(photo, adaptive=True)) - 20
+    by_bytes = codec.encode(photo, max_bytes=allowed, adaptive=True)
+    assert codec.encode(photo, max_bytes=allowed, psnr=60, adaptive=True) == by_bytes
     bpp = 8 * (allowed + 0.5) / photo[..., 0].size
-    assert codec.encode(photo, bpp=bpp, dynamic=True) == by_bytes
-    two = codec.read_planes(codec.encode(photo, steps=2, dynamic=True)).steps_taken
+    assert codec.encode(photo, bpp=bpp, adaptive=True) == by_bytes
+    two = codec.read_planes(codec.encode(photo, iterations=2, adaptive=True)).iterations_taken
     assert set(np.unique(two)) == {1, 2}
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
-def test_bare_code_and_the_shared_header(codec, photo, steps):
-    shared = codec.shared_header(photo.shape[1], photo.shape[0], dynamic=True)
-    code, picture, _ = codec.encode_with_picture(photo, steps=steps, header=False, dynamic=True)
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_headerless_code_and_the_shared_header(codec, photo, iterations):
+    shared = codec.shared_header(photo.shape[1], photo.shape[0], adaptive=True)
+    code, picture, _ = codec.encode_with_picture(
+        photo, iterations=iterations, headerless=True, adaptive=True
+    )
     found = codec.read_planes(shared + code)
-    assert found.whole_steps == found.steps_taken.max() == len(found.planes) <= steps
+    assert found.whole_iterations == found.iterations_taken.max() == len(found.planes) <= iterations
     np.testing.assert_array_equal(codec.decode(shared + code), picture)
-    assert len(code) <= len(codec.encode(photo, steps=steps, dynamic=True)) - len(shared)
+    assert len(code) <= len(codec.encode(photo, iterations=iterations, adaptive=True)) - len(shared)
 
 
 def test_zeros_are_bits_that_are_missing(tiny_codec, noise):
@@ -184,17 +188,17 @@ def test_zeros_are_bits_that_are_missing(tiny_codec, noise):
     image = noise(16, 24)
     runtime = tiny_codec.runtime
     if runtime.independent:
-        assert read_header(tiny_codec.encode(image, dynamic=True))[0].dynamic
+        assert read_header(tiny_codec.encode(image, adaptive=True))[0].adaptive
         return
-    planes = [plane for plane, _ in tiny_codec.encode_steps(image)]
+    planes = [plane for plane, _ in tiny_codec.encode_iterations(image)]
     for plane in planes[1:]:
         plane[:, 1:] = 0
-    header = Header(runtime.model_id, 24, 16, 3, dynamic=True)
+    header = Header(runtime.model_id, 24, 16, 3, adaptive=True)
     writer = StreamWriter(header, runtime.stride, runtime.bits)
     states = reconstruction = None
-    for step, plane in enumerate(planes):
+    for iteration, plane in enumerate(planes):
         writer.add(plane)
-        reconstruction, states = runtime.decode_step(plane, states, reconstruction, step)
+        reconstruction, states = runtime.decode_iteration(plane, states, reconstruction, iteration)
     picture = tiny_codec.decode(writer.whole())
     np.testing.assert_array_equal(picture, to_uint8(reconstruction))
 
@@ -215,42 +219,44 @@ def mixed_photo():
 
 @pytest.mark.parametrize("settings", [{}, {"entropy_coding": False}, {"effort": 1}])
 def test_stopping_saves_bytes_at_the_same_psnr(preset, mixed_photo, settings):
-    plain = preset.encode_with_picture(mixed_photo, steps=6, **settings)
+    plain = preset.encode_with_picture(mixed_photo, iterations=6, **settings)
     target = psnr(mixed_photo, plain.picture)
     data, picture, missed = preset.encode_with_picture(
-        mixed_photo, psnr=target, dynamic=True, **settings
+        mixed_photo, psnr=target, adaptive=True, **settings
     )
     assert missed == []
     assert target <= psnr(mixed_photo, picture) < target + 0.05
     assert len(data) < 0.97 * len(plain.data)
-    assert read_header(data)[0].dynamic
+    assert read_header(data)[0].adaptive
     np.testing.assert_array_equal(preset.decode(data), picture)
-    assert len(np.unique(preset.read_planes(data).steps_taken)) > 3
+    assert len(np.unique(preset.read_planes(data).iterations_taken)) > 3
 
 
 @pytest.mark.parametrize("header", [True, False])
 def test_stopping_gives_a_better_picture_of_the_same_bytes(preset, mixed_photo, header):
     allowed = 1500
-    plain = preset.encode_with_picture(mixed_photo, max_bytes=allowed, header=header)
+    plain = preset.encode_with_picture(mixed_photo, max_bytes=allowed, headerless=not header)
     data, picture, _ = preset.encode_with_picture(
-        mixed_photo, max_bytes=allowed, header=header, dynamic=True
+        mixed_photo, max_bytes=allowed, headerless=not header, adaptive=True
     )
     assert len(data) <= allowed
     assert psnr(mixed_photo, picture) > psnr(mixed_photo, plain.picture)
     height, width, _ = mixed_photo.shape
-    shared = b"" if header else preset.shared_header(width, height, dynamic=True)
+    shared = b"" if header else preset.shared_header(width, height, adaptive=True)
     shown = preset.decode(shared + data, allow_truncated=not header)
     np.testing.assert_array_equal(shown, picture)
 
 
 def test_stopping_is_no_worse_where_it_does_not_help(preset, mixed_photo):
-    with pytest.raises(ConfigError, match="with dynamic give psnr, ssim, bpp or max_bytes"):
-        preset.encode(mixed_photo, dynamic=True)
-    data, picture, missed = preset.encode_with_picture(mixed_photo, psnr=60, steps=2, dynamic=True)
-    plain = preset.encode_with_picture(mixed_photo, steps=2)
+    with pytest.raises(ConfigError, match="with adaptive give psnr, ssim, bpp or max_bytes"):
+        preset.encode(mixed_photo, adaptive=True)
+    data, picture, missed = preset.encode_with_picture(
+        mixed_photo, psnr=60, iterations=2, adaptive=True
+    )
+    plain = preset.encode_with_picture(mixed_photo, iterations=2)
     assert [target.name for target in missed] == ["PSNR"]
     assert psnr(mixed_photo, picture) >= psnr(mixed_photo, plain.picture)
-    assert preset.read_planes(data).whole_steps == 2
+    assert preset.read_planes(data).whole_iterations == 2
 
 
 def test_which_models_are_independent(tiny_folder):
@@ -284,18 +290,18 @@ points = st.lists(
 
 @given(points, st.data())
 def test_an_assignment_is_the_best_for_some_price_of_a_bit(values, data):
-    """Held against trying all numbers of steps at each location."""
-    steps = min(len(each) for each in values)
-    table = np.array([each[:steps] for each in values])  # (locations, steps, 2)
+    """Held against trying all numbers of iterations at each location."""
+    iterations = min(len(each) for each in values)
+    table = np.array([each[:iterations] for each in values])  # (locations, iterations, 2)
     errors = table[None, ..., 0].transpose(2, 0, 1)
     bits = table[None, ..., 1].transpose(2, 0, 1)
-    assignment = StepAssignment(errors, bits)
+    assignment = IterationAssignment(errors, bits)
     rates = bits.cumsum(axis=0)
-    at_most, fewest = assignment.steps(assignment.size), assignment.steps(0)
+    at_most, fewest = assignment.iterations(assignment.size), assignment.iterations(0)
     assert (fewest == 1).all()
     np.testing.assert_array_equal(at_most - 1, errors.argmin(axis=0))
     count = data.draw(st.integers(0, assignment.size))
-    chosen = assignment.steps(count) - 1
+    chosen = assignment.iterations(count) - 1
 
     def total(of, chosen):
         return np.take_along_axis(of, chosen[None], axis=0).sum()
@@ -303,7 +309,7 @@ def test_an_assignment_is_the_best_for_some_price_of_a_bit(values, data):
     spent = total(rates, chosen) - total(rates, fewest - 1)
     assert assignment.bits(count) == spent
     assert assignment.count(spent) >= count
-    more, fewer = (assignment.steps(i) - 1 for i in (min(count + 1, assignment.size), count))
+    more, fewer = (assignment.iterations(i) - 1 for i in (min(count + 1, assignment.size), count))
     if (more == fewer).all():
         return
     price = (total(errors, fewer) - total(errors, more)) / (
@@ -314,7 +320,7 @@ def test_an_assignment_is_the_best_for_some_price_of_a_bit(values, data):
 
 
 def test_bits_of_locations_add_up_to_the_code(codec, photo):
-    planes = [plane for plane, _ in codec.encode_steps(photo)]
+    planes = [plane for plane, _ in codec.encode_iterations(photo)]
     even = location_bits(planes, None)
     assert even.shape == (3, 8, 12)
     assert (even == 4).all()
@@ -322,4 +328,4 @@ def test_bits_of_locations_add_up_to_the_code(codec, photo):
     writer = StreamWriter(read_header(codec.encode(photo))[0], 8, 4, codec.entropy_model)
     for plane in planes:
         writer.add(plane)
-    assert abs(coded.sum() / 8 - len(writer.code())) < 2 * len(planes) + 3
+    assert abs(coded.sum() / 8 - len(writer.payload())) < 2 * len(planes) + 3

@@ -50,30 +50,30 @@ def test_every_size_comes_back(tiny_codec, noise, size):
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(tiny_codec.decode(data), picture)
     header, _ = read_header(data)
-    assert (header.height, header.width, header.steps) == (*size, 3)
+    assert (header.height, header.width, header.iterations) == (*size, 3)
     assert header.entropy_coded
     assert missed == []
     plain = tiny_codec.encode(image, entropy_coding=False)
     assert not read_header(plain)[0].entropy_coded
     np.testing.assert_array_equal(tiny_codec.decode(plain), picture)
-    # A model that knows nothing costs at most a byte a step.
-    assert len(data) <= len(plain) + header.steps
+    # A model that knows nothing costs at most a byte an iteration.
+    assert len(data) <= len(plain) + header.iterations
 
 
-def test_decoding_a_prefix_equals_encoding_fewer_steps(tiny_codec, noise):
+def test_decoding_a_prefix_equals_encoding_fewer_iterations(tiny_codec, noise):
     image = noise(19, 26)
     data = tiny_codec.encode(image)
     ends = tiny_codec.read_planes(data).ends
     progressive = list(tiny_codec.decode_progressive(data))
     assert len(progressive) == len(ends) == 3
-    for steps in (1, 2, 3):
-        picture = tiny_codec.encode_with_picture(image, steps=steps).picture
-        cut = data[: ends[steps - 1]]
-        np.testing.assert_array_equal(progressive[steps - 1], picture)
-        np.testing.assert_array_equal(tiny_codec.decode(data, steps=steps), picture)
-        np.testing.assert_array_equal(tiny_codec.decode(cut, steps=steps), picture)
-        whole = tiny_codec.read_planes(cut, allow_truncated=True).planes[:steps]
-        np.testing.assert_array_equal(whole, tiny_codec.read_planes(data).planes[:steps])
+    for iterations in (1, 2, 3):
+        picture = tiny_codec.encode_with_picture(image, iterations=iterations).picture
+        cut = data[: ends[iterations - 1]]
+        np.testing.assert_array_equal(progressive[iterations - 1], picture)
+        np.testing.assert_array_equal(tiny_codec.decode(data, iterations=iterations), picture)
+        np.testing.assert_array_equal(tiny_codec.decode(cut, iterations=iterations), picture)
+        whole = tiny_codec.read_planes(cut, allow_truncated=True).planes[:iterations]
+        np.testing.assert_array_equal(whole, tiny_codec.read_planes(data).planes[:iterations])
 
 
 def test_every_byte_counts(codec, noise):
@@ -83,10 +83,10 @@ def test_every_byte_counts(codec, noise):
     whole = np.stack(codec.read_planes(data).planes)
     known = []
     for size in range(len(data)):
-        if size < start + 2:  # An eighth of the first step's 96 bits takes two bytes.
+        if size < start + 2:  # An eighth of the first iteration's 96 bits takes two bytes.
             with pytest.raises(TruncatedStreamError) as caught:
                 codec.decode(data[:size], allow_truncated=True)
-            assert caught.value.whole_steps == 0
+            assert caught.value.whole_iterations == 0
             continue
         found = codec.read_planes(data[:size], allow_truncated=True)
         planes = np.stack(found.planes)
@@ -94,8 +94,8 @@ def test_every_byte_counts(codec, noise):
         known.append(np.count_nonzero(planes))
         with pytest.raises(TruncatedStreamError) as caught:
             codec.decode(data[:size])
-        assert caught.value.whole_steps == found.whole_steps
-        assert np.all(planes[: found.whole_steps])
+        assert caught.value.whole_iterations == found.whole_iterations
+        assert np.all(planes[: found.whole_iterations])
     assert known == sorted(known)
     assert len(set(known)) > 0.8 * len(known)
     picture = codec.decode(data[:-1], allow_truncated=True)
@@ -103,10 +103,10 @@ def test_every_byte_counts(codec, noise):
 
 
 def test_codec_equals_the_training_loop(tiny_codec, tiny_folder, noise):
-    """The loop over single steps and the loop that is trained give the same pictures."""
+    """The loop over single iterations and the loop that is trained give the same pictures."""
     image = noise(16, 24)
     trained = np.asarray(load_model(tiny_folder)(to_float(image)[None]))[0]
-    stepwise = [picture for _, picture in tiny_codec.encode_steps(image)]
+    stepwise = [picture for _, picture in tiny_codec.encode_iterations(image)]
     assert np.abs(to_uint8(trained).astype(int) - np.stack(stepwise)).max() <= 1
 
 
@@ -121,12 +121,12 @@ def test_padding_repeats_the_edge(codec, noise):
 def test_max_bytes_is_never_exceeded_and_used_up(tiny_codec, noise, header):
     image = noise(20, 30)
     shared = b"" if header else tiny_codec.shared_header(30, 20)
-    whole = len(tiny_codec.encode(image, header=header))
+    whole = len(tiny_codec.encode(image, headerless=not header))
     sizes, errors = [], []
     for allowed in range(11, whole + 3):
         try:
             code, picture, _ = tiny_codec.encode_with_picture(
-                image, max_bytes=allowed, header=header
+                image, max_bytes=allowed, headerless=not header
             )
         except ConfigError:
             assert not sizes
@@ -139,14 +139,14 @@ def test_max_bytes_is_never_exceeded_and_used_up(tiny_codec, noise, header):
     assert sizes[0] < whole / 2
 
 
-def test_a_last_step_is_cut_only_where_the_picture_gains(photo_codec, photo):
-    """With a trained model, more bytes are never worse than the whole steps that fit in them."""
+def test_a_last_iteration_is_cut_only_where_the_picture_gains(photo_codec, photo):
+    """With a trained model, more bytes are never worse than the whole iterations that fit."""
     ends = photo_codec.read_planes(photo_codec.encode(photo)).ends
-    whole = [psnr(photo, picture) for _, picture in photo_codec.encode_steps(photo)]
+    whole = [psnr(photo, picture) for _, picture in photo_codec.encode_iterations(photo)]
     gained = 0
     for allowed in range(ends[0] + 40, ends[3], 61):
         data, picture, _ = photo_codec.encode_with_picture(photo, max_bytes=allowed)
-        fitting = max(step for step, end in enumerate(ends) if end <= allowed)
+        fitting = max(iteration for iteration, end in enumerate(ends) if end <= allowed)
         quality = psnr(photo, picture)
         assert quality >= whole[fitting]
         gained += quality > whole[fitting]
@@ -157,52 +157,54 @@ def test_a_last_step_is_cut_only_where_the_picture_gains(photo_codec, photo):
 
 def test_bpp_counts_all_bytes(codec, noise):
     image = noise(32, 32)
-    two_steps = codec.encode(image, steps=2)
-    assert codec.encode(image, bpp=len(two_steps) * 8 / 1024) == two_steps
-    assert len(codec.encode(image, bpp=(len(two_steps) - 1) * 8 / 1024)) < len(two_steps)
+    two_iterations = codec.encode(image, iterations=2)
+    assert codec.encode(image, bpp=len(two_iterations) * 8 / 1024) == two_iterations
+    assert len(codec.encode(image, bpp=(len(two_iterations) - 1) * 8 / 1024)) < len(two_iterations)
     assert codec.encode(image, bpp=1e300) == codec.encode(image)
 
 
-def test_bare_code_and_the_shared_header(tiny_codec, noise):
+def test_headerless_code_and_the_shared_header(tiny_codec, noise):
     images = [noise(16, 24, seed) for seed in range(3)]
     header = tiny_codec.shared_header(24, 16)
     for image in images:
-        for steps in (1, 2, 3):
-            code, picture, _ = tiny_codec.encode_with_picture(image, steps=steps, header=False)
+        for iterations in (1, 2, 3):
+            code, picture, _ = tiny_codec.encode_with_picture(
+                image, iterations=iterations, headerless=True
+            )
             stream = header + code
             found = tiny_codec.read_planes(stream)
-            assert found.whole_steps == steps
-            np.testing.assert_array_equal(tiny_codec.decode(stream, steps=steps), picture)
-            if len(found.planes) == steps:
+            assert found.whole_iterations == iterations
+            np.testing.assert_array_equal(tiny_codec.decode(stream, iterations=iterations), picture)
+            if len(found.planes) == iterations:
                 np.testing.assert_array_equal(tiny_codec.decode(stream), picture)
-            # What is beyond the steps asked for is what a longer code has there.
-            longer = tiny_codec.read_planes(header + tiny_codec.encode(image, header=False))
+            # What is beyond the iterations asked for is what a longer code has there.
+            longer = tiny_codec.read_planes(header + tiny_codec.encode(image, headerless=True))
             for plane, other in zip(found.planes, longer.planes, strict=False):
                 assert ((plane == other) | (plane == 0)).all()
         whole = tiny_codec.encode(image)
-        assert len(tiny_codec.encode(image, header=False)) < len(whole) - len(header)
+        assert len(tiny_codec.encode(image, headerless=True)) < len(whole) - len(header)
 
 
 def test_limits_combine_to_the_tightest(codec, noise):
     image = noise(32, 32)
-    assert len(codec.encode(image, steps=3, max_bytes=50, bpp=1.0)) <= 50
-    assert read_header(codec.encode(image, steps=1, max_bytes=1000))[0].steps == 1
+    assert len(codec.encode(image, iterations=3, max_bytes=50, bpp=1.0)) <= 50
+    assert read_header(codec.encode(image, iterations=1, max_bytes=1000))[0].iterations == 1
 
 
 @pytest.mark.parametrize(("name", "measure"), [("psnr", psnr), ("ssim", block_ssim)])
-def test_quality_stops_at_the_first_step_that_reaches_it(codec, noise, name, measure):
+def test_quality_stops_at_the_first_iteration_that_reaches_it(codec, noise, name, measure):
     image = noise(24, 24)
-    qualities = [measure(image, picture) for _, picture in codec.encode_steps(image)]
+    qualities = [measure(image, picture) for _, picture in codec.encode_iterations(image)]
     for target in qualities:
         first = next(i for i, quality in enumerate(qualities, 1) if quality >= target)
-        assert read_header(codec.encode(image, **{name: target}))[0].steps == first
+        assert read_header(codec.encode(image, **{name: target}))[0].iterations == first
 
 
 @pytest.mark.parametrize(("name", "value"), [("psnr", 70), ("ssim", 0.99)])
-def test_quality_out_of_reach_takes_all_steps_and_says_so(codec, noise, caplog, name, value):
+def test_quality_out_of_reach_takes_all_iterations_and_says_so(codec, noise, caplog, name, value):
     with caplog.at_level(logging.WARNING, "tfrnnc"):
         data, _, missed = codec.encode_with_picture(noise(24, 24), **{name: value})
-    assert read_header(data)[0].steps == 3
+    assert read_header(data)[0].iterations == 3
     assert [target.name for target in missed] == [name.upper()]
     assert f"{name.upper()} of {value:g}" in caplog.text
 
@@ -210,11 +212,11 @@ def test_quality_out_of_reach_takes_all_steps_and_says_so(codec, noise, caplog, 
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"steps": 0}, "from 1 to 3"),
-        ({"steps": 4}, "from 1 to 3"),
+        ({"iterations": 0}, "from 1 to 3"),
+        ({"iterations": 4}, "from 1 to 3"),
         ({"max_bytes": 11}, "11 bytes are too few for 32x32 pixels"),
         ({"max_bytes": 0}, "too few"),
-        ({"bpp": 0.05}, "the first step takes 2[89]"),
+        ({"bpp": 0.05}, "the first iteration takes 2[89]"),
         ({"bpp": 0}, "above 0"),
         ({"bpp": float("nan")}, "above 0"),
     ],
@@ -260,8 +262,8 @@ def test_another_model_is_refused(codec, noise):
 def test_more_steps_than_the_model_has(codec, noise):
     data = codec.encode(noise(8, 8))
     header, start = read_header(data)
-    with pytest.raises(WrongModelError, match="4 steps"):
-        codec.decode(replace(header, steps=4).to_bytes() + data[start:])
+    with pytest.raises(WrongModelError, match="4 iterations"):
+        codec.decode(replace(header, iterations=4).to_bytes() + data[start:])
 
 
 def test_entropy_model_of_another_model(tiny_folder, tiny_model_folder, tmp_path, noise):

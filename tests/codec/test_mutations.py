@@ -28,18 +28,18 @@ def codec():
 def streams(codec, request):
     """Real streams of every kind, of a photo's pieces."""
     photo = read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")
-    bare = codec.encode(photo[90:122, 50:82], max_bytes=40, header=False)
+    headerless = codec.encode(photo[90:122, 50:82], max_bytes=40, headerless=True)
     return [
         codec.encode(photo[:16, :24]),
         codec.encode(photo[50:74, 60:77], entropy_coding=False),
         codec.encode(photo[80:112, 80:112], max_bytes=60),
-        codec.shared_header(32, 32) + bare,
+        codec.shared_header(32, 32) + headerless,
         (request.config.rootpath / "tests" / "golden" / "conv_lstm_small.rnnc").read_bytes()[:300],
     ]
 
 
 @pytest.fixture(scope="module")
-def dynamic_codec(tmp_path_factory):
+def adaptive_codec(tmp_path_factory):
     """Of a model whose locations are independent, of random weights."""
     return tfrnnc.load(
         write_tiny_model("fc", tmp_path_factory.mktemp("fc"), damping=0.1), threads=1
@@ -47,18 +47,18 @@ def dynamic_codec(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dynamic_streams(dynamic_codec, request):
-    """Streams in which each location takes its own number of steps."""
+def adaptive_streams(adaptive_codec, request):
+    """Streams in which each location takes its own number of iterations."""
     photo = read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")
     piece = photo[90:122, 50:90]
-    encode = functools.partial(dynamic_codec.encode, piece, dynamic=True)
-    shared = dynamic_codec.shared_header(40, 32, dynamic=True)
+    encode = functools.partial(adaptive_codec.encode, piece, adaptive=True)
+    shared = adaptive_codec.shared_header(40, 32, adaptive=True)
     return [
         encode(),
         encode(entropy_coding=False),
         encode(max_bytes=len(encode()) - 12),
-        shared + encode(header=False),
-        dynamic_codec.encode(piece),
+        shared + encode(headerless=True),
+        adaptive_codec.encode(piece),
     ]
 
 
@@ -93,7 +93,7 @@ def mutate(stream: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("kind", ["", "dynamic_"])
+@pytest.mark.parametrize("kind", ["", "adaptive_"])
 def test_mutated_streams(kind, request):
     codec = request.getfixturevalue(f"{kind}codec")
     streams = request.getfixturevalue(f"{kind}streams")

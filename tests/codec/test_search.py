@@ -5,7 +5,7 @@ import pytest
 
 import tfrnnc
 from tfrnnc.bitstream import EntropyModel, StreamWriter, read_header
-from tfrnnc.bitstream.entropy_model import Head, StepModel
+from tfrnnc.bitstream.entropy_model import Head, IterationModel
 from tfrnnc.codec.encoding import ResidualLoop
 from tfrnnc.codec.search import SSIM_WEIGHT, BitSearch
 from tfrnnc.errors import ConfigError
@@ -30,10 +30,10 @@ def test_streams_of_a_search_decode_to_its_picture(tiny_codec, noise, size):
 
 
 def test_more_effort_costs_less(tiny_codec, noise):
-    """In the first step, whose alternatives are the same; each later one starts elsewhere."""
+    """In the first iteration, whose alternatives are the same; each later one starts elsewhere."""
     image = noise(48, 64)
     costs = [
-        cost(image, next(iter(tiny_codec.encode_steps(image, effort=effort)))[1])
+        cost(image, next(iter(tiny_codec.encode_iterations(image, effort=effort)))[1])
         for effort in (0, 1, 3, 8)
     ]
     assert costs == sorted(costs, reverse=True)
@@ -41,13 +41,16 @@ def test_more_effort_costs_less(tiny_codec, noise):
 
 
 def test_a_trained_model_gains(request):
-    """In both measures, from the first step on."""
+    """In both measures, from the first iteration on."""
     codec = tfrnnc.load()
     photo = read_image(request.config.rootpath / "examples" / "photos" / "chelsea.png")
     photo = photo[100:164, 180:276]
     plain, searched = (
-        [(psnr(photo, picture), block_ssim(photo, picture)) for _, picture in steps]
-        for steps in (codec.encode_steps(photo, 3), codec.encode_steps(photo, 3, effort=2))
+        [(psnr(photo, picture), block_ssim(photo, picture)) for _, picture in iterations]
+        for iterations in (
+            codec.encode_iterations(photo, 3),
+            codec.encode_iterations(photo, 3, effort=2),
+        )
     )
     assert (np.array(searched) > np.array(plain)).all()
     assert searched[0][0] > plain[0][0] + 0.2
@@ -98,7 +101,7 @@ def test_bits_that_cost_less_are_preferred(noise):
         output=np.full((1, 1), -120, np.float32),
         output_bias=np.zeros(1, np.float32),
     )
-    model = EntropyModel(b"test", 1, [StepModel([], [head])])  # It expects -1, everywhere.
+    model = EntropyModel(b"test", 1, [IterationModel([], [head])])  # It expects -1, everywhere.
     image = noise(16, 24)
 
     def decode(plane):
@@ -132,11 +135,13 @@ def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
     loop = ResidualLoop(runtime, image, search=BitSearch(image, runtime.stride, 2))
     planes = []
     for _ in range(3):
-        plane, picture = loop.step()
+        plane, picture = loop.iterate()
         planes.append(plane)
         states = reconstruction = None
-        for step, each in enumerate(planes):
-            reconstruction, states = runtime.decode_step(each, states, reconstruction, step)
+        for iteration, each in enumerate(planes):
+            reconstruction, states = runtime.decode_iteration(
+                each, states, reconstruction, iteration
+            )
         np.testing.assert_allclose(loop._residual, to_float(image) - reconstruction, atol=1e-6)
         assert psnr(image, picture) > 0
 

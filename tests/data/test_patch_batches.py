@@ -69,7 +69,7 @@ def test_seeds_differ():
 
 def test_patches_are_windows_of_the_image_or_their_mirror_image():
     (image,) = random_images((24, 30))
-    batches = PatchBatches([image], batch_size=40, patch_size=16, max_reduce=1)
+    batches = PatchBatches([image], batch_size=40, patch_size=16, max_downscale=1)
     possible = {window.tobytes() for window in windows(image, 16)}
     found = {patch.tobytes() for patch in to_uint8(patches(batches))}
     assert found <= possible
@@ -78,7 +78,7 @@ def test_patches_are_windows_of_the_image_or_their_mirror_image():
 
 def test_every_window_is_drawn():
     (image,) = random_images((10, 11))
-    batches = PatchBatches([image], batch_size=400, patch_size=8, max_reduce=1)
+    batches = PatchBatches([image], batch_size=400, patch_size=8, max_downscale=1)
     possible = {window.tobytes() for window in windows(image, 8)}
     assert {patch.tobytes() for patch in to_uint8(patches(batches))} == possible
 
@@ -86,7 +86,9 @@ def test_every_window_is_drawn():
 @pytest.mark.parametrize("factor", [2, 3])
 def test_reduction_takes_the_mean_of_blocks(factor):
     (image,) = random_images((8 * factor, 8 * factor))
-    batches = PatchBatches([image], batch_size=4, patch_size=8, reduce=factor, max_reduce=factor)
+    batches = PatchBatches(
+        [image], batch_size=4, patch_size=8, min_downscale=factor, max_downscale=factor
+    )
     expected = np.empty((8, 8, 3))
     for y in range(8):
         for x in range(8):
@@ -99,7 +101,7 @@ def test_reduction_takes_the_mean_of_blocks(factor):
 
 
 def test_patches_are_levels_of_8_bits():
-    batches = PatchBatches(random_images((40, 50)), batch_size=4, patch_size=8, reduce=3)
+    batches = PatchBatches(random_images((40, 50)), batch_size=4, patch_size=8, min_downscale=3)
     batch = patches(batches)
     np.testing.assert_array_equal(to_float(to_uint8(batch)), batch)
 
@@ -115,26 +117,28 @@ def ramp(side):
     ("settings", "factors"),
     [
         ({}, {1, 2, 3, 4, 5}),
-        ({"max_reduce": 2}, {1, 2}),
-        ({"reduce": 2, "max_reduce": 3}, {2, 3}),
-        ({"reduce": 4}, {4, 5}),
+        ({"max_downscale": 2}, {1, 2}),
+        ({"min_downscale": 2, "max_downscale": 3}, {2, 3}),
+        ({"min_downscale": 4}, {4, 5}),
         # The least factor wins over the greatest.
-        ({"reduce": 3, "max_reduce": 1}, {3}),
+        ({"min_downscale": 3, "max_downscale": 1}, {3}),
     ],
 )
 def test_factors_that_the_image_allows_are_drawn(settings, factors):
     batches = PatchBatches([ramp(47)], batch_size=100, patch_size=8, **settings)
     reds = to_uint8(patches(batches))[:, :, 0, 0].astype(int)
     # The means of blocks of even size end in .5, which is rounded to even.
-    steps = np.rint((reds[:, -1] - reds[:, 0]) / 7)
-    assert set(steps.astype(int).tolist()) == factors
+    iterations = np.rint((reds[:, -1] - reds[:, 0]) / 7)
+    assert set(iterations.astype(int).tolist()) == factors
 
 
 def test_small_images_are_left_out():
     sizes = [(15, 40), (16, 16), (40, 15), (31, 31), (32, 40)]
     counts = drawn(PatchBatches(flat_images(*sizes), batch_size=100, patch_size=16), 5)
     assert (counts > 0).tolist() == [False, True, False, True, True]
-    counts = drawn(PatchBatches(flat_images(*sizes), batch_size=100, patch_size=16, reduce=2), 5)
+    counts = drawn(
+        PatchBatches(flat_images(*sizes), batch_size=100, patch_size=16, min_downscale=2), 5
+    )
     assert (counts > 0).tolist() == [False, False, False, False, True]
 
 
@@ -150,7 +154,7 @@ def test_the_chance_of_an_image_grows_with_the_root_of_its_area():
     ("sizes", "settings", "least"),
     [
         ([(31, 40), (40, 31)], {"patch_size": 32}, "32"),
-        ([(63, 63)], {"patch_size": 32, "reduce": 2}, "64"),
+        ([(63, 63)], {"patch_size": 32, "min_downscale": 2}, "64"),
         ([], {"patch_size": 32}, "32"),
     ],
 )

@@ -59,7 +59,7 @@ def test_within_is_the_best_file_that_fits(codec):
 @pytest.mark.parametrize("name", ["jpeg", "jpeg444", "jpeg2000", "webp", "jpegxl"])
 def test_at_sizes_is_the_smallest_file_not_under(name):
     codec, pixels = open_codec(name), photo(32, 32)
-    files = [codec.encode(pixels, quality, bare=True) for quality in codec.qualities]
+    files = [codec.encode(pixels, quality, headerless=True) for quality in codec.qualities]
     sizes = [codec.payload_bytes(data) for data in files]
     targets = (64, 128, 300)
     for target, coded in zip(targets, codec.at_sizes(pixels, targets), strict=True):
@@ -70,7 +70,9 @@ def test_at_sizes_is_the_smallest_file_not_under(name):
 
 def test_at_sizes_of_a_flat_image_is_the_largest_file():
     codec, pixels = open_codec("jpeg"), np.full((32, 32, 3), 77, np.uint8)
-    largest = max(codec.payload_bytes(codec.encode(pixels, q, bare=True)) for q in codec.qualities)
+    largest = max(
+        codec.payload_bytes(codec.encode(pixels, q, headerless=True)) for q in codec.qualities
+    )
     assert codec.at_sizes(pixels, [5000])[0].size == largest < 100
 
 
@@ -81,7 +83,7 @@ def test_at_sizes_of_a_flat_image_is_the_largest_file():
 def test_scans_of_jpeg(name):
     codec = open_codec(name)
     for quality in (1, 50, 95):
-        data = codec.encode(photo(48, 40), quality, bare=True)
+        data = codec.encode(photo(48, 40), quality, headerless=True)
         start = data.index(b"\xff\xda")
         header = int.from_bytes(data[start + 2 : start + 4], "big")
         assert data.count(b"\xff\xda") == 1
@@ -102,15 +104,15 @@ def test_scans_of_progressive_jpeg():
 
 def test_progressive_and_baseline_give_the_same_picture():
     codec, pixels = open_codec("jpeg"), photo(300, 200)
-    whole, bare = (codec.encode(pixels, 80, bare) for bare in (False, True))
-    assert len(whole) < len(bare)
-    np.testing.assert_array_equal(codec.decode(whole), codec.decode(bare))
+    whole, headerless = (codec.encode(pixels, 80, headerless) for headerless in (False, True))
+    assert len(whole) < len(headerless)
+    np.testing.assert_array_equal(codec.decode(whole), codec.decode(headerless))
 
 
 def test_tables_do_not_look_like_scans():
     """A table may hold the very bytes of a marker."""
     codec = open_codec("jpeg")
-    data = codec.encode(photo(32, 32), 20, bare=True)
+    data = codec.encode(photo(32, 32), 20, headerless=True)
     comment = b"\xff\xfe\x00\x06\xff\xda\xff\xd9"
     assert codec.payload_bytes(data[:2] + comment + data[2:]) == codec.payload_bytes(data)
 

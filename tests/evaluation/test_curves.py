@@ -30,8 +30,8 @@ def test_bd_rate_by_hand():
 def test_bd_rate_of_a_bend_by_hand():
     """PCHIP's slopes at (0, 0), (1, 1), (2, 3): 0.5, 4/3, 2.5, after Fritsch and Butland.
 
-    A cubic's integral over a unit step is the mean of its ends plus a twelfth of the fall of its
-    slope: 0.5 + (0.5 - 4/3) / 12, and 2 + (4/3 - 2.5) / 12; together 2.5 - 2 / 12.
+    A cubic's integral over a unit iteration is the mean of its ends plus a twelfth of the fall of
+    its slope: 0.5 + (0.5 - 4/3) / 12, and 2 + (4/3 - 2.5) / 12; together 2.5 - 2 / 12.
     """
     logs = np.array([0.0, 1.0, 3.0])
     mean = (2.5 - 2 / 12) / 2

@@ -7,7 +7,7 @@ import pytest
 from conftest import PHOTOS
 
 import tfrnnc
-from tfrnnc.evaluation import Protocol, measure, open_codec
+from tfrnnc.evaluation import EvaluationProtocol, measure, open_codec
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
@@ -24,19 +24,19 @@ def thumbnail():
     return read_image(PHOTOS / "astronaut.png")[60:92, 200:232]
 
 
-def test_sweep_is_every_step_of_one_stream(pixels):
+def test_sweep_is_every_iteration_of_one_stream(pixels):
     codec = tfrnnc.load()
     data = codec.encode(pixels)
     coded = open_codec(DEFAULT_PRESET).sweep(pixels)
-    assert len(coded) == codec.max_steps
-    for step, each in enumerate(coded, start=1):
+    assert len(coded) == codec.max_iterations
+    for iteration, each in enumerate(coded, start=1):
         # The bytes that the picture takes, and not one fewer.
         cut = data[: each.size]
-        assert codec.read_planes(cut, allow_truncated=True).whole_steps == step
-        assert codec.read_planes(cut[:-1], allow_truncated=True).whole_steps < step
-        np.testing.assert_array_equal(each.picture, codec.decode(data, steps=step))
+        assert codec.read_planes(cut, allow_truncated=True).whole_iterations == iteration
+        assert codec.read_planes(cut[:-1], allow_truncated=True).whole_iterations < iteration
+        np.testing.assert_array_equal(each.picture, codec.decode(data, iterations=iteration))
         # A file of its own ends its code with a byte less at best.
-        assert 0 <= each.size - len(codec.encode(pixels, steps=step)) <= 1
+        assert 0 <= each.size - len(codec.encode(pixels, iterations=iteration)) <= 1
     assert coded[-1].size == len(data)
 
 
@@ -52,13 +52,13 @@ def test_sweep_encodes_once(pixels, monkeypatch):
     assert len(calls) == 1
 
 
-def test_at_sizes_is_the_bare_code(thumbnail):
+def test_at_sizes_is_the_headerless_payload(thumbnail):
     codec = tfrnnc.load()
     targets = (16, 50, 128)
     for target, each in zip(
         targets, open_codec(DEFAULT_PRESET).at_sizes(thumbnail, targets), strict=True
     ):
-        data, picture, _ = codec.encode_with_picture(thumbnail, max_bytes=target, header=False)
+        data, picture, _ = codec.encode_with_picture(thumbnail, max_bytes=target, headerless=True)
         assert each.size == len(data) <= target
         np.testing.assert_array_equal(each.picture, picture)
 
@@ -77,13 +77,13 @@ def test_too_few_bytes(pixels):
 
 def test_measures_are_of_the_pictures(pixels, thumbnail):
     codec = open_codec(DEFAULT_PRESET)
-    result = measure(codec, pixels, Protocol("modern", ("psnr", "ssim")))
+    result = measure(codec, pixels, EvaluationProtocol("modern", ("psnr", "ssim")))
     coded = codec.sweep(pixels)
     assert result["bytes"] == [each.size for each in coded]
     assert result["psnr"] == [psnr(pixels, each.picture) for each in coded]
     assert result["ssim"] == [block_ssim(pixels, each.picture) for each in coded]
     assert result["psnr"] == sorted(result["psnr"])
-    paper = measure(codec, thumbnail, Protocol("paper", ("ssim",), (32, 64)))
+    paper = measure(codec, thumbnail, EvaluationProtocol("paper", ("ssim",), (32, 64)))
     assert paper["setting"] == ["32 bytes", "64 bytes"]
     assert paper["ssim"] == sorted(paper["ssim"])
 
@@ -105,10 +105,10 @@ for name in ("keras", "tensorflow", "jax", "torch", "matplotlib", "scipy", "imag
     sys.modules[name] = None
 import numpy as np
 import tfrnnc.cli.evaluate
-from tfrnnc.evaluation import Protocol, measure, open_codec
+from tfrnnc.evaluation import EvaluationProtocol, measure, open_codec
 image = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
 for name in ("conv_lstm_small", "jpeg", "jpeg2000", "webp"):
-    assert measure(open_codec(name), image, Protocol("paper", ("psnr",), (64,)))["bytes"]
+    assert measure(open_codec(name), image, EvaluationProtocol("paper", ("psnr",), (64,)))["bytes"]
 """
 
 

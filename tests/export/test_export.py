@@ -32,28 +32,28 @@ FC_LAYOUT = {
 }
 
 
-def test_saved_models_are_the_steps(tiny_folder, tmp_path):
+def test_saved_models_are_the_iterations(tiny_folder, tmp_path):
     model = load_model(tiny_folder)
-    steps = export_saved_models(model, tmp_path)
+    iterations = export_saved_models(model, tmp_path)
     stages = [*model.encoders, *model.decoders]
-    assert len(steps) == len(stages)
-    assert steps[0].folder.name == "encoder_1"
+    assert len(iterations) == len(stages)
+    assert iterations[0].folder.name == "encoder_1"
     rng = np.random.default_rng(0)
-    for step, stage in zip(steps, stages, strict=True):
+    for iteration, stage in zip(iterations, stages, strict=True):
         size = (3 * model.stride, 2 * model.stride)
         inputs = {
             tensor.name: rng.normal(size=(1, *tensor.spatial_shape(size), tensor.channels)).astype(
                 np.float32
             )
-            for tensor in step.inputs
+            for tensor in iteration.inputs
         }
-        function = tf.saved_model.load(str(step.folder)).signatures["serving_default"]
+        function = tf.saved_model.load(str(iteration.folder)).signatures["serving_default"]
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
         first, *states = inputs.values()
         expected, new_states = stage(first, states)
-        assert next(iter(inputs)) == ("residual" if step.kind == "encoder" else "bits")
-        assert set(outputs) == {tensor.name for tensor in step.outputs}
-        for tensor, value in zip(step.outputs, [expected, *new_states], strict=True):
+        assert next(iter(inputs)) == ("residual" if iteration.kind == "encoder" else "bits")
+        assert set(outputs) == {tensor.name for tensor in iteration.outputs}
+        for tensor, value in zip(iteration.outputs, [expected, *new_states], strict=True):
             assert outputs[tensor.name].shape == (
                 1,
                 *tensor.spatial_shape(size),
@@ -69,7 +69,7 @@ def test_manifest_describes_the_files(tiny_folder):
     assert [file.name for file in manifest.encoders] == [
         f"encoder_{number}.tflite" for number in range(1, stages + 1)
     ]
-    assert (manifest.stride, manifest.bits, manifest.steps) == (model.stride, model.bits, 3)
+    assert (manifest.stride, manifest.bits, manifest.iterations) == (model.stride, model.bits, 3)
     assert manifest.reconstruction == model.reconstruction
     for file in (*manifest.encoders, *manifest.decoders):
         content = (tiny_folder / file.name).read_bytes()
@@ -89,16 +89,16 @@ def test_manifest_describes_the_files(tiny_folder):
         assert not signatures
 
 
-def test_states_alone_are_those_of_the_whole_step(tmp_path):
+def test_states_alone_are_those_of_the_whole_iteration(tmp_path):
     model = model_from_config(tiny_config("conv_lstm"))
-    (*_, step) = export_saved_models(model, tmp_path / "saved", size=(16, 24))
-    signatures = tf.saved_model.load(str(step.folder)).signatures
+    (*_, iteration) = export_saved_models(model, tmp_path / "saved", size=(16, 24))
+    signatures = tf.saved_model.load(str(iteration.folder)).signatures
     export_tflite(model, tmp_path, size=(16, 24))
     interpreter = Interpreter(str(tmp_path / "decoder_1.tflite"))
     rng = np.random.default_rng(0)
     inputs = {
         tensor.name: rng.normal(size=(1, *tensor.spatial_shape((16, 24)), tensor.channels))
-        for tensor in step.inputs
+        for tensor in iteration.inputs
     }
     inputs = {name: value.astype(np.float32) for name, value in inputs.items()}
     for run in (interpreter.get_signature_runner, lambda name: signatures[name]):
@@ -160,12 +160,14 @@ def test_a_file_that_lost_its_weights_is_refused(tmp_path):
             self.stage = stage
 
         @tf.function(input_signature=[tf.TensorSpec((1, 16, 16, 3))])
-        def step(self, residual):
+        def iteration(self, residual):
             return {"logits": self.stage(residual, self.stage.initial_states(1, 16, 16))[0]}
 
     module = Forgetful()
     tf.saved_model.save(
-        module, str(tmp_path), signatures={"serving_default": module.step.get_concrete_function()}
+        module,
+        str(tmp_path),
+        signatures={"serving_default": module.iteration.get_concrete_function()},
     )
     content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert()
     with pytest.raises(ModelError, match=r"x\.tflite: .*lost on the way"):
@@ -193,7 +195,7 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
     assert "12 images: 0 bits" in result.stdout
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["parity"]["images"] == 12
-    assert tfrnnc.load(tmp_path / "out").max_steps == 3
+    assert tfrnnc.load(tmp_path / "out").max_iterations == 3
 
     run(tiny_model_folder, tmp_path / "saved", "--target", "savedmodel")
     assert (tmp_path / "saved" / "decoder_1" / "saved_model.pb").is_file()
@@ -216,7 +218,7 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
 )
 def test_an_optimised_model(words, report, image_folder, tmp_path, noise):
     keras.utils.set_random_seed(3)
-    trained = model_from_config({"arch": "fc", **FC_LAYOUT, "steps": 1})
+    trained = model_from_config({"arch": "fc", **FC_LAYOUT, "iterations": 1})
     save_model(trained, tmp_path / "trained")
     words = [tmp_path / "trained", tmp_path / "out", "--optimize", *words, "--data", image_folder]
     result = CliRunner().invoke(main, list(map(str, words)))

@@ -55,7 +55,7 @@ LAYOUTS = {
 @pytest.fixture(scope="module", params=LAYOUTS)
 def model(request):
     keras.utils.set_random_seed(5)
-    return model_from_config({"arch": request.param, **LAYOUTS[request.param], "steps": 2})
+    return model_from_config({"arch": request.param, **LAYOUTS[request.param], "iterations": 2})
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
     assert saved > 0.9 * kernels * (1 - QUANTIZATIONS[quantize].weight_bits / 32) - 20_000
 
     parity = manifest.parity
-    bits = parity["bits_per_step"]
+    bits = parity["bits_per_iteration"]
     float_arithmetic = QUANTIZATIONS[quantize].arithmetic == "float32"
     # Logits of random weights lie near zero: more bits differ than with a trained model.
     assert max(parity["bits_differing"]) <= bits * (0.03 if float_arithmetic else 0.25)
@@ -114,11 +114,13 @@ def test_roll_out_is_what_encoding_does(arch, pieces):
     model = model_from_config(tiny_config(arch))
     encoders, decoders = roll_out(model, pieces[:2])
     assert len(encoders) == len(model.encoders)
-    assert sum(map(len, encoders)) == sum(map(len, decoders)) == 2 * model.steps
+    assert sum(map(len, encoders)) == sum(map(len, decoders)) == 2 * model.iterations
     codec = tfrnnc.Codec(tfrnnc.runtimes.keras_runtime.KerasRuntime(model))
-    planes = [plane for plane, _ in codec.encode_steps(pieces[0])]
-    for step, plane in enumerate(planes):
-        bits = decoders[step if len(decoders) > 1 else 0][step if len(decoders) == 1 else 0]["bits"]
+    planes = [plane for plane, _ in codec.encode_iterations(pieces[0])]
+    for iteration, plane in enumerate(planes):
+        bits = decoders[iteration if len(decoders) > 1 else 0][
+            iteration if len(decoders) == 1 else 0
+        ]["bits"]
         np.testing.assert_array_equal(bits[0], plane)
 
 
@@ -141,7 +143,7 @@ def test_command(tiny_model_folder, image_folder, tmp_path):
 
     calibrated = ("--quantize", "int8", "--calibration", image_folder, "--size", "32x32")
     result = run(tiny_model_folder, tmp_path / "a", *calibrated, "--images", image_folder)
-    assert "dB lost at the worst step" in result.stdout
+    assert "dB lost at the worst iteration" in result.stdout
     manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
     assert (manifest["quantization"], manifest["size"]) == ("int8", [32, 32])
     assert manifest["parity"]["images"] == 12

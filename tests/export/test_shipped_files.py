@@ -115,10 +115,12 @@ def test_no_further_from_keras_than_the_manifest_says(folder, model):
     images = [next(pieces) for pieces in make.golden_images(manifest.size or (64, 96)).values()]
     parity = measure_parity(load_model(folder) if manifest.size is None else model, folder, images)
     said = manifest.parity
-    bits = parity["bits_per_step"]
+    bits = parity["bits_per_iteration"]
     # A share measured on a few images scatters around that of many.
     for found, expected in zip(parity["bits_differing"], said["bits_differing"], strict=True):
-        assert found / bits <= 2 * expected / said["bits_per_step"] + (0.01 if expected else 2e-4)
+        assert found / bits <= 2 * expected / said["bits_per_iteration"] + (
+            0.01 if expected else 2e-4
+        )
     assert parity["max_difference"] <= 1.5 * said["max_difference"]
     for found, expected in zip(
         parity["psnr_lost_decoding"], said["psnr_lost_decoding"], strict=True

@@ -18,7 +18,9 @@ def main(folder: str) -> None:
         stream = bytes.fromhex(entry["stream"])
         _, offset = read_header(stream)
         seeds[f"stream_{number}"] = bytes([RAW]) + stream
-        fields = bytes([stream[2], entry["width"] & 0x7F, entry["height"] & 0x7F, entry["steps"]])
+        fields = bytes(
+            [stream[2], entry["width"] & 0x7F, entry["height"] & 0x7F, entry["iterations"]]
+        )
         seeds[f"code_{number}"] = bytes([WITH_HEADER]) + fields + stream[offset:]
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, seed in seeds.items():

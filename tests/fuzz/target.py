@@ -63,14 +63,14 @@ def check_stream(data: bytes) -> None:
         assert len(found.planes) <= len(partial.planes)
         for plane, other in zip(found.planes, partial.planes, strict=False):
             np.testing.assert_array_equal(plane, other)
-    if partial.header.version == 2 and partial.whole_steps:
+    if partial.header.version == 2 and partial.whole_iterations:
         model = MODEL if partial.header.entropy_coded else None
         writer = StreamWriter(partial.header, STRIDE, MODEL.bits, model)
-        for plane in partial.planes[: partial.whole_steps]:
+        for plane in partial.planes[: partial.whole_iterations]:
             writer.add(plane)
         again = _read(writer.whole())
-        assert again.whole_steps == partial.whole_steps
-        np.testing.assert_array_equal(again.planes, partial.planes[: partial.whole_steps])
+        assert again.whole_iterations == partial.whole_iterations
+        np.testing.assert_array_equal(again.planes, partial.planes[: partial.whole_iterations])
 
 
 def check_entropy_model(content: bytes) -> None:
@@ -101,17 +101,17 @@ def _read(data: bytes, **settings) -> Planes:
 def _check_planes(found: Planes, data: bytes) -> None:
     header, offset = read_header(data)
     assert header == found.header
-    assert 1 <= len(found.planes) <= header.steps
-    assert found.whole_steps in (len(found.planes), len(found.planes) - 1)
-    assert len(found.ends) == found.whole_steps
+    assert 1 <= len(found.planes) <= header.iterations
+    assert found.whole_iterations in (len(found.planes), len(found.planes) - 1)
+    assert len(found.ends) == found.whole_iterations
     assert all(offset < end <= len(data) for end in found.ends)
     assert found.ends == sorted(found.ends)
     for number, plane in enumerate(found.planes, start=1):
         assert plane.shape == header.plane_shape(STRIDE, MODEL.bits)
-        whole = number <= found.whole_steps and not header.dynamic
+        whole = number <= found.whole_iterations and not header.adaptive
         assert set(np.unique(plane)) <= ({-1, 1} if whole else {-1, 0, 1})
-    if header.dynamic:
+    if header.adaptive:
         taken = [plane.any(axis=2) for plane in found.planes]
         assert all(not (after & ~before).any() for before, after in pairwise(taken))
-        for plane in found.planes[: found.whole_steps]:
+        for plane in found.planes[: found.whole_iterations]:
             assert (plane.any(axis=2) == plane.all(axis=2)).all()

@@ -140,7 +140,7 @@ def test_only_fit_filters(filtered, transforms):
         ("conv 3x3/4 s2", "conv_lstm 3x3/4"),
         2,
         ("conv_lstm 3x3/4", "conv 3x3/5", "deconv 2x2/3 s2"),
-        steps=2,
+        iterations=2,
     )
     (images,) = arrays((2, 16, 16, 3))
     images = np.clip(images, -0.9, 0.9)
@@ -149,5 +149,5 @@ def test_only_fit_filters(filtered, transforms):
     model.predict_on_batch(images)
     assert not filtered
     model.train_on_batch(images)
-    assert len(transforms) == 3  # A kernel each, though there are two steps.
+    assert len(transforms) == 3  # A kernel each, though there are two iterations.
     assert [shape[1:] for shape in filtered[:3]] == [(8, 8, 4), (8, 8, 2), (8, 8, 4)]

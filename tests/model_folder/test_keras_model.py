@@ -62,7 +62,7 @@ def test_saving_again_replaces_the_model(saved):
 
 
 def test_no_optimiser_state_is_saved(tmp_path):
-    model = tiny_model("fc_lstm", steps=1)
+    model = tiny_model("fc_lstm", iterations=1)
     model.compile(optimizer="adam", jit_compile=False)
     model.fit(random_images(), epochs=1, verbose=0)
     save_model(model, tmp_path)
@@ -78,14 +78,14 @@ def test_no_optimiser_state_is_saved(tmp_path):
 
 @pytest.mark.parametrize("arch", ALL)
 def test_config_names_all_that_makes_the_model(arch):
-    model = tiny_model(arch, steps=2)
+    model = tiny_model(arch, iterations=2)
     config = json.loads(json.dumps(model_config(model)))
     assert model_config(model_from_config(config)) == config
 
 
 def test_left_out_settings_are_the_papers():
     model = model_from_config({"arch": "fc"})
-    assert (model.bits, model.steps, model.stage_weights) == (8, 16, "distinct")
+    assert (model.bits, model.iterations, model.stage_weights) == (8, 16, "distinct")
 
 
 @pytest.mark.parametrize("arch", ALL)
@@ -116,7 +116,7 @@ def test_id_depends_on_the_weights_and_not_on_names(arch):
 
 
 def test_id_does_not_change_in_use_and_changes_in_training():
-    model = tiny_model("fc_lstm", steps=1)
+    model = tiny_model("fc_lstm", iterations=1)
     before = model_id(model)
     model(random_images())
     model(random_images(), training=True)
@@ -134,17 +134,17 @@ def test_id_of_a_frozen_model_covers_the_weights():
 
 
 @pytest.mark.parametrize("arch", ALL)
-def test_id_ignores_how_many_steps_share_the_weights(arch):
-    few = tiny_model(arch, steps=2, stage_weights="shared")
-    many = tiny_model(arch, steps=5, stage_weights="shared")
+def test_id_ignores_how_many_iterations_share_the_weights(arch):
+    few = tiny_model(arch, iterations=2, stage_weights="shared")
+    many = tiny_model(arch, iterations=5, stage_weights="shared")
     many.set_weights(few.get_weights())
     assert model_id(many) == model_id(few)
 
 
 @pytest.mark.parametrize("arch", ["conv", "fc"])
-def test_id_depends_on_the_steps_where_each_has_its_own_weights(arch):
-    few = tiny_model(arch, steps=2)
-    many = tiny_model(arch, steps=3)
+def test_id_depends_on_the_iterations_where_each_has_its_own_weights(arch):
+    few = tiny_model(arch, iterations=2)
+    many = tiny_model(arch, iterations=3)
     for kind in ("encoders", "decoders"):
         for stage, twin in zip(getattr(few, kind), getattr(many, kind), strict=False):
             twin.set_weights(stage.get_weights())
@@ -153,9 +153,9 @@ def test_id_depends_on_the_steps_where_each_has_its_own_weights(arch):
 
 def test_id_tells_shared_from_distinct_weights_and_layouts_apart():
     models = [
-        tiny_model("fc", steps=1, stage_weights="shared"),
-        tiny_model("fc", steps=1, stage_weights="distinct"),
-        tiny_model("fc", steps=1, encoder=["space_to_depth 8", "dense 16 linear"]),
+        tiny_model("fc", iterations=1, stage_weights="shared"),
+        tiny_model("fc", iterations=1, stage_weights="distinct"),
+        tiny_model("fc", iterations=1, encoder=["space_to_depth 8", "dense 16 linear"]),
     ]
     for model in models[1:]:
         model.set_weights(models[0].get_weights())
@@ -169,7 +169,7 @@ def test_id_tells_shared_from_distinct_weights_and_layouts_apart():
         ({"arch": "rnn"}, "unknown architecture 'rnn'; there are fc, fc_lstm, conv, conv_lstm"),
         ({"arch": "fc", "layers": 3}, "unknown settings .'layers'."),
         ({"arch": "fc", "seed": 1}, "unknown settings .'seed'."),
-        ({"arch": "fc", "steps": 0}, "steps"),
+        ({"arch": "fc", "iterations": 0}, "iterations"),
         ({"arch": "fc", "bits": 2.5}, "bits"),
         ({"arch": "conv", "encoder": ["conv 3x3"]}, "conv 3x3"),
         ({"arch": "conv_lstm", "stage_weights": "distinct"}, "shares its weights"),
@@ -202,7 +202,7 @@ def test_a_broken_config_is_named(saved, text):
         ({"arch": "rnn"}, "rnn"),
         ({"arch": []}, ""),
         ({"layers": 3}, "layers"),
-        ({"steps": "3"}, "steps"),
+        ({"iterations": "3"}, "iterations"),
         ({"encoder": 3}, ""),
         ({"encoder": "dense 4"}, ""),
         ({"decoder": ["dense 0"]}, "dense 0"),
@@ -243,8 +243,8 @@ def test_broken_weights_are_named(saved, damage):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"steps": 2},
-        {"steps": 4},
+        {"iterations": 2},
+        {"iterations": 4},
         {"stage_weights": "shared"},
         {"encoder": WIDER},
         {"encoder": DEEPER},

@@ -34,16 +34,16 @@ def test_keras_and_the_integers_agree_to_the_bit(network, shape):
     model = network.to_entropy_model(b"test")
     planes = planes_of(shape, network.bits)
     logits = np.asarray(network(planes[None].astype(np.float32)))[0]
-    for step, plane in enumerate(planes):
+    for iteration, plane in enumerate(planes):
         known = np.zeros_like(plane)
         found = np.zeros((plane[..., 0].size, network.bits), int)
-        for part in model.passes(list(planes[:step]), known):
-            found[part.cells, part.channels] = part.probabilities
+        for part in model.passes(list(planes[:iteration]), known):
+            found[part.locations, part.channels] = part.probabilities
             target = known.reshape(found.shape)
-            target[part.cells, part.channels] = plane.reshape(found.shape)[
-                part.cells, part.channels
+            target[part.locations, part.channels] = plane.reshape(found.shape)[
+                part.locations, part.channels
             ]
-        index = np.rint(logits[step] / LOGIT_UNIT - 0.5).astype(int) + 128
+        index = np.rint(logits[iteration] / LOGIT_UNIT - 0.5).astype(int) + 128
         np.testing.assert_array_equal(PROBABILITIES[index].reshape(found.shape), found)
         assert len(np.unique(found)) > 1 or found.size == 1
 
@@ -52,7 +52,7 @@ def test_the_file_is_the_same_model(network):
     content = network.to_entropy_model(b"test").to_bytes()
     again = EntropyModel.from_bytes(content)
     assert again.to_bytes() == content
-    assert (again.codec_id, again.bits, len(again.steps)) == (b"test", network.bits, 3)
+    assert (again.codec_id, again.bits, len(again.iterations)) == (b"test", network.bits, 3)
 
 
 def test_gradients_reach_every_weight(network):
@@ -65,14 +65,14 @@ def test_gradients_reach_every_weight(network):
         for before, after in zip(weights, network.get_weights(), strict=True)
     ]
     names = [weight.path for weight in network.weights]
-    # The layers that see earlier steps have a bias that is not used.
+    # The layers that see earlier iterations have a bias that is not used.
     unused = [name for name, did in zip(names, moved, strict=True) if not did]
     assert all("from_context" in name and name.endswith("bias") for name in unused)
     network.set_weights(weights)
 
 
 def test_it_learns_what_there_is_to_learn():
-    """Bits that repeat the step before, and neighbours, end at a fraction of a bit."""
+    """Bits that repeat the iteration before, and neighbours, end at a fraction of a bit."""
     rng = np.random.default_rng(1)
     keras.utils.set_random_seed(1)
     network = EntropyNetwork(2, 4, groups=2, hidden=8, width=8)
@@ -87,7 +87,7 @@ def test_weights_that_cannot_be_summed_exactly():
     network = EntropyNetwork(2, 255, groups=1, hidden=999, width=1)
     network.contexts[0][1].kernel.assign(np.ones_like(network.contexts[0][1].kernel))
     assert EXACT < 9 * 999 * 127 * 255
-    with pytest.raises(ModelError, match="step 2"):
+    with pytest.raises(ModelError, match="iteration 2"):
         network.to_entropy_model(b"test")
 
 

@@ -98,7 +98,7 @@ def _seeded():
 
 
 @pytest.mark.parametrize(
-    ("arch", "layout", "steps", "stage_weights", "parameters"),
+    ("arch", "layout", "iterations", "stage_weights", "parameters"),
     [
         ("fc", "paper", 16, "shared", FC_STAGE),
         ("fc", "paper", 2, "distinct", 2 * FC_STAGE),
@@ -111,9 +111,9 @@ def _seeded():
         ("conv_lstm", "small", 8, "shared", SMALL_CONV_LSTM),
     ],
 )
-def test_parameter_count(arch, layout, steps, stage_weights, parameters):
+def test_parameter_count(arch, layout, iterations, stage_weights, parameters):
     codec = ARCHITECTURES[arch]
-    model = codec(*codec.layouts[layout], steps=steps, stage_weights=stage_weights)
+    model = codec(*codec.layouts[layout], iterations=iterations, stage_weights=stage_weights)
     assert sum(math.prod(each.shape) for each in model.trainable_variables) == parameters
     assert model.count_params() == parameters
 
@@ -132,10 +132,10 @@ def test_the_small_conv_lstm_has_1_3_million_parameters():
         ("conv_lstm", "small", (4, 4, 8)),
     ],
 )
-def test_a_step_takes_128_bits_for_32x32(arch, layout, grid):
+def test_a_iteration_takes_128_bits_for_32x32(arch, layout, grid):
     codec = ARCHITECTURES[arch]
-    model = codec(*codec.layouts[layout], steps=1)
-    logits, _ = model.encode_step(
+    model = codec(*codec.layouts[layout], iterations=1)
+    logits, _ = model.encode_iteration(
         random_images(1, 32, 32), model.initial_encoder_states(1, 32, 32), 0
     )
     assert tuple(logits.shape) == (1, *grid)
@@ -145,7 +145,7 @@ def test_a_step_takes_128_bits_for_32x32(arch, layout, grid):
 
 @pytest.mark.parametrize("codec", [FC, FCLSTM, Conv, ConvLSTM])
 def test_the_default_is_the_papers_layout_with_the_better_weights(codec):
-    model = codec(steps=1)
+    model = codec(iterations=1)
     layout = Layout(tuple(model.encoder_layout), model.bits, tuple(model.decoder_layout))
     assert layout == codec.layouts["paper"]
     assert model.stage_weights == ("distinct" if codec.arch in WITHOUT_MEMORY else "shared")
@@ -158,10 +158,10 @@ def loop(model, images, additive):
     decoder_states = model.initial_decoder_states(batch, height, width)
     residual = images
     predictions, reconstructions = [], []
-    for step in range(model.steps):
-        logits, encoder_states = model.encode_step(residual, encoder_states, step)
+    for iteration in range(model.iterations):
+        logits, encoder_states = model.encode_iteration(residual, encoder_states, iteration)
         bits = np.where(np.asarray(logits) < 0, -1, 1).astype(np.float32)
-        prediction, decoder_states = model.decode_step(bits, decoder_states, step)
+        prediction, decoder_states = model.decode_iteration(bits, decoder_states, iteration)
         predictions.append(np.asarray(prediction))
         reconstructions.append(sum(predictions) if additive else predictions[-1])
         residual = images - reconstructions[-1]
@@ -169,10 +169,10 @@ def loop(model, images, additive):
 
 
 @pytest.mark.parametrize(("arch", "stage_weights"), VARIANTS)
-def test_equals_a_loop_over_the_steps(arch, stage_weights):
+def test_equals_a_loop_over_the_iterations(arch, stage_weights):
     codec = ARCHITECTURES[arch]
-    model = codec(*codec.layouts["small"], steps=3, stage_weights=stage_weights)
-    # Fresh weights predict next to nothing, so that no bit would depend on the steps before.
+    model = codec(*codec.layouts["small"], iterations=3, stage_weights=stage_weights)
+    # Fresh weights predict next to nothing, so that no bit would depend on the iterations before.
     model.set_weights([3 * weight for weight in model.get_weights()])
     images = random_images(2, 16, 24)
     outputs = model(images)
@@ -181,7 +181,7 @@ def test_equals_a_loop_over_the_steps(arch, stage_weights):
 
 
 @pytest.mark.parametrize(("arch", "stage_weights"), VARIANTS)
-def test_which_steps_share_a_stage(arch, stage_weights):
+def test_which_iterations_share_a_stage(arch, stage_weights):
     model = tiny_model(arch, stage_weights=stage_weights)
     stages = 1 if stage_weights == "shared" else 3
     assert (len(model.encoders), len(model.decoders)) == (stages, stages)
@@ -239,7 +239,7 @@ def test_bits_are_random_in_training_only(arch):
 
 
 @pytest.mark.parametrize("arch", ALL)
-def test_loss_is_the_mean_square_of_the_residuals_of_all_steps(arch):
+def test_loss_is_the_mean_square_of_the_residuals_of_all_iterations(arch):
     model = tiny_model(arch)
     images = random_images(4, 16, 24)
     residuals = images[:, None].astype(np.float64) - np.asarray(model(images))
@@ -290,7 +290,7 @@ def test_gradients_reach_every_weight_in_training(arch, stage_weights):
 
 
 def test_a_few_batches_of_fit_lower_the_loss():
-    model = tiny_model("fc_lstm", steps=2, seed=1)
+    model = tiny_model("fc_lstm", iterations=2, seed=1)
     images = random_images(1, 1, 1) * np.ones((8, 16, 16, 1), np.float32)
     model.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
     losses = model.fit(images, epochs=8, batch_size=4, verbose=0).history["loss"]
@@ -305,7 +305,7 @@ def test_the_training_step_is_traced_once():
             calls.append(tuple(images.shape))
             return super().call(images, training)
 
-    model = Counted(**TINY_LAYOUTS["conv_lstm"], steps=2)
+    model = Counted(**TINY_LAYOUTS["conv_lstm"], iterations=2)
     optimizer = keras.optimizers.Adam()
     model.compile(optimizer=optimizer, jit_compile=False)
     # With the optimiser's variables made beforehand, as the trainer does, the first trace makes
@@ -335,12 +335,12 @@ def test_survives_a_keras_file(arch, stage_weights, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"steps": 0},
-        {"steps": -1},
-        {"steps": 256},
-        {"steps": 2.0},
-        {"steps": "2"},
-        {"steps": None},
+        {"iterations": 0},
+        {"iterations": -1},
+        {"iterations": 256},
+        {"iterations": 2.0},
+        {"iterations": "2"},
+        {"iterations": None},
         {"bits": 0},
         {"bits": -2},
         {"bits": 1.5},

@@ -16,7 +16,7 @@ from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of
 
 
 def ssim_of(name) -> list[float]:
-    """The SSIM after each step that a preset's card tells."""
+    """The SSIM after each iteration that a preset's card tells."""
     card = (model_folder(name) / "MODEL_CARD.md").read_text()
     quality = card.split("## Quality")[1].split("## ")[0]
     return [float(row.split("|")[5]) for row in re.findall(r"^\| \d.*", quality, re.M)]
@@ -40,7 +40,7 @@ def test_it_has_its_card_and_log(name):
     with (folder / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert min(float(row["val_loss"]) for row in rows) < 0.15
-    assert len(ssim_of(name)) == config["steps"]
+    assert len(ssim_of(name)) == config["iterations"]
 
 
 def test_it_is_found_by_its_identity(name):
@@ -48,10 +48,11 @@ def test_it_is_found_by_its_identity(name):
     assert preset_of(b"\0\0\0\0") is None
 
 
-def test_every_step_improves_a_real_photo(name, photo):
+def test_every_iteration_improves_a_real_photo(name, photo):
     codec = tfrnnc.load(name)
     qualities = [psnr(photo, picture) for picture in codec.decode_progressive(codec.encode(photo))]
-    # Without memory and with the same weights at each step there is little to gain after the first.
+    # Without memory and with the same weights at each iteration there is little to gain after the
+    # first.
     least = -0.1 if name.endswith("_shared") else 0
     assert np.diff(qualities).min() > least
     assert qualities[-1] > (28 if name == DEFAULT_PRESET else 20)
@@ -82,14 +83,14 @@ def test_golden_stream_decodes_as_ever(name, version, request):
     assert np.abs(picture.astype(int) - expected).max() <= 1
 
 
-def test_a_golden_dynamic_stream(request):
-    """Of a model whose locations depend on each other, made with `--psnr 28 --dynamic`."""
+def test_a_golden_adaptive_stream(request):
+    """Of a model whose locations depend on each other, made with `--psnr 28 --adaptive`."""
     golden = request.config.rootpath / "tests" / "golden"
     stream = (golden / f"{DEFAULT_PRESET}_dynamic.rnnc").read_bytes()
     codec = tfrnnc.load(DEFAULT_PRESET)
-    assert read_header(stream)[0].dynamic
-    steps = codec.read_planes(stream).steps_taken
-    assert (steps.min(), steps.max()) == (1, 5)
+    assert read_header(stream)[0].adaptive
+    iterations = codec.read_planes(stream).iterations_taken
+    assert (iterations.min(), iterations.max()) == (1, 5)
     expected = read_image(golden / f"{DEFAULT_PRESET}_dynamic.png")
     assert np.abs(codec.decode(stream).astype(int) - expected).max() <= 1
     assert psnr(read_image(golden / "photo.png"), expected) == pytest.approx(28, abs=0.05)
@@ -130,7 +131,7 @@ def test_entropy_coding_pays(photo):
 
 
 def test_the_order_of_the_architectures_is_the_papers():
-    """Memory pays, and so do weights of each step's own; of the cards' SSIM at 64 bytes."""
+    """Memory pays, and so do weights of each iteration's own; of the cards' SSIM at 64 bytes."""
     at_64 = {name: ssim_of(name)[3] for name in tfrnnc.list_presets()}
     assert at_64["conv_lstm_small"] > at_64["fc_lstm_small"]
     for kind in ("conv", "fc"):

@@ -35,7 +35,7 @@ def test_parity_is_measured(tiny_folder, noise):
     assert parity["images"] == 2
     assert parity["bits_differing"] == [0, 0, 0]
     locations = (256 + (12 if model.stride == 4 else 16) * 24) // model.stride**2
-    assert parity["bits_per_step"] == locations * model.bits
+    assert parity["bits_per_iteration"] == locations * model.bits
     assert parity["max_difference"] < 1e-5
     assert parity["max_level_difference"] <= 1
 
@@ -58,16 +58,16 @@ def test_decoding_leaves_out_the_pictures_before_the_last(tiny_folder, noise, mo
     data = codec.encode(noise(16, 24))
     *_, expected = codec.decode_progressive(data)
     calls = []
-    for name in ("decode_step", "decode_states"):
+    for name in ("decode_iteration", "decode_states"):
         function = getattr(codec.runtime, name)
         monkeypatch.setattr(
             codec.runtime, name, lambda *args, f=function, n=name: calls.append(n) or f(*args)
         )
     np.testing.assert_array_equal(codec.decode(data), expected)
-    if codec.runtime.one_shot:
-        assert calls == ["decode_states", "decode_states", "decode_step"]
+    if codec.runtime.reconstruction == "one_shot":
+        assert calls == ["decode_states", "decode_states", "decode_iteration"]
     else:
-        assert calls == ["decode_step"] * 3
+        assert calls == ["decode_iteration"] * 3
 
 
 @pytest.mark.parametrize("size", [(16, 24), (1200, 1000)])
@@ -78,9 +78,9 @@ def test_states_without_the_picture_are_the_same(tiny_folder, noise, size):
     plane = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), shape)
     for runtime in (litert, keras) if size == (16, 24) else (litert,):
         states = expected = None
-        for step in range(2):
-            states = runtime.decode_states(plane, states, step)
-            _, expected = runtime.decode_step(plane, expected, None, step)
+        for iteration in range(2):
+            states = runtime.decode_states(plane, states, iteration)
+            _, expected = runtime.decode_iteration(plane, expected, None, iteration)
             for found, wanted in zip(states, expected, strict=True):
                 np.testing.assert_array_equal(found, wanted)
 
@@ -93,7 +93,7 @@ def test_files_without_the_second_signature(tiny_model_folder, noise, tmp_path, 
     export_tflite(model, tmp_path / "earlier")
     now, earlier = tfrnnc.load(tmp_path / "now"), tfrnnc.load(tmp_path / "earlier")
     for size in [(16, 24), (1200, 1000)]:
-        data = now.encode(noise(*size), steps=2)
+        data = now.encode(noise(*size), iterations=2)
         np.testing.assert_array_equal(earlier.decode(data), now.decode(data))
 
 

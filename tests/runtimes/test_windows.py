@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfrnnc
-from tfrnnc.codec import litert_runtime
 from tfrnnc.errors import ConfigError
 from tfrnnc.export.tflite import export_tflite
 from tfrnnc.model_folder.keras_model import model_from_config
 from tfrnnc.model_folder.manifest import Manifest
 from tfrnnc.models import Stage
+from tfrnnc.runtimes import litert_runtime
 from tfrnnc.runtimes.windows import count, cut, even
 
 
@@ -46,7 +46,7 @@ def test_even_windows_cover_the_axis_with_as_few(length, most, margin, stride):
 
 
 @pytest.mark.parametrize(
-    ("layout", "location", "reach"),
+    ("layout", "location", "margin"),
     [
         (["conv 3x3/8 s2", "conv_lstm 3x3/8 s2", "conv_lstm 3x3/8 s2"], 1, 8),
         (["conv 1x1/8", "conv_lstm 3x3/8", "depth_to_space 2", "conv 3x3/48"], 8, 12),
@@ -57,8 +57,8 @@ def test_even_windows_cover_the_axis_with_as_few(length, most, margin, stride):
         (["space_to_depth 8", "dense 8", "lstm 8"], 1, 0),
     ],
 )
-def test_reach(layout, location, reach):
-    assert Stage(layout).reach(location) == reach
+def test_margin(layout, location, margin):
+    assert Stage(layout).margin(location) == margin
 
 
 # Kernels that are even, greater than needed, and recurrent in space.
@@ -67,7 +67,7 @@ WIDE = {
     "encoder": ["conv 5x5/4 s2", "conv_lstm 4x4/4 s2 h3", "conv_lstm 3x3/4 s1 h5"],
     "bits": 4,
     "decoder": ["deconv_lstm 4x4/4 s2 h3", "deconv 3x3/4 s2", "conv 3x3/3"],
-    "steps": 3,
+    "iterations": 3,
 }
 
 
@@ -81,11 +81,11 @@ def wide_folder(tmp_path_factory):
 
 def assert_same(folder, other_folder, image):
     at_once, windows = tfrnnc.load(folder), tfrnnc.load(other_folder, threads=3)
-    expected = list(at_once.encode_steps(image))
+    expected = list(at_once.encode_iterations(image))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(litert_runtime, "MAX_PIXELS_AT_ONCE", 1)
         patch.setattr(litert_runtime, "WINDOW_SIDE", 40)
-        found = list(windows.encode_steps(image))
+        found = list(windows.encode_iterations(image))
     for (plane, picture), (other_plane, other_picture) in zip(expected, found, strict=True):
         np.testing.assert_array_equal(plane, other_plane)
         assert np.abs(picture.astype(int) - other_picture).max() <= 1
@@ -99,7 +99,7 @@ def test_windows_give_the_same(tiny_folder, noise, size):
 @pytest.mark.parametrize("size", [(136, 104), (33, 200)])
 def test_windows_give_the_same_with_wide_kernels(wide_folder, noise, size):
     manifest = Manifest.read(wide_folder)
-    assert (manifest.encoders[0].reach, manifest.decoders[0].reach) == (8, 4)
+    assert (manifest.encoders[0].margin, manifest.decoders[0].margin) == (8, 4)
     assert_same(wide_folder, wide_folder, noise(*size))
 
 

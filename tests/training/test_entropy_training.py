@@ -40,8 +40,8 @@ def test_its_log_and_settings(trained):
     with (trained / "entropy_log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    of_steps = [float(rows[0][f"val_loss_{step}"]) for step in (1, 2, 3)]
-    assert float(rows[0]["val_loss"]) == pytest.approx(np.mean(of_steps), abs=1e-4)
+    iteration_losses = [float(rows[0][f"val_loss_{iteration}"]) for iteration in (1, 2, 3)]
+    assert float(rows[0]["val_loss"]) == pytest.approx(np.mean(iteration_losses), abs=1e-4)
     settings = json.loads((trained / "entropy_training.json").read_text())
     assert "--entropy-model" in settings["command"] or settings["recipe"]["batch_size"] == 9
 

@@ -39,7 +39,7 @@ CONFIG = {
     "encoder": ["conv_lstm 3x3/8 s4"],
     "bits": 4,
     "decoder": ["conv_lstm 3x3/8", "conv 3x3/48 linear", "depth_to_space 4"],
-    "steps": 2,
+    "iterations": 2,
 }
 
 
@@ -237,7 +237,7 @@ def test_recipe_out_of_range(settings):
         Recipe(**settings)
 
 
-def test_validation_measures_each_step(fresh, noise):
+def test_validation_measures_each_iteration(fresh, noise):
     model = fresh()
     patches = np.stack([noise(16, 16, seed) for seed in range(3)])
     logs = validate(model, patches, batch_size=2)
@@ -246,8 +246,8 @@ def test_validation_measures_each_step(fresh, noise):
         np.mean((pictures - to_float(patches)[:, None]) ** 2), rel=1e-5
     )
     second = [
-        (psnr(patch, to_uint8(steps[1])), block_ssim(patch, to_uint8(steps[1])))
-        for patch, steps in zip(patches, pictures, strict=True)
+        (psnr(patch, to_uint8(iterations[1])), block_ssim(patch, to_uint8(iterations[1])))
+        for patch, iterations in zip(patches, pictures, strict=True)
     ]
     assert logs["val_psnr_2"] == pytest.approx(np.mean([p for p, _ in second]), rel=1e-6)
     assert logs["val_ssim_2"] == pytest.approx(np.mean([s for _, s in second]), rel=1e-6)
@@ -333,9 +333,11 @@ def test_command_line(image_folder, tmp_path):
     assert ignored.returncode == 2
     assert "leave out --epochs" in ignored.stderr
 
-    finer = run(*words[2:], "--initial-model", folder, "--steps", "3", "--output", folder / "finer")
+    finer = run(
+        *words[2:], "--initial-model", folder, "--iterations", "3", "--output", folder / "finer"
+    )
     assert finer.returncode == 0, finer.stderr
-    assert load_model(folder / "finer").steps == 3
+    assert load_model(folder / "finer").iterations == 3
     settings = json.loads((folder / "finer" / "training.json").read_text())
     assert settings["earlier_commands"] == [
         json.loads((folder / "training.json").read_text())["command"]

@@ -32,7 +32,7 @@ def images(image_folder):
 
 def tiny_model(arch: str):
     keras.utils.set_random_seed(5)
-    return model_from_config(tiny_config(arch, steps=2))
+    return model_from_config(tiny_config(arch, iterations=2))
 
 
 def kernels(model) -> list[np.ndarray]:
@@ -217,5 +217,5 @@ def test_a_loss_that_is_not_finite(images):
 
 def test_fine_tuning_recipe():
     assert fine_tuning(0) is None
-    recipe = fine_tuning(50, reduce=2, seed=3)
-    assert (recipe.total_steps, recipe.reduce, recipe.seed) == (50, 2, 3)
+    recipe = fine_tuning(50, min_downscale=2, seed=3)
+    assert (recipe.total_steps, recipe.min_downscale, recipe.seed) == (50, 2, 3)

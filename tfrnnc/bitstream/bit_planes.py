@@ -1,4 +1,4 @@
-"""The bits of one step as bytes, eight to a byte."""
+"""The bits of one iteration as bytes, eight to a byte."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tfrnnc.errors import CorruptStreamError
 
 
 def pack_plane(plane: np.ndarray) -> bytes:
-    """Packs a step's bits, eight to a byte, the most significant first.
+    """Packs an iteration's bits, eight to a byte, the most significant first.
 
     Args:
         plane: int8 (h, w, bits) of -1 and +1; row by row, at each location bit by bit.
@@ -40,10 +40,12 @@ def unpack_plane(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
     count = int(np.prod(shape))
     values = np.frombuffer(data, np.uint8)
     if values.size != -(-count // 8):
-        raise CorruptStreamError(f"a step of {count} bits cannot have {values.size} bytes")
+        raise CorruptStreamError(f"an iteration of {count} bits cannot have {values.size} bytes")
     bits = np.unpackbits(values)
     if bits[count:].any():
-        raise CorruptStreamError("the stream is damaged: the padding after a step is not zero")
+        raise CorruptStreamError(
+            "the stream is damaged: the padding after an iteration is not zero"
+        )
     return as_plane(bits[:count].reshape(shape))
 
 
@@ -52,6 +54,6 @@ def as_plane(positive: np.ndarray) -> np.ndarray:
     return np.where(positive, np.int8(1), np.int8(-1))
 
 
-def taken(plane: np.ndarray) -> np.ndarray:
+def coded_locations(plane: np.ndarray) -> np.ndarray:
     """Which locations of a plane, int8 (h, w, bits), have a bit that is not 0: bool (h, w)."""
     return np.asarray(plane.any(axis=2))

@@ -42,23 +42,23 @@ class Pass:
     """Bits of a plane that are coded at once, as none depends on another.
 
     Attributes:
-        cells: int (n,), locations, counted row by row.
+        locations: int (n,), locations, counted row by row.
         channels: which bits of these locations.
         probabilities: int (n, channels), 65536 times the chance that the bit is 1.
     """
 
-    cells: np.ndarray
+    locations: np.ndarray
     channels: slice
     probabilities: np.ndarray
 
 
 @dataclass(frozen=True)
 class Head:
-    """What predicts a group of bits, in one step. All arrays are float32 and hold integers.
+    """What predicts a group of bits, in one iteration. All arrays are float32 and hold integers.
 
     Attributes:
-        context: (hidden, width), from the context; no rows in the first step.
-        plane: (9 * channels, width), from the bits of this step that are known, 3x3 locations,
+        context: (hidden, width), from the context; no rows in the first iteration.
+        plane: (9 * channels, width), from the bits of this iteration that are known, 3x3 locations,
             for the channels of the groups up to this one.
         bias: (2, width), for even and odd locations.
         output: (width, bits of the group).
@@ -73,12 +73,12 @@ class Head:
 
 
 @dataclass(frozen=True)
-class StepModel:
-    """The network of one step. All arrays are float32 and hold integers.
+class IterationModel:
+    """The network of one iteration. All arrays are float32 and hold integers.
 
     Attributes:
         context: two layers, each a kernel (9 * channels, hidden) over 3x3 locations and a bias
-            (hidden,), from the planes of the steps before; none in the first step.
+            (hidden,), from the planes of the iterations before; none in the first iteration.
         heads: one for each group of bits.
     """
 
@@ -89,22 +89,22 @@ class StepModel:
 class EntropyModel:
     """Probabilities for the bits of a codec model.
 
-    A step is coded in two passes for each group of bits: first the even locations of a
-    checkerboard, then the odd ones. A head sees the planes of all earlier steps, through two
-    layers, and the bits of this step that are known by then, each around the location.
+    An iteration is coded in two passes for each group of bits: first the even locations of a
+    checkerboard, then the odd ones. A head sees the planes of all earlier iterations, through two
+    layers, and the bits of this iteration that are known by then, each around the location.
 
     Args:
         codec_id: identity of the codec model whose bits these are.
-        bits: at each location, for each step.
-        steps: the network of each step.
+        bits: at each location, for each iteration.
+        iterations: the network of each iteration.
     """
 
-    def __init__(self, codec_id: bytes, bits: int, steps: list[StepModel]):
+    def __init__(self, codec_id: bytes, bits: int, iterations: list[IterationModel]):
         self.codec_id = codec_id
         self.bits = bits
-        self.steps = steps
-        for number, step in enumerate(steps, start=1):
-            _require_exact(step, number)
+        self.iterations = iterations
+        for number, iteration in enumerate(iterations, start=1):
+            _require_exact(iteration, number)
 
     @cached_property
     def stream_id(self) -> bytes:
@@ -114,36 +114,36 @@ class EntropyModel:
     def passes(
         self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
     ) -> Iterator[Pass]:
-        """The passes of the step after `planes`, in order.
+        """The passes of the iteration after `planes`, in order.
 
         Args:
-            planes: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped, of the steps
+            planes: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped, of the iterations
                 before.
             plane: int8 (h, w, bits), zero where not known. The caller fills in the bits of each
                 pass before asking for the next.
-            mask: bool (h, w), the locations that take the step; None for all.
+            mask: bool (h, w), the locations that take the iteration; None for all.
 
         Yields:
             each pass, with its probabilities.
         """
         height, width, bits = plane.shape
-        step = self.steps[len(planes)]
+        iteration = self.iterations[len(planes)]
         grid = _grid(height, width)
         context = np.zeros((height * width, 0), np.float32)
-        if step.context:
+        if iteration.context:
             context = np.concatenate(planes, axis=2).reshape(height * width, -1)
             context = ACTIVATION_SCALE * context.astype(np.float32)
-            for kernel, bias in step.context:
+            for kernel, bias in iteration.context:
                 context = _convolve(context, grid, kernel, bias)
         known = np.zeros(((height + 2) * (width + 2), bits), np.float32)
         first = 0
-        for head in step.heads:
+        for head in iteration.heads:
             end = first + head.output_bias.size
             for parity, bias in zip(grid.parities, head.bias, strict=True):
-                cells = parity if mask is None else parity[mask.ravel()[parity]]
-                probabilities = np.empty((cells.size, end - first), np.int64)
-                for part in _parts(cells.size):
-                    places = cells[part]
+                locations = parity if mask is None else parity[mask.ravel()[parity]]
+                probabilities = np.empty((locations.size, end - first), np.int64)
+                for part in _parts(locations.size):
+                    places = locations[part]
                     values = known[grid.neighbours[places], :end].reshape(places.size, -1)
                     sums = _product(values, head.plane) + _product(context[places], head.context)
                     values = _activate(sums + bias)
@@ -151,19 +151,21 @@ class EntropyModel:
                     logits = np.floor(sums / WEIGHT_SCALE)
                     index = np.minimum(np.maximum(logits, -128), 127).astype(np.int64) + 128
                     probabilities[part] = PROBABILITIES[index]
-                yield Pass(cells, slice(first, end), probabilities)
-                filled = plane.reshape(-1, bits)[cells, first:end]
-                known[grid.inside[cells], first:end] = ACTIVATION_SCALE * filled.astype(np.float32)
+                yield Pass(locations, slice(first, end), probabilities)
+                filled = plane.reshape(-1, bits)[locations, first:end]
+                known[grid.inside[locations], first:end] = ACTIVATION_SCALE * filled.astype(
+                    np.float32
+                )
             first = end
 
     def passes_of(
         self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
     ) -> Iterator[tuple[Pass, np.ndarray]]:
-        """The passes of a step whose bits are all there, as an encoder has them.
+        """The passes of an iteration whose bits are all there, as an encoder has them.
 
         Args:
-            planes: int8 (h, w, bits), of the steps before, as for `passes`.
-            plane: int8 (h, w, bits) of -1 and +1, where the step is taken.
+            planes: int8 (h, w, bits), of the iterations before, as for `passes`.
+            plane: int8 (h, w, bits) of -1 and +1, where the iteration is taken.
             mask: as for `passes`.
 
         Yields:
@@ -172,24 +174,24 @@ class EntropyModel:
         known = np.zeros_like(plane)
         source, target = (values.reshape(-1, plane.shape[2]) for values in (plane, known))
         for part in self.passes(planes, known, mask):
-            bits = target[part.cells, part.channels] = source[part.cells, part.channels]
+            bits = target[part.locations, part.channels] = source[part.locations, part.channels]
             yield part, bits
 
     def to_bytes(self) -> bytes:
         """The model as it stands in its file."""
-        first = self.steps[0].heads
+        first = self.iterations[0].heads
         widths = (len(first), first[0].bias.shape[1])
-        hidden = self.steps[-1].context[0][1].size if len(self.steps) > 1 else 0
+        hidden = self.iterations[-1].context[0][1].size if len(self.iterations) > 1 else 0
         parts = [
             _HEADER.pack(
-                _MAGIC, _VERSION, self.codec_id, len(self.steps), self.bits, widths[0], hidden,
+                _MAGIC, _VERSION, self.codec_id, len(self.iterations), self.bits, widths[0], hidden,
                 widths[1],
             )
         ]  # fmt: skip
-        for step in self.steps:
-            for kernel, bias in step.context:
+        for iteration in self.iterations:
+            for kernel, bias in iteration.context:
                 parts += [_int8(kernel), _int32(bias)]
-            for head in step.heads:
+            for head in iteration.heads:
                 parts += [_int8(head.context), _int8(head.plane), _int32(head.bias)]
                 parts += [_int8(head.output), _int32(head.output_bias)]
         content = b"".join(parts)
@@ -206,31 +208,31 @@ class EntropyModel:
             raise ModelError("not an entropy model")
         if zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
             raise ModelError("the entropy model is damaged or cut")
-        _, version, codec_id, steps, bits, groups, hidden, width = _HEADER.unpack_from(content)
+        _, version, codec_id, iterations, bits, groups, hidden, width = _HEADER.unpack_from(content)
         if version != _VERSION:
             raise ModelError(f"the entropy model is of version {version}, not {_VERSION}")
-        if not (steps and 0 < groups <= bits and width and (hidden or steps == 1)):
+        if not (iterations and 0 < groups <= bits and width and (hidden or iterations == 1)):
             raise ModelError("the entropy model is damaged")
         reader = _Reader(content[:-4], _HEADER.size)
         edges = group_edges(bits, groups)
         networks = []
-        for step in range(steps):
+        for iteration in range(iterations):
             context = []
-            for channels in (step * bits, hidden) if step else ():
+            for channels in (iteration * bits, hidden) if iteration else ():
                 kernel = reader.int8(9 * channels, hidden)
                 context.append((kernel, reader.int32(hidden)))
             heads = []
             for first, end in pairwise(edges):
                 heads.append(
                     Head(
-                        reader.int8(hidden if step else 0, width),
+                        reader.int8(hidden if iteration else 0, width),
                         reader.int8(9 * end, width),
                         reader.int32(2, width),
                         reader.int8(width, end - first),
                         reader.int32(end - first),
                     )
                 )
-            networks.append(StepModel(context, heads))
+            networks.append(IterationModel(context, heads))
         if reader.offset != len(reader.content):
             raise ModelError("the entropy model is damaged")
         return cls(codec_id, bits, networks)
@@ -311,8 +313,8 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Their matrix product, (n, inputs) by (inputs, outputs), on one thread.
 
     The threads of a BLAS library gain nothing at these sizes, and OpenBLAS's go on spinning for
-    some 25 ms after each product, on the processors that the codec's next step needs. A stack of
-    small products takes none.
+    some 25 ms after each product, on the processors that the codec's next iteration needs. A stack
+    of small products takes none.
     """
     height, width = kernel.shape
     rows = max(_SMALL_PRODUCT // max(kernel.size, 1) // _ROWS * _ROWS, _ROWS)
@@ -331,16 +333,18 @@ def _activate(sums: np.ndarray) -> np.ndarray:
     return np.minimum(np.maximum(np.floor(sums / WEIGHT_SCALE), 0), ACTIVATION_MAX)
 
 
-def _require_exact(step: StepModel, number: int) -> None:
+def _require_exact(iteration: IterationModel, number: int) -> None:
     """Refuses weights with which a sum could reach 2^24."""
-    layers = [(kernel, bias, ACTIVATION_MAX) for kernel, bias in step.context]
-    for head in step.heads:
+    layers = [(kernel, bias, ACTIVATION_MAX) for kernel, bias in iteration.context]
+    for head in iteration.heads:
         stacked = np.concatenate([head.context, head.plane])
         layers += [(stacked, bias, ACTIVATION_MAX) for bias in head.bias]
         layers.append((head.output, head.output_bias, ACTIVATION_MAX))
     for kernel, bias, largest in layers:
         if (np.abs(kernel).sum(0, dtype=np.float64) * largest + np.abs(bias)).max() >= EXACT:
-            raise ModelError(f"the weights of step {number} are too large to be summed exactly")
+            raise ModelError(
+                f"the weights of iteration {number} are too large to be summed exactly"
+            )
 
 
 def _int8(values: np.ndarray) -> bytes:

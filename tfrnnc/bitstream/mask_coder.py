@@ -1,4 +1,4 @@
-"""Where a step is taken: a bit for each location, coded by what its neighbours do."""
+"""Where an iteration is taken: a bit for each location, coded by what its neighbours do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MaskCoder:
         """Codes a mask, location by location, row by row.
 
         Args:
-            before: bool (h, w), which locations took the step before; the others have no bit.
+            before: bool (h, w), which locations took the iteration before; the others have no bit.
             next_bit: takes row, column and the probability of a 1, times 65536; returns the bit,
                 or None if there is no more.
 

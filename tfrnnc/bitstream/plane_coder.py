@@ -1,4 +1,4 @@
-"""Planes to bytes and back: a range coder under an entropy model, with checks in between."""
+"""Planes to bytes and back: a range coder under an entropy model, with checksums in between."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfrnnc.bitstream.bit_planes import as_plane, pack_plane, taken
+from tfrnnc.bitstream.bit_planes import as_plane, coded_locations, pack_plane
 from tfrnnc.bitstream.entropy_model import EntropyModel, Pass
 from tfrnnc.bitstream.mask_coder import MaskCoder
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, LARGEST
@@ -17,12 +17,12 @@ from tfrnnc.errors import CorruptStreamError
 
 #: 65536 times the chance that a plane is stored as it is, because the model would make it grow.
 STORED = 1024
-SMALL_PLANE = 2048  #: bits; planes of more are followed by a check of four bytes instead of one
+SMALL_PLANE = 2048  #: bits; planes of more are followed by a checksum of four bytes instead of one
 MIN_COST = float(COST_OF_ONE[LARGEST])  #: bits that a bit takes at least
 
 
-def check_bytes(plane_bits: int) -> int:
-    """Bytes of the check that follows a plane of so many bits."""
+def checksum_bytes(plane_bits: int) -> int:
+    """Bytes of the checksum that follows a plane of so many bits."""
     return 1 if plane_bits <= SMALL_PLANE else 4
 
 
@@ -32,8 +32,8 @@ class _PlaneCoder:
     Args:
         shape: (h, w, bits) of the planes.
         model: of the bits; None takes all for equally probable.
-        seed: what the checks cover beside the planes; None leaves the checks out.
-        dynamic: whether locations may stop before the others; a mask before each plane but the
+        seed: what the checksums cover beside the planes; None leaves the checksums out.
+        adaptive: whether locations may stop before the others; a mask before each plane but the
             first then tells which go on.
     """
 
@@ -42,27 +42,27 @@ class _PlaneCoder:
         shape: tuple[int, int, int],
         model: EntropyModel | None,
         seed: bytes | None,
-        dynamic: bool,
+        adaptive: bool,
     ):
         self.shape = shape
         self.model = model
         self.planes: list[np.ndarray] = []
         self._size = shape[0] * shape[1] * shape[2]
         self._crc = None if seed is None else zlib.crc32(seed)
-        self._masks = MaskCoder() if dynamic else None
+        self._masks = MaskCoder() if adaptive else None
 
     @property
     def _has_mask(self) -> bool:
         return self._masks is not None and bool(self.planes)
 
-    def _check(self, plane: np.ndarray, mask: np.ndarray | None) -> list[int]:
-        """The bits of the check after a plane, which covers all planes and masks up to it."""
+    def _checksum(self, plane: np.ndarray, mask: np.ndarray | None) -> list[int]:
+        """The bits of the checksumsum after a plane, which covers all planes and masks up to it."""
         if self._crc is None:
             return []
         if mask is not None:
             self._crc = zlib.crc32(np.packbits(mask, axis=None).tobytes(), self._crc)
         self._crc = zlib.crc32(pack_plane(plane), self._crc)
-        count = 8 * check_bytes(self._size)
+        count = 8 * checksum_bytes(self._size)
         return [self._crc >> i & 1 for i in reversed(range(count))]
 
 
@@ -73,18 +73,18 @@ class PlaneEncoder(_PlaneCoder):
         planes: those written, int8 (h, w, bits).
     """
 
-    def __init__(self, shape, model=None, seed=None, dynamic=False):
-        super().__init__(shape, model, seed, dynamic)
+    def __init__(self, shape, model=None, seed=None, adaptive=False):
+        super().__init__(shape, model, seed, adaptive)
         self._coder = RangeEncoder()
 
     def add(self, plane: np.ndarray) -> None:
         """Appends a plane.
 
         Args:
-            plane: int8 (h, w, bits) of -1 and +1; if dynamic, 0 for all bits of the locations
+            plane: int8 (h, w, bits) of -1 and +1; if adaptive, 0 for all bits of the locations
                 that stopped. A plane of zeros ends the code, and does not count.
         """
-        mask = self._add_mask(taken(plane)) if self._has_mask else None
+        mask = self._add_mask(coded_locations(plane)) if self._has_mask else None
         if mask is not None and not mask.any():
             return
         bits, probabilities = self._ordered(plane, mask, stored=False)
@@ -96,8 +96,8 @@ class PlaneEncoder(_PlaneCoder):
                 bits, probabilities = self._ordered(plane, mask, stored)
         self._coder.encode(bits.tolist(), probabilities.tolist())
         self.planes.append(plane)
-        check = self._check(plane, mask)
-        self._coder.encode(check, [EVEN] * len(check))
+        checksum = self._checksum(plane, mask)
+        self._coder.encode(checksum, [EVEN] * len(checksum))
 
     def finish(self) -> bytes:
         """The fewest bytes that hold all planes so far; more can be added."""
@@ -105,7 +105,7 @@ class PlaneEncoder(_PlaneCoder):
 
     def _add_mask(self, mask: np.ndarray) -> np.ndarray:
         assert self._masks is not None
-        before = taken(self.planes[-1])
+        before = coded_locations(self.planes[-1])
         assert not (mask & ~before).any(), "a location that stopped cannot go on"
         goes_on = mask.tolist()
 
@@ -157,8 +157,8 @@ class PlaneDecoder(_PlaneCoder):
         ends: for each of them, how many bytes of the data it takes to have it whole.
     """
 
-    def __init__(self, data: bytes, shape, model=None, seed=None, dynamic=False):
-        super().__init__(shape, model, seed, dynamic)
+    def __init__(self, data: bytes, shape, model=None, seed=None, adaptive=False):
+        super().__init__(shape, model, seed, adaptive)
         self.ends: list[int] = []
         self._coder = RangeDecoder(data)
 
@@ -168,7 +168,7 @@ class PlaneDecoder(_PlaneCoder):
         A plane that is whole counts as read; after one that is not, none can be.
 
         Raises:
-            CorruptStreamError: if the check after it fails.
+            CorruptStreamError: if the checksum after it fails.
         """
         plane = np.zeros(self.shape, np.int8)
         mask, size = None, self._size
@@ -190,14 +190,16 @@ class PlaneDecoder(_PlaneCoder):
             settled += len(bits)
             values = np.zeros(wanted, np.int8)
             values[: len(bits)] = as_plane(np.array(bits, bool))
-            target[part.cells, part.channels] = values.reshape(part.probabilities.shape)
+            target[part.locations, part.channels] = values.reshape(part.probabilities.shape)
             if len(bits) < wanted:
                 return Read(plane, settled, size)
-        check = self._check(plane, mask)
-        found = self._coder.decode([EVEN] * len(check))
-        if found != check[: len(found)]:
-            raise CorruptStreamError(f"the stream is damaged: step {len(self.planes) + 1} is wrong")
-        if len(found) == len(check):
+        checksum = self._checksum(plane, mask)
+        found = self._coder.decode([EVEN] * len(checksum))
+        if found != checksum[: len(found)]:
+            raise CorruptStreamError(
+                f"the stream is damaged: iteration {len(self.planes) + 1} is wrong"
+            )
+        if len(found) == len(checksum):
             self.planes.append(plane)
             self.ends.append(self._coder.used)
         return Read(plane, settled, size)
@@ -209,18 +211,20 @@ class PlaneDecoder(_PlaneCoder):
             bits = self._coder.decode((probability,))
             return bits[0] if bits else None
 
-        return self._masks.code(taken(self.planes[-1]), next_bit)
+        return self._masks.code(coded_locations(self.planes[-1]), next_bit)
 
     def _passes(self, stored: bool, plane: np.ndarray, mask: np.ndarray | None) -> Iterator[Pass]:
         if self.model is not None and not stored:
             return self.model.passes(self.planes, plane, mask)
         height, width, bits = self.shape
-        cells = np.arange(height * width) if mask is None else np.flatnonzero(mask)
-        return iter([Pass(cells, slice(0, bits), np.broadcast_to(EVEN, (cells.size, bits)))])
+        locations = np.arange(height * width) if mask is None else np.flatnonzero(mask)
+        return iter(
+            [Pass(locations, slice(0, bits), np.broadcast_to(EVEN, (locations.size, bits)))]
+        )
 
 
-def code_sizes(planes: Sequence[np.ndarray], model: EntropyModel | None) -> list[int]:
-    """Bytes of the code after each of the planes, without header and checks.
+def payload_sizes(planes: Sequence[np.ndarray], model: EntropyModel | None) -> list[int]:
+    """Bytes of the code after each of the planes, without header and checksums.
 
     Args:
         planes: int8 (h, w, bits) of -1 and +1.

@@ -23,11 +23,11 @@ class Header:
     height: int
     stride: int
     bits: int
-    steps: int
+    iterations: int
 
     @property
     def plane_shape(self) -> tuple[int, int, int]:
-        """(h, w, bits) of one step."""
+        """(h, w, bits) of one iteration."""
         return -(-self.height // self.stride), -(-self.width // self.stride), self.bits
 
 
@@ -37,7 +37,7 @@ def recognises(data: bytes) -> bool:
 
 
 def plane_bytes(shape: tuple[int, int, int]) -> int:
-    """Bytes of one step."""
+    """Bytes of one iteration."""
     return -(-shape[0] * shape[1] * shape[2] // 8)
 
 
@@ -52,13 +52,13 @@ def read_header(data: bytes) -> tuple[Header, int]:
     reader.take(len(_START))
     model_id = reader.take(4)
     width, height = reader.varint(), reader.varint()
-    stride, bits, steps = reader.take(3)
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE and stride and bits and steps):
+    stride, bits, iterations = reader.take(3)
+    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE and stride and bits and iterations):
         raise CorruptStreamError(
             f"the header is damaged: {width}x{height} pixels, {bits} bits at stride {stride}, "
-            f"{steps} steps"
+            f"{iterations} iterations"
         )
-    return Header(model_id, width, height, stride, bits, steps), reader.offset
+    return Header(model_id, width, height, stride, bits, iterations), reader.offset
 
 
 def read_planes(
@@ -72,7 +72,7 @@ def read_planes(
             f"{bits} at stride {stride}"
         )
     size = plane_bytes(header.plane_shape)
-    whole = offset + header.steps * size
+    whole = offset + header.iterations * size
     available = (len(data) - offset) // size
     if len(data) > whole:
         raise CorruptStreamError(f"the stream has {len(data)} bytes, but its header says {whole}")
@@ -80,7 +80,7 @@ def read_planes(
         remedy = "decode those with allow_truncated=True (--partial)" if available else "get more"
         raise TruncatedStreamError(
             f"the stream is cut: {len(data)} of {whole} bytes, "
-            f"{available} of {header.steps} steps whole; {remedy}",
+            f"{available} of {header.iterations} iterations whole; {remedy}",
             available,
         )
     planes = []

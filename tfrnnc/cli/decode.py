@@ -36,7 +36,7 @@ from tfrnnc.model_folder.presets import model_folder
     "--model",
     help="A preset, or a folder that tfrnnc-train wrote; else the preset that the file names.",
 )
-@click.option("--steps", type=click.IntRange(1), help="Decode this many steps only.")
+@click.option("--iterations", type=click.IntRange(1), help="Decode this many iterations only.")
 @click.option("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
 @click.option(
     "--max-pixels",
@@ -48,7 +48,9 @@ from tfrnnc.model_folder.presets import model_folder
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
-def main(paths, output_dir, model, runtime, threads, steps, partial, max_pixels, as_json, quiet):
+def main(
+    paths, output_dir, model, runtime, threads, iterations, partial, max_pixels, as_json, quiet
+):
     """Decompress .rnnc files to pictures.
 
     INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format (.png,
@@ -80,7 +82,7 @@ def main(paths, output_dir, model, runtime, threads, steps, partial, max_pixels,
                 "to write over it, give it as OUTPUT"
             )
         codec = select(data)
-        picture = codec.decode(data, steps, allow_truncated=partial, max_pixels=max_pixels)
+        picture = codec.decode(data, iterations, allow_truncated=partial, max_pixels=max_pixels)
         encoded = io.BytesIO()
         suffix = ".png" if output == STANDARD else Path(output).suffix.lower()
         Image.fromarray(picture).save(encoded, Image.EXTENSION[suffix])

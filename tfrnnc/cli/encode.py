@@ -53,11 +53,13 @@ def is_stream(content: bytes) -> bool:
     show_default=True,
     help="A preset, or a folder that tfrnnc-train wrote.",
 )
-@click.option("--steps", type=click.IntRange(1), help="Encode this many steps.")
+@click.option("--iterations", type=click.IntRange(1), help="Encode this many iterations.")
 @click.option("--bpp", type=float, help="At most so many bits per pixel, all counted.")
 @click.option("--max-bytes", type=click.IntRange(1), help="At most so many bytes, all counted.")
-@click.option("--psnr", type=float, help="Stop at the first step that reaches this PSNR in dB.")
-@click.option("--ssim", type=float, help="Stop at the first step that reaches this SSIM.")
+@click.option(
+    "--psnr", type=float, help="Stop at the first iteration that reaches this PSNR in dB."
+)
+@click.option("--ssim", type=float, help="Stop at the first iteration that reaches this SSIM.")
 @click.option(
     "--entropy-coding/--no-entropy-coding",
     default=True,
@@ -69,13 +71,14 @@ def is_stream(content: bytes) -> bool:
     type=click.IntRange(0, 64),
     default=0,
     show_default=True,
-    help="Try so many bits of each 8x8 pixels and step the other way, for a better picture at "
+    help="Try so many bits of each 8x8 pixels and iteration the other way, for a better picture at "
     "the same bytes; 2 takes some 30 times as long.",
 )
 @click.option(
-    "--dynamic",
+    "--adaptive",
     is_flag=True,
-    help="Give each 8x8 patch its own number of steps, for fewer bytes at the same quality. Models "
+    help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same quality. "
+    "Models "
     "other than fc and fc_lstm need a limit with it, and some seven times as long.",
 )
 @click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
@@ -86,7 +89,7 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
-    output; left out, it is named after the input. Without limits every step of the model is
+    output; left out, it is named after the input. Without limits every iteration of the model is
     encoded. Limits can be combined; the tightest counts.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from tfrnnc.cli.common import command
 from tfrnnc.errors import ConfigError, EvaluationError, InstallationError, ModelError
-from tfrnnc.evaluation import CLASSIC_CODECS, Protocol, open_codec
+from tfrnnc.evaluation import CLASSIC_CODECS, EvaluationProtocol, open_codec
 from tfrnnc.evaluation.codecs import classic_codec
 from tfrnnc.evaluation.curves import require_scipy
 from tfrnnc.evaluation.evaluated_codec import split_effort
@@ -154,7 +154,7 @@ def main(
         raise click.UsageError("--bytes belongs to --protocol paper")
     if anchor and protocol_name != MODERN:
         raise click.UsageError("--anchor belongs to --protocol modern")
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         protocol_name,
         _joined("--metric", metrics, METRICS) or DEFAULT_METRICS[protocol_name],
         (targets or DEFAULT_TARGETS) if protocol_name == PAPER else (),
@@ -238,10 +238,10 @@ def _draw_strips(output, images, codecs, protocol, strips, bpp, store, jobs, qui
     ]
     results = run_tasks(tasks, store, jobs, _progress("strips", quiet))
     for number, image in enumerate(chosen):
-        of_image = results[number * len(codecs) : (number + 1) * len(codecs)]
+        image_results = results[number * len(codecs) : (number + 1) * len(codecs)]
         pictures = [
             (open_codec(codec).name, result["bytes"], picture_of(result))
-            for codec, result in zip(codecs, of_image, strict=True)
+            for codec, result in zip(codecs, image_results, strict=True)
         ]
         name = image.name.replace("/", "_").replace(".", "_")
         save_strip(draw_strip(read_image(image.path), pictures), output, name)

@@ -28,10 +28,10 @@ CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
 )
 @click.option(
     "--size",
-    default="dynamic",
+    default="any",
     show_default=True,
     metavar="HxW",
-    help="Height and width of the images in pixels, or dynamic.",
+    help="Height and width of the images in pixels, or any.",
 )
 @click.option(
     "--quantize",
@@ -72,7 +72,7 @@ CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
     help="Batches that --optimize takes; 0 needs no --data.",
 )
 @click.option(
-    "--reduce",
+    "--min-downscale",
     type=click.IntRange(1),
     default=1,
     show_default=True,
@@ -106,9 +106,9 @@ def main(
 ):
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
 
-    One step of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
+    One iteration of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
     with their states as inputs and outputs; a model with distinct weights has a pair for each
-    step. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
+    iteration. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
     compare with Keras, as measured. An optimised model is kept there too, with its own identity.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
@@ -148,8 +148,8 @@ def main(
         check_size(trained, pixels)
         optimized = _optimize(trained, optimize, output, say, quiet, **optimization)
     if target == "savedmodel":
-        for step in export_saved_models(trained, output, pixels):
-            say(f"{step.folder}: {step.weights_bytes:,} bytes of weights")
+        for iteration in export_saved_models(trained, output, pixels):
+            say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
         return
     manifest = export_measured(trained, output, compared, pixels, quantize, calibrating, optimized)
     if optimized is None and folder.resolve() != output.resolve():
@@ -159,9 +159,10 @@ def main(
         say(f"{output / file.name}: {file.size_bytes:,} bytes")
     say(
         f"compared with Keras on {parity['images']} images: {sum(parity['bits_differing'])} bits "
-        f"of {parity['bits_per_step'] * len(parity['bits_differing']):,} differ, the picture by "
+        f"of {parity['bits_per_iteration'] * len(parity['bits_differing']):,} differ, the picture "
+        f"by "
         f"{parity['max_difference']:.1e} at most; "
-        f"{max(parity['psnr_lost']):.3f} dB lost at the worst step"
+        f"{max(parity['psnr_lost']):.3f} dB lost at the worst iteration"
     )
 
 
@@ -200,7 +201,7 @@ def _optimize(
 
 
 def _parse_size(size: str) -> tuple[int, int] | None:
-    if size == "dynamic":
+    if size == "any":
         return None
     match = re.fullmatch(r"(\d+)x(\d+)", size, re.ASCII)
     if not match:

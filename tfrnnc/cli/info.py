@@ -18,7 +18,7 @@ from tfrnnc.model_folder.presets import model_folder, preset_of
 def main(paths, model, as_json):
     """Tell what .rnnc files hold, without making a picture.
 
-    FILE may be - for standard input. Where the steps end is known if the model is: it takes
+    FILE may be - for standard input. Where the iterations end is known if the model is: it takes
     reading the code.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
@@ -41,33 +41,35 @@ def main(paths, model, as_json):
             "entropy_coded": header.entropy_coded,
             "checked": header.checked,
             "open_end": header.open_end,
-            "dynamic": header.dynamic,
-            "steps": header.steps,
+            "adaptive": header.adaptive,
+            "iterations": header.iterations,
             "state": state,
-            "whole_steps": found and found.whole_steps,
-            "step_ends": found and found.ends,
-            "mean_steps": found and round(float(found.steps_taken.mean()), 2),
+            "whole_iterations": found and found.whole_iterations,
+            "iteration_ends": found and found.ends,
+            "mean_iterations": found and round(float(found.iterations_taken.mean()), 2),
             "bytes": len(data),
             "header_bytes": offset,
             "bpp": round(8 * len(data) / (header.width * header.height), 4),
         }
 
     def describe(fact: dict) -> str:
-        steps = f"{fact['steps']} steps"
-        if fact["step_ends"]:
-            steps += f" ending at {', '.join(f'{end:,}' for end in fact['step_ends'])} bytes"
-        if fact["dynamic"] and fact["mean_steps"]:
-            steps += f", {fact['mean_steps']:.2f} on average"
+        iterations = f"{fact['iterations']} iterations"
+        if fact["iteration_ends"]:
+            iterations += (
+                f" ending at {', '.join(f'{end:,}' for end in fact['iteration_ends'])} bytes"
+            )
+        if fact["adaptive"] and fact["mean_iterations"]:
+            iterations += f", {fact['mean_iterations']:.2f} on average"
         if fact["state"] in ("cut", "damaged"):
-            steps += f"; {fact['state']}: {fact['whole_steps'] or 0} of them whole"
+            iterations += f"; {fact['state']}: {fact['whole_iterations'] or 0} of them whole"
         elif fact["state"] == "unknown":
-            steps += "; not looked into, as the model is not known"
+            iterations += "; not looked into, as the model is not known"
         return (
             f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
             f"{fact['bpp']:.3f} bpp, model {fact['preset'] or 'unknown'} ({fact['model_id']}), "
             f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
-            f"{'dynamic, ' if fact['dynamic'] else ''}"
-            f"format version {fact['version']}, {steps}"
+            f"{'adaptive, ' if fact['adaptive'] else ''}"
+            f"format version {fact['version']}, {iterations}"
         )
 
     run_all([(path, "") for path in paths], work, describe, as_json, quiet=False)

@@ -80,24 +80,24 @@ def main(run, name, images, presets, notes, weights):
 
 
 def measure(codec, images) -> list[dict[str, float]]:
-    """Means of bytes (header apart), bpp, PSNR and SSIM over images, for each step."""
+    """Means of bytes (header apart), bpp, PSNR and SSIM over images, for each iteration."""
     from tfrnnc.bitstream import pack_plane
     from tfrnnc.metrics import block_ssim, psnr
 
     values = []
     for image in images:
-        planes, pictures = zip(*codec.encode_steps(image), strict=True)
+        planes, pictures = zip(*codec.encode_iterations(image), strict=True)
         height, width, _ = image.shape
         plane_bytes = len(pack_plane(planes[0]))
         values.append(
             [
                 (
-                    plane_bytes * step,
-                    plane_bytes * step * 8 / (height * width),
+                    plane_bytes * iteration,
+                    plane_bytes * iteration * 8 / (height * width),
                     psnr(image, picture),
                     block_ssim(image, picture),
                 )
-                for step, picture in enumerate(pictures, start=1)
+                for iteration, picture in enumerate(pictures, start=1)
             ]
         )
     return [
@@ -107,13 +107,13 @@ def measure(codec, images) -> list[dict[str, float]]:
 
 
 def measure_entropy_model(codec, images) -> list[tuple[float, float]]:
-    """Means of the bytes of the code after each step, without the entropy model and with it."""
-    from tfrnnc.bitstream.plane_coder import code_sizes
+    """Means of the payload's bytes after each iteration, without the entropy model and with it."""
+    from tfrnnc.bitstream.plane_coder import payload_sizes
 
     totals = []
     for image in images:
-        planes = [plane for plane, _ in codec.encode_steps(image)]
-        totals.append([code_sizes(planes, model) for model in (None, codec.entropy_model)])
+        planes = [plane for plane, _ in codec.encode_iterations(image)]
+        totals.append([payload_sizes(planes, model) for model in (None, codec.entropy_model)])
     plain, coded = np.mean(totals, axis=0).tolist()
     return list(zip(plain, coded, strict=True))
 
@@ -126,8 +126,8 @@ def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) 
     with (run / ENTROPY_LOG_FILE).open(newline="") as file:
         best = min(csv.DictReader(file), key=lambda row: float(row["val_loss"]))
     table = "\n".join(
-        f"| {step} | {plain:.1f} | {coded:.1f} | {100 * (1 - coded / plain):.1f} % |"
-        for step, (plain, coded) in enumerate(saved, start=1)
+        f"| {iteration} | {plain:.1f} | {coded:.1f} | {100 * (1 - coded / plain):.1f} % |"
+        for iteration, (plain, coded) in enumerate(saved, start=1)
     )
     return f"""
 ## Entropy model
@@ -142,7 +142,7 @@ of the validation patches takes {float(best["val_loss"]):.4f} bits. The curve is
 identity `{entropy_model.stream_id.hex()}`. Bytes of the code on the same images, header and checks
 apart:
 
-| step | plain | coded | saved |
+| iteration | plain | coded | saved |
 |---|---|---|---|
 {table}
 """
@@ -153,9 +153,9 @@ def model_card(name, model, settings, log, rows, images, notes) -> str:
     from tfrnnc.model_folder.keras_model import model_id
 
     table = "\n".join(
-        f"| {step} | {row['bytes']:.0f} | {row['bpp']:.3f} | {row['psnr']:.2f} "
+        f"| {iteration} | {row['bytes']:.0f} | {row['bpp']:.3f} | {row['psnr']:.2f} "
         f"| {row['ssim']:.3f} |"
-        for step, row in enumerate(rows, start=1)
+        for iteration, row in enumerate(rows, start=1)
     )
     layers = "\n".join(
         f"- {part}: {', '.join(f'`{layer}`' for layer in layout)}"
@@ -176,7 +176,7 @@ def model_card(name, model, settings, log, rows, images, notes) -> str:
     return f"""# {name}
 
 A `{model.arch}` model of {model.count_params():,} parameters, identity `{model_id(model).hex()}`.
-{model.bits} bits at each location, stride {model.stride}, {model.steps} steps.
+{model.bits} bits at each location, stride {model.stride}, {model.iterations} iterations.
 
 {layers}
 
@@ -200,7 +200,7 @@ which hold 8-bit weights. Bytes and bpp are of the bit planes; the header is not
 the paper's: 8x8 blocks, each channel, no smoothing. The best weights were chosen by their loss on
 the validation images named in the command.
 
-| step | bytes | bpp | PSNR (dB) | SSIM |
+| iteration | bytes | bpp | PSNR (dB) | SSIM |
 |---|---|---|---|---|
 {table}
 """

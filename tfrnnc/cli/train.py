@@ -27,8 +27,8 @@ RECIPE = (
     "steps_per_epoch",
     "batch_size",
     "patch_size",
-    "reduce",
-    "max_reduce",
+    "min_downscale",
+    "max_downscale",
     "warmup_steps",
     "ssim_weight",
     "seed",
@@ -81,21 +81,21 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     "further; it is written there, or to --output.",
 )
 @click.option(
-    "--steps",
+    "--iterations",
     type=click.IntRange(1, 255),
     default=8,
     show_default=True,
-    help="Residual steps a patch.",
+    help="Residual iterations a patch.",
 )
 @click.option(
     "--bits",
     type=click.IntRange(1),
-    help="Bits a location of the code and step; else the layout's.",
+    help="Bits a location of the latent bits and iteration; else the layout's.",
 )
 @click.option(
     "--stage-weights",
     type=click.Choice(["shared", "distinct"]),
-    help="For fc and conv: the same weights at each step, or its own (the default).",
+    help="For fc and conv: the same weights at each iteration, or its own (the default).",
 )
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
 @click.option(
@@ -110,7 +110,7 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     "--patch-size", type=click.IntRange(1), default=32, show_default=True, help="In pixels."
 )
 @click.option(
-    "--reduce",
+    "--min-downscale",
     type=click.IntRange(1),
     default=1,
     show_default=True,
@@ -118,7 +118,7 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     "artefacts of JPEG files.",
 )
 @click.option(
-    "--max-reduce",
+    "--max-downscale",
     type=click.IntRange(1),
     default=8,
     show_default=True,
@@ -191,7 +191,7 @@ def main(resume, quiet, output, learning_rate, finished_codec, **options):
     if not quiet:
         click.echo(
             f"{model.arch}: {model.count_params():,} parameters, "
-            f"{model.bits / model.stride**2:.3f} bpp a step, {model.steps} steps; "
+            f"{model.bits / model.stride**2:.3f} bpp an iteration, {model.iterations} iterations; "
             f"{len(images):,} images to train on, {len(validation_images):,} to measure on",
             err=True,
         )
@@ -277,7 +277,7 @@ def _model_settings(options: dict) -> dict:
             raise click.UsageError("--config brings its own --arch and --layout")
         config = _read_json(file)
         config.pop("model_id", None)
-        overriding = given & {"steps", "bits", "stage_weights"}
+        overriding = given & {"iterations", "bits", "stage_weights"}
     else:
         layouts = ARCHITECTURES[options["arch"]].layouts
         if options["layout"] not in layouts:
@@ -286,7 +286,7 @@ def _model_settings(options: dict) -> dict:
                 f"{', '.join(layouts)}"
             )
         config = {"arch": options["arch"], **layouts[options["layout"]]._asdict()}
-        overriding = given & {"bits", "stage_weights"} | {"steps"}
+        overriding = given & {"bits", "stage_weights"} | {"iterations"}
     return config | {name: options[name] for name in overriding}
 
 

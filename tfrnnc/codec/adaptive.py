@@ -1,4 +1,4 @@
-"""Dynamic bit assignment (section 3.7): each location of the code takes the steps it is worth."""
+"""Spatially adaptive bit rate (section 3.7): each location takes the iterations it is worth."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tfrnnc.codec.encoding import (
     Encoded,
     ResidualLoop,
     Target,
-    bare_code,
     encode,
+    headerless_payload,
     location_errors,
     missed_targets,
     per_pixel,
@@ -29,35 +29,37 @@ FIRST_THRESHOLDS = (0.0, 2.0, 4.0, 6.0)
 FINER = 1.0  #: decibels from the best of these to the last that are tried
 
 
-class StepAssignment:
-    """How many steps each location takes, from the least that is decodable to the best picture.
+class IterationAssignment:
+    """How many iterations each location takes, from the least decodable to the best picture.
 
-    A location first takes one step. It goes on to a later one where this gains; what gains most
-    for its bits comes first, over all locations. (Of the points rate and error of each location
-    after each step, those on the lower convex hull are used: for any price of a bit, the sum of
+    A location first takes one iteration. It goes on to a later one where this gains; what gains
+    most for its bits comes first, over all locations. (Of the points rate and error of each
+    location after each iteration, those on the lower convex hull are used: for any price of a bit,
+        the sum of
     errors and priced bits is then the least.)
 
     Args:
-        errors: floats (steps, h, w), each location's squared error after each step.
-        bits: floats (steps, h, w), the bits that each location takes for each step, above 0.
+        errors: floats (iterations, h, w), each location's squared error after each iteration.
+        bits: floats (iterations, h, w), the bits that each location takes for each iteration, above
+            0.
 
     Attributes:
         size: how many times a location goes on until the picture is best.
     """
 
     def __init__(self, errors: np.ndarray, bits: np.ndarray):
-        steps, *self._grid = errors.shape
-        errors = errors.reshape(steps, -1).astype(float)
-        rates = np.cumsum(bits.reshape(steps, -1), axis=0)
-        step_numbers = np.arange(steps)[:, None]
+        iterations, *self._grid = errors.shape
+        errors = errors.reshape(iterations, -1).astype(float)
+        rates = np.cumsum(bits.reshape(iterations, -1), axis=0)
+        iteration_numbers = np.arange(iterations)[:, None]
         places = np.arange(errors.shape[1])
-        taken = np.zeros_like(places)
+        last_taken = np.zeros_like(places)
         slopes, where, until, spent = [], [], [], []
         while places.size:
-            at = taken[places], places
+            at = last_taken[places], places
             gains, costs = errors[at] - errors[:, places], rates[:, places] - rates[at]
             slope = np.divide(
-                gains, costs, out=np.zeros_like(gains), where=step_numbers > taken[places]
+                gains, costs, out=np.zeros_like(gains), where=iteration_numbers > last_taken[places]
             )
             best = slope.argmax(axis=0)
             picked = best, np.arange(places.size)
@@ -67,20 +69,20 @@ class StepAssignment:
             places, best = places[worth], best[worth]
             where.append(places)
             until.append(best + 1)
-            taken[places] = best
+            last_taken[places] = best
         order = np.argsort(-np.concatenate(slopes), kind="stable")
         self._where, self._until = np.concatenate(where)[order], np.concatenate(until)[order]
         self._spent = np.cumsum(np.concatenate(spent)[order])
         self.size = order.size
 
-    def steps(self, count: int) -> np.ndarray:
-        """How many steps each location takes after so many have gone on, int (h, w)."""
-        steps = np.ones(int(np.prod(self._grid)), int)
-        np.maximum.at(steps, self._where[:count], self._until[:count])
-        return steps.reshape(self._grid)
+    def iterations(self, count: int) -> np.ndarray:
+        """How many iterations each location takes after so many have gone on, int (h, w)."""
+        iterations = np.ones(int(np.prod(self._grid)), int)
+        np.maximum.at(iterations, self._where[:count], self._until[:count])
+        return iterations.reshape(self._grid)
 
     def bits(self, count: int) -> float:
-        """Bits that so many of them take beyond the first step."""
+        """Bits that so many of them take beyond the first iteration."""
         return float(self._spent[count - 1]) if count else 0.0
 
     def count(self, bits: float) -> int:
@@ -88,10 +90,10 @@ class StepAssignment:
         return int(np.searchsorted(self._spent, bits, side="right"))
 
 
-class DynamicEncoder:
-    """Encodes an image with a number of steps for each location.
+class AdaptiveEncoder:
+    """Encodes an image with a number of iterations for each location.
 
-    All steps are taken once, for all locations. As no location's picture depends on another's
+    All iterations are taken once, for all locations. As no location's picture depends on another's
     bits, this tells what any assignment looks like.
 
     Args:
@@ -99,8 +101,8 @@ class DynamicEncoder:
         entropy_model: the model's, if it is to be used.
         header: of the stream.
         pixels: uint8 (H, W, 3).
-        steps: most steps of a location.
-        bare: make the code only.
+        iterations: most iterations of a location.
+        headerless: make the payload only.
         make_search: makes what improves the bits; see `ResidualLoop`.
     """
 
@@ -110,21 +112,21 @@ class DynamicEncoder:
         entropy_model: EntropyModel | None,
         header: Header,
         pixels: np.ndarray,
-        steps: int,
-        bare: bool,
+        iterations: int,
+        headerless: bool,
         make_search: Callable[[], BitSearch | None],
     ):
         self._runtime, self._entropy_model, self._header = runtime, entropy_model, header
-        self._pixels, self._bare, self._make_search = pixels, bare, make_search
+        self._pixels, self._headerless, self._make_search = pixels, headerless, make_search
         self._planes: list[np.ndarray] = []
         self._pictures: list[np.ndarray] = []
         loop = ResidualLoop(runtime, pixels, search=make_search())
-        for _ in range(steps):
-            plane, picture = loop.step()
+        for _ in range(iterations):
+            plane, picture = loop.iterate()
             self._planes.append(plane)
             self._pictures.append(picture)
         errors = [location_errors(pixels, each, runtime.stride) for each in self._pictures]
-        self._assignment = StepAssignment(
+        self._assignment = IterationAssignment(
             np.array(errors), location_bits(self._planes, entropy_model)
         )
 
@@ -149,35 +151,35 @@ class DynamicEncoder:
                 self._entropy_model,
                 self._header,
                 self._pixels,
-                steps=1,
+                iterations=1,
                 max_bytes=max_bytes,
                 targets=targets,
-                bare=self._bare,
+                headerless=self._headerless,
                 search=self._make_search(),
             )
         picture = self._picture(count)
         return Encoded(data, picture, missed_targets(targets, self._pixels, picture))
 
     def _picture(self, count: int) -> np.ndarray:
-        steps = self._assignment.steps(count)
+        iterations = self._assignment.iterations(count)
         picture = self._pictures[0].copy()
-        for step in range(1, int(steps.max())):
-            shown = per_pixel(steps > step, self._runtime.stride, picture.shape)
-            np.copyto(picture, self._pictures[step], where=shown)
+        for iteration in range(1, int(iterations.max())):
+            shown = per_pixel(iterations > iteration, self._runtime.stride, picture.shape)
+            np.copyto(picture, self._pictures[iteration], where=shown)
         return picture
 
     def _stream(self, count: int) -> bytes:
-        steps = self._assignment.steps(count)
+        iterations = self._assignment.iterations(count)
         writer = StreamWriter(
             self._header, self._runtime.stride, self._runtime.bits, self._entropy_model
         )
-        for step in range(int(steps.max())):
-            writer.add(self._planes[step] * (steps > step)[..., None])
-        if not self._bare:
+        for iteration in range(int(iterations.max())):
+            writer.add(self._planes[iteration] * (iterations > iteration)[..., None])
+        if not self._headerless:
             return writer.whole()
-        if writer.steps < self._header.steps:
+        if writer.iterations < self._header.iterations:
             writer.add(np.zeros_like(self._planes[0]))
-        return bare_code(writer, writer.steps, self._runtime, self._entropy_model)
+        return headerless_payload(writer, writer.iterations, self._runtime, self._entropy_model)
 
     def _fit(self, max_bytes: int, high: int, high_size: int) -> tuple[int, bytes]:
         """The largest assignment found whose stream fits, and the stream; or the least one.
@@ -247,31 +249,33 @@ def encode_stopping(
 
 
 def location_bits(planes: Sequence[np.ndarray], model: EntropyModel | None) -> np.ndarray:
-    """The bits that each location takes in each plane, floats (steps, h, w).
+    """The bits that each location takes in each plane, floats (iterations, h, w).
 
     Args:
         planes: int8 (h, w, bits) of -1 and +1.
         model: of the bits; None takes all for equally probable.
     """
     result = []
-    for step, plane in enumerate(planes):
+    for iteration, plane in enumerate(planes):
         height, width, bits = plane.shape
         costs = np.full(height * width, float(bits))
         if model is not None:
             costs[:] = 0
-            for part, values in model.passes_of(planes[:step], plane):
-                of_bits = np.where(values > 0, part.probabilities, 65536 - part.probabilities)
-                costs[part.cells] += COST_OF_ONE[of_bits].sum(axis=1)
+            for part, values in model.passes_of(planes[:iteration], plane):
+                bit_probabilities = np.where(
+                    values > 0, part.probabilities, 65536 - part.probabilities
+                )
+                costs[part.locations] += COST_OF_ONE[bit_probabilities].sum(axis=1)
         result.append(costs.reshape(height, width))
     return np.array(result)
 
 
-def _least(most: int, enough: Callable[[int], bool]) -> int:
+def _least(most: int, is_enough: Callable[[int], bool]) -> int:
     """The least number up to `most` that is enough, if all larger ones are; else `most`."""
     low, high = -1, most
     while high - low > 1:
         middle = (low + high) // 2
-        if enough(middle):
+        if is_enough(middle):
             high = middle
         else:
             low = middle

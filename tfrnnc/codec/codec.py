@@ -14,7 +14,7 @@ from PIL import Image
 from tfrnnc.bitstream import EntropyModel, Header, Planes, read_header, read_planes
 from tfrnnc.bitstream.container import MAX_PIXELS
 from tfrnnc.codec import encoding
-from tfrnnc.codec.adaptive import DynamicEncoder, encode_stopping
+from tfrnnc.codec.adaptive import AdaptiveEncoder, encode_stopping
 from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, ModelError, WrongModelError
@@ -57,7 +57,7 @@ def load(
     Example:
 
     >>> codec = load()
-    >>> data = codec.encode(np.zeros((20, 30, 3), np.uint8), steps=2)
+    >>> data = codec.encode(np.zeros((20, 30, 3), np.uint8), iterations=2)
     >>> codec.decode(data).shape
     (20, 30, 3)
     """
@@ -82,16 +82,16 @@ class Codec:
     """Compresses images to progressive streams and back.
 
     Streams are progressive: the first bytes of a stream decode to what they hold, and its first
-    steps to exactly what encoding with as many steps would have given.
+    iterations to exactly what encoding with as many iterations would have given.
 
     Args:
-        runtime: what runs the model's steps, a `LiteRTRuntime` or a `KerasRuntime`.
+        runtime: what runs the model's iterations, a `LiteRTRuntime` or a `KerasRuntime`.
         entropy_model: gives the probabilities of the model's bits; None for streams that are
             not entropy-coded.
 
     Attributes:
         runtime, entropy_model: the same.
-        max_steps: most steps that the model can encode.
+        max_iterations: most iterations that the model can encode.
 
     Raises:
         ModelError: if the entropy model is of another model's bits.
@@ -100,14 +100,15 @@ class Codec:
     def __init__(self, runtime: Runtime, entropy_model: EntropyModel | None = None):
         self.runtime = runtime
         self.entropy_model = entropy_model
-        self.max_steps = runtime.steps
+        self.max_iterations = runtime.iterations
         if entropy_model is not None:
-            found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.steps))
-            if found != (runtime.model_id, runtime.bits, runtime.steps):
+            found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.iterations))
+            if found != (runtime.model_id, runtime.bits, runtime.iterations):
                 raise ModelError(
                     f"the entropy model is of model {entropy_model.codec_id.hex()} with "
-                    f"{found[1]} bits and {found[2]} steps, but the model is "
-                    f"{runtime.model_id.hex()} with {runtime.bits} and {runtime.steps}; train its "
+                    f"{found[1]} bits and {found[2]} iterations, but the model is "
+                    f"{runtime.model_id.hex()} with {runtime.bits} and {runtime.iterations}; "
+                    f"train its "
                     "own (tfrnnc-train --entropy-model)"
                 )
 
@@ -115,40 +116,40 @@ class Codec:
         self,
         image: Image.Image | np.ndarray,
         *,
-        steps: int | None = None,
+        iterations: int | None = None,
         bpp: float | None = None,
         max_bytes: int | None = None,
         psnr: float | None = None,
         ssim: float | None = None,
         background: str | None = None,
-        header: bool = True,
+        headerless: bool = False,
         entropy_coding: bool = True,
         effort: int = 0,
-        dynamic: bool = False,
+        adaptive: bool = False,
     ) -> bytes:
         """Compresses an image.
 
-        The limits can be combined; the tightest counts. Without any, all steps are encoded.
+        The limits can be combined; the tightest counts. Without any, all iterations are encoded.
 
         Args:
             image: a Pillow image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-            steps: encode this many steps.
+            iterations: encode this many iterations.
             bpp: at most so many bits per pixel, all bytes counted.
-            max_bytes: at most so many bytes, all counted. The last step is cut where the bytes
+            max_bytes: at most so many bytes, all counted. The last iteration is cut where the bytes
                 end, if the picture gains from what is there of it.
-            psnr: stop at the first step that reaches this PSNR in decibels; if none does, all
-                steps are encoded, and a warning is logged.
+            psnr: stop at the first iteration that reaches this PSNR in decibels; if none does, all
+                iterations are encoded, and a warning is logged.
             ssim: the same for the paper's SSIM.
             background: colour behind a transparent image.
-            header: False leaves out the header and the checks, for stores that know the size of
+            headerless: leave out the header and the checksums, for stores that know the size of
                 their images and check for themselves; `shared_header` makes it a stream again.
             entropy_coding: False leaves the entropy model out.
-            effort: how many bits of each 8x8 pixels and step are tried the other way, and kept
-                where the picture gains. Each takes up to twice 9 decodings of the step; 4 is a
+            effort: how many bits of each 8x8 pixels and iteration are tried the other way, and kept
+                where the picture gains. Each takes up to twice 9 decodings of the iteration; 4 is a
                 good deal of the gain.
-            dynamic: give each location of the code its own number of steps (section 3.7), so
-                that the limits are kept with the best picture, or the targets reached with the
-                fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
+            adaptive: give each location of the latent bits its own number of iterations (section
+                3.7), so that the limits are kept with the best picture, or the targets reached with
+                the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
                 once; without limits, each location takes what its picture gains from. Others
                 encode up to seven times, and need `psnr`, `ssim`, `bpp` or `max_bytes`.
 
@@ -158,36 +159,36 @@ class Codec:
         Raises:
             ImageError: if the image is of a kind that cannot be encoded.
             ConfigError: if a limit is out of range, or too few bytes for a picture, or missing
-                where `dynamic` needs one.
+                where `adaptive` needs one.
         """
         return self.encode_with_picture(
             image,
-            steps=steps,
+            iterations=iterations,
             bpp=bpp,
             max_bytes=max_bytes,
             psnr=psnr,
             ssim=ssim,
             background=background,
-            header=header,
+            headerless=headerless,
             entropy_coding=entropy_coding,
             effort=effort,
-            dynamic=dynamic,
+            adaptive=adaptive,
         ).data
 
     def encode_with_picture(
         self,
         image: Image.Image | np.ndarray,
         *,
-        steps: int | None = None,
+        iterations: int | None = None,
         bpp: float | None = None,
         max_bytes: int | None = None,
         psnr: float | None = None,
         ssim: float | None = None,
         background: str | None = None,
-        header: bool = True,
+        headerless: bool = False,
         entropy_coding: bool = True,
         effort: int = 0,
-        dynamic: bool = False,
+        adaptive: bool = False,
     ) -> Encoded:
         """As `encode`, and says more.
 
@@ -198,9 +199,10 @@ class Codec:
         """
         pixels = as_rgb(image, background)
         height, width, _ = pixels.shape
-        if steps is not None and not 1 <= steps <= self.max_steps:
+        if iterations is not None and not 1 <= iterations <= self.max_iterations:
             raise ConfigError(
-                f"steps must be from 1 to {self.max_steps} for this model, not {steps}"
+                f"iterations must be from 1 to {self.max_iterations} for this model, not "
+                f"{iterations}"
             )
         if bpp is not None:
             if not bpp > 0:
@@ -216,72 +218,80 @@ class Codec:
             if value is not None
         ]
         limited = max_bytes is not None or bool(targets)
-        if dynamic and not (limited or self.runtime.independent):
+        if adaptive and not (limited or self.runtime.independent):
             raise ConfigError(
-                "where locations stop follows from a limit: with dynamic give psnr, ssim, bpp or "
+                "where locations stop follows from a limit: with adaptive give psnr, ssim, bpp or "
                 "max_bytes, too"
             )
         model = self.entropy_model if entropy_coding else None
-        head = self._header(height, width, entropy_coding, not header, dynamic)
-        steps = steps or self.max_steps
+        head = self._header(height, width, entropy_coding, headerless, adaptive)
+        iterations = iterations or self.max_iterations
         make_search = partial(self._search, pixels, effort, entropy_coding)
 
-        def attempt(enough: float = math.inf) -> Encoded:
+        def attempt(stop_psnr: float = math.inf) -> Encoded:
             return encoding.encode(
                 self.runtime,
                 model,
                 head,
                 pixels,
-                steps=steps,
+                iterations=iterations,
                 max_bytes=max_bytes,
                 targets=targets,
-                bare=not header,
+                headerless=headerless,
                 search=make_search(),
-                enough=enough,
+                stop_psnr=stop_psnr,
             )
 
-        if dynamic and self.runtime.independent:
-            encoder = DynamicEncoder(
-                self.runtime, model, head, pixels, steps, bare=not header, make_search=make_search
+        if adaptive and self.runtime.independent:
+            encoder = AdaptiveEncoder(
+                self.runtime,
+                model,
+                head,
+                pixels,
+                iterations,
+                headerless=headerless,
+                make_search=make_search,
             )
             encoded = encoder.encode(max_bytes, targets)
-        elif dynamic:
+        elif adaptive:
             encoded = encode_stopping(attempt, pixels, targets)
         else:
             encoded = attempt()
         for target in encoded.missed:
             found = target.measure(pixels, encoded.picture)
-            logger.warning("no step reaches a %s of %g (%.4g)", target.name, target.value, found)
+            logger.warning(
+                "no iteration reaches a %s of %g (%.4g)", target.name, target.value, found
+            )
         return encoded
 
-    def encode_steps(
-        self, pixels: np.ndarray, steps: int | None = None, effort: int = 0
+    def encode_iterations(
+        self, pixels: np.ndarray, iterations: int | None = None, effort: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Encodes step by step (section 3.1).
+        """Encodes iteration by iteration (section 3.1).
 
         Args:
             pixels: uint8 (H, W, 3).
-            steps: how many; None takes all.
+            iterations: how many; None takes all.
             effort: as for `encode`.
 
         Yields:
-            each step's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
+            each iteration's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
             (H, W, 3).
         """
         loop = ResidualLoop(self.runtime, pixels, search=self._search(pixels, effort))
-        for _ in range(self.max_steps if steps is None else steps):
-            yield loop.step()
+        for _ in range(self.max_iterations if iterations is None else iterations):
+            yield loop.iterate()
 
     def shared_header(
-        self, width: int, height: int, *, entropy_coding: bool = True, dynamic: bool = False
+        self, width: int, height: int, *, entropy_coding: bool = True, adaptive: bool = False
     ) -> bytes:
-        """The header that makes streams of what `encode` gives with `header=False`.
+        """The header that makes streams of what `encode` gives with `headerless=True`.
 
         Args:
             width: of the images in pixels.
             height: of the images in pixels.
             entropy_coding: as for `encode`.
-            dynamic: as for `encode`.
+            adaptive: as for `encode`.
 
         Returns:
             the header; in front of the code of any such image it makes a stream.
@@ -289,18 +299,18 @@ class Codec:
         Example:
 
         >>> codec = load()
-        >>> code = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=30, header=False)
+        >>> code = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=30, headerless=True)
         >>> codec.decode(codec.shared_header(32, 32) + code).shape
         (32, 32, 3)
         >>> len(code) <= 30
         True
         """
-        return self._header(height, width, entropy_coding, True, dynamic).to_bytes()
+        return self._header(height, width, entropy_coding, True, adaptive).to_bytes()
 
     def decode(
         self,
         data: bytes,
-        steps: int | None = None,
+        iterations: int | None = None,
         *,
         allow_truncated: bool = False,
         max_pixels: int = MAX_PIXELS,
@@ -309,7 +319,7 @@ class Codec:
 
         Args:
             data: a stream.
-            steps: decode this many steps only; None decodes all.
+            iterations: decode this many iterations only; None decodes all.
             allow_truncated: decode what is there of a stream that was cut, or is damaged from
                 some place on.
             max_pixels: refuse images of more pixels.
@@ -320,14 +330,14 @@ class Codec:
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
         """
-        found = self.read_planes(data, steps, allow_truncated, max_pixels)
+        found = self.read_planes(data, iterations, allow_truncated, max_pixels)
         shape = found.header.height, found.header.width
-        return encoding.decode(self.runtime, found.planes, shape, found.header.dynamic)
+        return encoding.decode(self.runtime, found.planes, shape, found.header.adaptive)
 
     def decode_progressive(
         self, data: bytes, *, allow_truncated: bool = False, max_pixels: int = MAX_PIXELS
     ) -> Iterator[np.ndarray]:
-        """Decompresses a stream step by step.
+        """Decompresses a stream iteration by iteration.
 
         Args:
             data: a stream.
@@ -335,7 +345,7 @@ class Codec:
             max_pixels: as for `decode`.
 
         Yields:
-            the picture after each step, uint8 (H, W, 3).
+            the picture after each iteration, uint8 (H, W, 3).
 
         Raises:
             StreamError: one of its subclasses, before the first picture, if the stream cannot
@@ -343,12 +353,14 @@ class Codec:
         """
         found = self.read_planes(data, None, allow_truncated, max_pixels)
         shape = found.header.height, found.header.width
-        yield from encoding.decode_steps(self.runtime, found.planes, shape, found.header.dynamic)
+        yield from encoding.decode_iterations(
+            self.runtime, found.planes, shape, found.header.adaptive
+        )
 
     def read_planes(
         self,
         data: bytes,
-        steps: int | None = None,
+        iterations: int | None = None,
         allow_truncated: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> Planes:
@@ -356,7 +368,7 @@ class Codec:
 
         Args:
             data: as for `decode`, like the others.
-            steps: how many at most.
+            iterations: how many at most.
             allow_truncated: whether the stream may be cut or damaged.
             max_pixels: refuse images of more pixels.
 
@@ -373,16 +385,19 @@ class Codec:
                 f"the stream was made by model {header.model_id.hex()}, but this is "
                 f"{known.hex()}; {remedy}"
             )
-        if (header.steps if steps is None else min(steps, header.steps)) > self.max_steps:
+        if (
+            header.iterations if iterations is None else min(iterations, header.iterations)
+        ) > self.max_iterations:
             raise WrongModelError(
-                f"the stream has {header.steps} steps, but the model only {self.max_steps}"
+                f"the stream has {header.iterations} iterations, but the model only "
+                f"{self.max_iterations}"
             )
         return read_planes(
             data,
             self.runtime.stride,
             self.runtime.bits,
             model,
-            steps,
+            iterations,
             allow_truncated,
             max_pixels,
         )
@@ -396,16 +411,16 @@ class Codec:
         return BitSearch(pixels, self.runtime.stride, effort, model) if effort else None
 
     def _header(
-        self, height: int, width: int, entropy_coding: bool, bare: bool, dynamic: bool
+        self, height: int, width: int, entropy_coding: bool, headerless: bool, adaptive: bool
     ) -> Header:
         model = self.entropy_model if entropy_coding else None
         return Header(
             model.stream_id if model else self.runtime.model_id,
             width,
             height,
-            self.max_steps,
+            self.max_iterations,
             entropy_coded=model is not None,
-            checked=not bare,
-            open_end=bare,
-            dynamic=dynamic,
+            checked=not headerless,
+            open_end=headerless,
+            adaptive=adaptive,
         )

@@ -10,26 +10,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfrnnc.bitstream import EntropyModel, Header, Planes, StreamWriter, read_planes, taken
+from tfrnnc.bitstream import (
+    EntropyModel,
+    Header,
+    Planes,
+    StreamWriter,
+    coded_locations,
+    read_planes,
+)
 from tfrnnc.bitstream.container import MAX_SIDE
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, TruncatedStreamError
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
 from tfrnnc.runtimes.runtime import Runtime, binarize
 
-FINE = 128  #: the last step's locations are counted to one in so many
+FINE = 128  #: the last iteration's locations are counted to one in so many
 
 
 class ResidualLoop:
-    """Encodes an image step by step (section 3.1).
+    """Encodes an image iteration by iteration (section 3.1).
 
     Args:
         runtime: of the model.
         pixels: uint8 (H, W, 3).
         keep: whether `last_picture` will be asked for; takes memory.
         search: improves the bits; None takes the model's as they are.
-        enough: the PSNR in decibels at which a location of the code stops. Its bits are zeros from
-            then on.
+        stop_psnr: the PSNR in decibels at which a location of the latent bits stops. Its bits are
+            zeros from then on.
     """
 
     def __init__(
@@ -38,24 +45,28 @@ class ResidualLoop:
         pixels: np.ndarray,
         keep: bool = False,
         search: BitSearch | None = None,
-        enough: float = math.inf,
+        stop_psnr: float = math.inf,
     ):
         self._runtime, self._keep, self._search = runtime, keep, search
         self._pixels = pixels
-        self._enough = 3 * runtime.stride**2 * 255**2 / 10 ** (enough / 10)  # squared error
+        self._stop_error = 3 * runtime.stride**2 * 255**2 / 10 ** (stop_psnr / 10)  # squared error
         self._goes_on: np.ndarray | None = None
         self._height, self._width, _ = pixels.shape
         self._image = to_float(pad_to_multiple(pixels, runtime.stride))
         self._residual = self._image
-        self._step = 0
+        self._iteration = 0
         self._encoder_states: Any = None
         self._decoded: tuple[Any, Any] = (None, None)  # reconstruction and states
         self._before: tuple[Any, Any] = (None, None)
 
-    def step(self) -> tuple[np.ndarray, np.ndarray]:
-        """Takes a step: its plane, int8 (h, w, bits), and the picture after it, uint8 (H, W, 3)."""
-        logits, self._encoder_states = self._runtime.encode_step(
-            self._residual, self._encoder_states, self._step
+    def iterate(self) -> tuple[np.ndarray, np.ndarray]:
+        """Takes an iteration.
+
+        Returns:
+            its plane, int8 (h, w, bits), and the picture after it, uint8 (H, W, 3).
+        """
+        logits, self._encoder_states = self._runtime.encode_iteration(
+            self._residual, self._encoder_states, self._iteration
         )
         plane = binarize(logits)
         if self._goes_on is not None:
@@ -65,25 +76,25 @@ class ResidualLoop:
             self._before = before
         if self._search:
             plane, self._decoded = self._search.improve(
-                plane, logits, lambda plane: self._decode(plane, before, self._step)
+                plane, logits, lambda plane: self._decode(plane, before, self._iteration)
             )
         else:
-            self._decoded = self._decode(plane, before, self._step)
+            self._decoded = self._decode(plane, before, self._iteration)
         self._residual = self._image - self._decoded[0]
-        self._step += 1
+        self._iteration += 1
         picture = self._picture(self._decoded[0])
-        if self._enough:
-            wrong = location_errors(self._pixels, picture, self._runtime.stride) > self._enough
+        if self._stop_error:
+            wrong = location_errors(self._pixels, picture, self._runtime.stride) > self._stop_error
             self._goes_on = wrong if self._goes_on is None else self._goes_on & wrong
         return plane, picture
 
     def last_picture(self, plane: np.ndarray) -> np.ndarray:
-        """The picture after the last step, had a decoder this plane for it."""
-        return self._picture(self._decode(plane, self._before, self._step - 1)[0])
+        """The picture after the last iteration, had a decoder this plane for it."""
+        return self._picture(self._decode(plane, self._before, self._iteration - 1)[0])
 
-    def _decode(self, plane, decoded, step: int):
+    def _decode(self, plane, decoded, iteration: int):
         reconstruction, states = decoded
-        return self._runtime.decode_step(plane, states, reconstruction, step)
+        return self._runtime.decode_iteration(plane, states, reconstruction, iteration)
 
     def _picture(self, reconstruction: np.ndarray) -> np.ndarray:
         return to_uint8(reconstruction[: self._height, : self._width])
@@ -108,9 +119,9 @@ class Encoded(NamedTuple):
     """An encoded image.
 
     Attributes:
-        data: the stream, or its code without header.
+        data: the stream, or its payload without header.
         picture: what it decodes to, uint8 (H, W, 3).
-        missed: the targets that the last whole step does not reach.
+        missed: the targets that the last whole iteration does not reach.
     """
 
     data: bytes
@@ -124,12 +135,12 @@ def encode(
     header: Header,
     pixels: np.ndarray,
     *,
-    steps: int,
+    iterations: int,
     max_bytes: int | None,
     targets: list[Target],
-    bare: bool,
+    headerless: bool,
     search: BitSearch | None = None,
-    enough: float = math.inf,
+    stop_psnr: float = math.inf,
 ) -> Encoded:
     """Encodes an image within limits.
 
@@ -138,61 +149,61 @@ def encode(
         entropy_model: the model's, if it is to be used.
         header: of the stream.
         pixels: uint8 (H, W, 3).
-        steps: most steps.
-        max_bytes: most bytes; the last step is cut there, if the picture gains from it.
-        targets: stop at the first step that reaches them all. In dynamic streams only the
+        iterations: most iterations.
+        max_bytes: most bytes; the last iteration is cut there, if the picture gains from it.
+        targets: stop at the first iteration that reaches them all. In adaptive streams only the
             locations take it that are needed for that.
-        bare: return the code only.
+        headerless: return the payload only.
         search: see `ResidualLoop`.
-        enough: see `ResidualLoop`; locations stop in dynamic streams only.
+        stop_psnr: see `ResidualLoop`; locations stop in adaptive streams only.
 
     Raises:
         ConfigError: if nothing that can be decoded fits in `max_bytes`.
     """
     writer = StreamWriter(header, runtime.stride, runtime.bits, entropy_model)
-    keep = max_bytes is not None or (header.dynamic and bool(targets))
-    loop = ResidualLoop(runtime, pixels, keep, search, enough)
+    keep = max_bytes is not None or (header.adaptive and bool(targets))
+    loop = ResidualLoop(runtime, pixels, keep, search, stop_psnr)
     data, picture, missed = b"", None, targets
     whole, over = 0, False
-    while whole < steps and not over:
-        plane, after = loop.step()
+    while whole < iterations and not over:
+        plane, after = loop.iterate()
         if not plane.any():
             break
         still_missed = missed_targets(targets, pixels, after)
-        if header.dynamic and targets and not still_missed and picture is not None:
+        if header.adaptive and targets and not still_missed and picture is not None:
             gains = location_errors(pixels, picture, runtime.stride)
             gains -= location_errors(pixels, after, runtime.stride)
             plane, after = _thinned(
                 plane, after, gains, loop, lambda shown: not missed_targets(targets, pixels, shown)
             )
         writer.add(plane)
-        grown = writer.code() if bare else writer.whole()
+        grown = writer.payload() if headerless else writer.whole()
         over = max_bytes is not None and len(grown) > max_bytes
         if not over:
             data, picture, whole, missed = grown, after, whole + 1, still_missed
             if targets and not missed:
                 break
-    if bare and picture is not None:
-        if not over and whole < runtime.steps:
-            writer.add(np.zeros_like(plane) if header.dynamic else loop.step()[0])
-        data = bare_code(writer, whole, runtime, entropy_model)
+    if headerless and picture is not None:
+        if not over and whole < runtime.iterations:
+            writer.add(np.zeros_like(plane) if header.adaptive else loop.iterate()[0])
+        data = headerless_payload(writer, whole, runtime, entropy_model)
     if max_bytes is None or not (over or len(data) > max_bytes):
         assert picture is not None
         return Encoded(data, picture, missed)
 
-    cut = writer.code()[:max_bytes] if bare else writer.cut(max_bytes)
-    prefix = header.to_bytes() if bare else b""
+    cut = writer.payload()[:max_bytes] if headerless else writer.cut(max_bytes)
+    prefix = header.to_bytes() if headerless else b""
     try:
         planes = read_for_encoding(prefix + cut, runtime, entropy_model).planes if cut else []
     except TruncatedStreamError:
         planes = []
     if planes and cut and (len(planes) > whole or len(data) > max_bytes):
-        if len(planes) == writer.steps:
-            of_cut = loop.last_picture(planes[-1])
+        if len(planes) == writer.iterations:
+            cut_picture = loop.last_picture(planes[-1])
         else:
-            of_cut = decode(runtime, planes, pixels.shape)
-        if picture is None or len(data) > max_bytes or _gains(pixels, picture, of_cut):
-            data, picture = cut, of_cut
+            cut_picture = decode(runtime, planes, pixels.shape)
+        if picture is None or len(data) > max_bytes or _gains(pixels, picture, cut_picture):
+            data, picture = cut, cut_picture
     if picture is None or len(data) > max_bytes:
         raise too_few_bytes(max_bytes, pixels, writer)
     return Encoded(data, picture, missed)
@@ -205,23 +216,23 @@ def missed_targets(
     return [each for each in targets if each.measure(pixels, picture) < each.value]
 
 
-def bare_code(
-    writer: StreamWriter, steps: int, runtime: Runtime, entropy_model: EntropyModel | None
+def headerless_payload(
+    writer: StreamWriter, iterations: int, runtime: Runtime, entropy_model: EntropyModel | None
 ) -> bytes:
-    """The code of so many steps, without a header.
+    """The payload of so many iterations, without a header.
 
-    Cut out of all that was written, so that the last byte's spare bits are those of a further step
-    or of the code's end, where there is one.
+    Cut out of all that was written, so that the last byte's spare bits are those of a further
+    iteration or of the payload's end, where there is one.
 
     Args:
-        writer: of at least these steps.
-        steps: how many.
+        writer: of at least these iterations.
+        iterations: how many.
         runtime: of the model.
-        entropy_model: the one that the code is made with.
+        entropy_model: the one that the payload is made with.
     """
-    prefix, code = writer.header.to_bytes(), writer.code()
-    found = read_for_encoding(prefix + code, runtime, entropy_model)
-    return code[: found.ends[steps - 1] - len(prefix)]
+    prefix, payload = writer.header.to_bytes(), writer.payload()
+    planes = read_for_encoding(prefix + payload, runtime, entropy_model)
+    return payload[: planes.ends[iterations - 1] - len(prefix)]
 
 
 def _thinned(
@@ -229,7 +240,7 @@ def _thinned(
     picture: np.ndarray,
     gains: np.ndarray,
     loop: ResidualLoop,
-    enough: Callable[[np.ndarray], bool],
+    is_enough: Callable[[np.ndarray], bool],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The last plane with the bits of fewer locations, and the picture that is still enough.
 
@@ -237,10 +248,10 @@ def _thinned(
         plane: as the loop gave it, int8 (h, w, bits).
         picture: after it.
         gains: ints (h, w); locations of the greatest gains keep their bits.
-        loop: after that step.
-        enough: whether a picture is.
+        loop: after that iteration.
+        is_enough: whether a picture is.
     """
-    places = np.flatnonzero(taken(plane))
+    places = np.flatnonzero(coded_locations(plane))
     places = places[np.argsort(-gains.ravel()[places], kind="stable")]
     best = plane, picture
     low, high = 0, places.size
@@ -250,7 +261,7 @@ def _thinned(
         kept = np.unravel_index(places[:middle], gains.shape)
         trial[kept] = plane[kept]
         shown = loop.last_picture(trial)
-        if enough(shown):
+        if is_enough(shown):
             high, best = middle, (trial, shown)
         else:
             low = middle
@@ -258,16 +269,16 @@ def _thinned(
 
 
 def too_few_bytes(max_bytes: int, pixels: np.ndarray, writer: StreamWriter) -> ConfigError:
-    """What to raise if not even a part of the first step fits."""
+    """What to raise if not even a part of the first iteration fits."""
     height, width, _ = pixels.shape
     return ConfigError(
-        f"{max_bytes} bytes are too few for {width}x{height} pixels: the first step takes "
+        f"{max_bytes} bytes are too few for {width}x{height} pixels: the first iteration takes "
         f"{len(writer.whole())}, of which a picture needs about an eighth and the header"
     )
 
 
 def decode(
-    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], dynamic: bool = False
+    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], adaptive: bool = False
 ) -> np.ndarray:
     """The picture after the last of the planes, uint8 (H, W, 3).
 
@@ -275,38 +286,38 @@ def decode(
         runtime: of the model.
         planes: int8 (h, w, bits).
         shape: of the image, (H, W, ...).
-        dynamic: whether locations may stop. If the model's are independent, those without bits in
+        adaptive: whether locations may stop. If the model's are independent, those without bits in
             a plane then stay as they were before it.
     """
-    if runtime.one_shot and not (dynamic and runtime.independent):
+    if runtime.reconstruction == "one_shot" and not (adaptive and runtime.independent):
         *earlier, last_plane = planes
         states = None
-        for step, plane in enumerate(earlier):
-            states = runtime.decode_states(plane, states, step)
-        last, _ = runtime.decode_step(last_plane, states, None, len(earlier))
+        for iteration, plane in enumerate(earlier):
+            states = runtime.decode_states(plane, states, iteration)
+        last, _ = runtime.decode_iteration(last_plane, states, None, len(earlier))
     else:
-        (last,) = deque(_reconstructions(runtime, planes, dynamic), maxlen=1)
+        (last,) = deque(_reconstructions(runtime, planes, adaptive), maxlen=1)
     return to_uint8(last[: shape[0], : shape[1]])
 
 
-def decode_steps(
-    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], dynamic: bool = False
+def decode_iterations(
+    runtime: Runtime, planes: list[np.ndarray], shape: tuple[int, ...], adaptive: bool = False
 ) -> Iterator[np.ndarray]:
     """Yields the picture after each plane; see `decode`."""
-    for reconstruction in _reconstructions(runtime, planes, dynamic):
+    for reconstruction in _reconstructions(runtime, planes, adaptive):
         yield to_uint8(reconstruction[: shape[0], : shape[1]])
 
 
 def _reconstructions(
-    runtime: Runtime, planes: list[np.ndarray], dynamic: bool
+    runtime: Runtime, planes: list[np.ndarray], adaptive: bool
 ) -> Iterator[np.ndarray]:
     reconstruction: np.ndarray | None = None
     states = None
-    for step, plane in enumerate(planes):
+    for iteration, plane in enumerate(planes):
         before = reconstruction
-        reconstruction, states = runtime.decode_step(plane, states, before, step)
-        if dynamic and runtime.independent and before is not None:
-            goes_on = per_pixel(taken(plane), runtime.stride, reconstruction.shape)
+        reconstruction, states = runtime.decode_iteration(plane, states, before, iteration)
+        if adaptive and runtime.independent and before is not None:
+            goes_on = per_pixel(coded_locations(plane), runtime.stride, reconstruction.shape)
             reconstruction = np.where(goes_on, reconstruction, before)
         yield reconstruction
 
@@ -324,7 +335,7 @@ def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarr
 
 
 def location_errors(pixels: np.ndarray, picture: np.ndarray, stride: int) -> np.ndarray:
-    """The sum of squared differences at each location of the code, int64 (h, w).
+    """The sum of squared differences at each location of the latent bits, int64 (h, w).
 
     Args:
         pixels: uint8 (H, W, 3).

@@ -20,9 +20,9 @@ from tfrnnc.metrics.ssim import BLOCK, block_ssim_map, block_sums
 
 #: Weight of 1 - SSIM beside the squared error, as in the training of the presets.
 SSIM_WEIGHT = 0.1
-#: A bit of code is worth this share of what the picture lacks in a cell, in the mean.
+#: A latent bit is worth this share of what the picture lacks in a block, in the mean.
 RATE_WEIGHT = 0.04
-#: Cells at this distance, in both directions, are tried at once: what a bit does fades with it.
+#: Blocks at this distance, in both directions, are tried at once: what a bit does fades with it.
 SPACING = 3
 
 Decode = Callable[[np.ndarray], tuple[np.ndarray, Any]]
@@ -31,14 +31,14 @@ Decode = Callable[[np.ndarray], tuple[np.ndarray, Any]]
 class BitSearch:
     """Improves the planes of an image.
 
-    The image is divided into cells of 8x8 pixels, or more if the model's stride asks for it. In
-    each cell the bits with the least certain logits are tried. Cells far enough from each other
+    The image is divided into blocks of 8x8 pixels, or more if the model's stride asks for it. In
+    each block the bits with the least certain logits are tried. Blocks far enough from each other
     are tried at once, so that large images take no more trials than small ones.
 
     Args:
         pixels: the image, uint8 (H, W, 3).
         stride: of the model.
-        effort: how many bits of each cell are tried, in each step.
+        effort: how many bits of each block are tried, in each iteration.
         entropy_model: if the bits will be coded with one, so that what they cost counts too.
     """
 
@@ -51,12 +51,12 @@ class BitSearch:
     ):
         self._pixels, self._image = pixels, to_float(pixels)
         self._stride, self._effort = stride, effort
-        self._cell = math.lcm(stride, BLOCK)
+        self._block = math.lcm(stride, BLOCK)
         self._entropy_model = entropy_model
         self._planes: list[np.ndarray] = []
 
     def improve(self, plane: np.ndarray, logits: np.ndarray, decode: Decode):
-        """Improves the plane of the next step.
+        """Improves the plane of the next iteration.
 
         Args:
             plane: int8 (h, w, bits), the signs of the logits.
@@ -77,24 +77,24 @@ class BitSearch:
                     sites = np.s_[row::SPACING, column::SPACING]
                     tried = candidates[sites][..., rank]
                     trial = _flipped(plane, tried[tried >= 0])
-                    of_trial = decode(trial)
-                    trial_costs = self._costs(of_trial[0])
+                    trial_decoded = decode(trial)
+                    trial_costs = self._costs(trial_decoded[0])
                     change = _around(trial_costs - costs)[sites] + prices.ravel()[tried]
                     helps = (change < 0) & (tried >= 0)
                     if not helps.any():
                         continue
                     if not helps[tried >= 0].all():
                         trial = _flipped(plane, tried[helps])
-                        of_trial = decode(trial)
-                        trial_costs = self._costs(of_trial[0])
+                        trial_decoded = decode(trial)
+                        trial_costs = self._costs(trial_decoded[0])
                     change = trial_costs.sum() - costs.sum() + prices.ravel()[tried[helps]].sum()
                     if change < 0:
-                        plane, decoded, costs = trial, of_trial, trial_costs
+                        plane, decoded, costs = trial, trial_decoded, trial_costs
         self._planes.append(plane)
         return plane, decoded
 
     def _bits_more(self, plane: np.ndarray) -> np.ndarray:
-        """How many more bits of code each bit of a plane would take the other way, (h, w, bits).
+        """How many more bits of payload each bit of a plane would take the other way, (h, w, bits).
 
         What it does to the cost of the bits after it is left out.
         """
@@ -103,36 +103,36 @@ class BitSearch:
             return more
         result = more.reshape(-1, plane.shape[2])
         for part, bits in self._entropy_model.passes_of(self._planes, plane):
-            of_one, of_zero = (
+            one_cost, zero_cost = (
                 COST_OF_ONE[values] for values in (part.probabilities, 65536 - part.probabilities)
             )
-            result[part.cells, part.channels] = bits * (of_zero - of_one)
+            result[part.locations, part.channels] = bits * (zero_cost - one_cost)
         return more
 
     def _candidates(self, logits: np.ndarray) -> np.ndarray:
-        """For each cell the places of its least certain bits in the plane; -1 for none."""
+        """For each block the places of its least certain bits in the plane; -1 for none."""
         height, width, bits = logits.shape
-        ratio = self._cell // self._stride
+        ratio = self._block // self._stride
         rows, columns = -(-height // ratio), -(-width // ratio)
         padding = ((0, rows * ratio - height), (0, columns * ratio - width), (0, 0))
         certainty = np.pad(np.abs(logits), padding, constant_values=np.inf)
         places = np.pad(np.arange(logits.size).reshape(logits.shape), padding, constant_values=-1)
 
-        def by_cell(values):
-            cells = values.reshape(rows, ratio, columns, ratio, bits).swapaxes(1, 2)
-            return cells.reshape(rows, columns, -1)
+        def by_block(values):
+            blocks = values.reshape(rows, ratio, columns, ratio, bits).swapaxes(1, 2)
+            return blocks.reshape(rows, columns, -1)
 
-        order = np.argsort(by_cell(certainty), axis=2, kind="stable")[..., : self._effort]
-        return np.take_along_axis(by_cell(places), order, axis=2)
+        order = np.argsort(by_block(certainty), axis=2, kind="stable")[..., : self._effort]
+        return np.take_along_axis(by_block(places), order, axis=2)
 
     def _costs(self, reconstruction: np.ndarray) -> np.ndarray:
-        """What the picture lacks in each cell, floats (rows, columns)."""
+        """What the picture lacks in each block, floats (rows, columns)."""
         height, width, _ = self._image.shape
         picture = np.clip(reconstruction[:height, :width], -0.9, 0.9)
         error = block_sums(np.square(self._image - picture), BLOCK).sum(axis=2) / (3 * BLOCK**2)
         levels = (picture + 0.9) * (255 / 1.8)
         dissimilarity = 1 - block_ssim_map(self._pixels, levels).mean(axis=2)
-        return block_sums(error + SSIM_WEIGHT * dissimilarity, self._cell // BLOCK)
+        return block_sums(error + SSIM_WEIGHT * dissimilarity, self._block // BLOCK)
 
 
 def _flipped(plane: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -142,7 +142,7 @@ def _flipped(plane: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _around(values: np.ndarray) -> np.ndarray:
-    """The sum of each cell and the eight around it."""
+    """The sum of each block and the eight around it."""
     padded = np.pad(values, 1)
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]

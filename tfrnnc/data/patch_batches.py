@@ -17,7 +17,7 @@ class PatchBatches(keras.utils.PyDataset):
     For each patch an image is drawn, with a chance that grows with the square root of its
     area (between equal chances for images and equal chances for pixels). A window is cut out
     at random, reduced by a whole factor by averaging, and mirrored half of the time. The
-    factor is drawn from `reduce` up to as much as the image allows, at most `max_reduce`:
+    factor is drawn from `min_downscale` up to as much as the image allows, at most `max_downscale`:
     reducing sheds the artefacts of JPEG files, and large images then serve as thumbnails too.
 
     Batch i depends on (images, seed, first_batch + i) alone, so that an interrupted training
@@ -27,8 +27,8 @@ class PatchBatches(keras.utils.PyDataset):
         images: uint8 arrays (H, W, 3).
         batch_size: patches B in a batch.
         patch_size: side P of a patch in pixels.
-        reduce: least factor of the reduction.
-        max_reduce: greatest factor of the reduction.
+        min_downscale: least factor of the reduction.
+        max_downscale: greatest factor of the reduction.
         seed: of the stream.
         **kwargs: as for every `keras.utils.PyDataset`.
 
@@ -49,8 +49,8 @@ class PatchBatches(keras.utils.PyDataset):
         images: Sequence[np.ndarray],
         batch_size: int = 32,
         patch_size: int = 32,
-        reduce: int = 1,
-        max_reduce: int = 8,
+        min_downscale: int = 1,
+        max_downscale: int = 8,
         seed: int = 0,
         **kwargs,
     ):
@@ -58,18 +58,19 @@ class PatchBatches(keras.utils.PyDataset):
         self.images = images
         self.batch_size = batch_size
         self.patch_size = patch_size
-        self.reduce = reduce
-        self.max_reduce = max(reduce, max_reduce)
+        self.min_downscale = min_downscale
+        self.max_downscale = max(min_downscale, max_downscale)
         self.seed = seed
         self.first_batch = 0
         sizes = getattr(images, "sizes", None)
         if sizes is None:
             sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
-        usable = sizes.min(axis=1) >= patch_size * reduce
+        usable = sizes.min(axis=1) >= patch_size * min_downscale
         if not usable.any():
             raise DataError(
-                f"none of the {len(images)} images is at least {patch_size * reduce} pixels high "
-                f"and wide, as patches of {patch_size} reduced by {reduce} need"
+                f"none of the {len(images)} images is at least {patch_size * min_downscale} "
+                f"pixels high "
+                f"and wide, as patches of {patch_size} reduced by {min_downscale} need"
             )
         weights = np.sqrt(sizes.prod(axis=1, dtype=np.float64)) * usable
         self._chances = np.cumsum(weights / weights.sum())
@@ -86,8 +87,8 @@ class PatchBatches(keras.utils.PyDataset):
         drawn = np.searchsorted(self._chances, rng.random(), side="right")
         image = self.images[min(int(drawn), len(self.images) - 1)]
         height, width, _ = image.shape
-        most = min(min(height, width) // self.patch_size, self.max_reduce)
-        factor = int(rng.integers(self.reduce, most + 1))
+        most = min(min(height, width) // self.patch_size, self.max_downscale)
+        factor = int(rng.integers(self.min_downscale, most + 1))
         side = self.patch_size * factor
         top = rng.integers(0, height - side + 1)
         left = rng.integers(0, width - side + 1)

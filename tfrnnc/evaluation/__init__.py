@@ -6,13 +6,13 @@
 from tfrnnc.evaluation.codecs import CLASSIC_CODECS, open_codec
 from tfrnnc.evaluation.curves import area, bd_rate, quality_at
 from tfrnnc.evaluation.evaluated_codec import Coded, EvaluatedCodec
-from tfrnnc.evaluation.measurement import Protocol, measure
+from tfrnnc.evaluation.measurement import EvaluationProtocol, measure
 
 __all__ = [
     "CLASSIC_CODECS",
     "Coded",
     "EvaluatedCodec",
-    "Protocol",
+    "EvaluationProtocol",
     "area",
     "bd_rate",
     "measure",

@@ -45,7 +45,7 @@ class AVIF(ClassicCodec):
             "autotiling": False,
         }
 
-    def encode(self, pixels: np.ndarray, quality: float, bare: bool = False) -> bytes:
+    def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
         """As `ClassicCodec.encode`."""
         return save(pixels, "AVIF", quality=quality, **self.options)
 

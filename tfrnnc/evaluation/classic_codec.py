@@ -35,8 +35,8 @@ class ClassicCodec(ABC):
     options: dict
 
     @abstractmethod
-    def encode(self, pixels: np.ndarray, quality: float, bare: bool = False) -> bytes:
-        """A file of the image; `bare` if only its `payload_bytes` will count."""
+    def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
+        """A file of the image; `headerless` if only its `payload_bytes` will count."""
 
     @abstractmethod
     def payload_bytes(self, data: bytes) -> int:
@@ -75,7 +75,7 @@ class ClassicCodec(ABC):
         """
         tried = []
         for quality in self.qualities:
-            data, seconds = self._timed(pixels, quality, bare=True)
+            data, seconds = self._timed(pixels, quality, headerless=True)
             tried.append((self.payload_bytes(data), quality, data, seconds))
             if tried[-1][0] >= _ENOUGH * max(targets):
                 break
@@ -101,9 +101,9 @@ class ClassicCodec(ABC):
         quality, data, seconds = best
         return self._coded(quality, data, len(data), seconds)
 
-    def _timed(self, pixels, quality, bare=False) -> tuple[bytes, float]:
+    def _timed(self, pixels, quality, headerless=False) -> tuple[bytes, float]:
         start = time.perf_counter()
-        data = self.encode(pixels, quality, bare)
+        data = self.encode(pixels, quality, headerless)
         return data, time.perf_counter() - start
 
     def _coded(self, quality, data: bytes, size: int, seconds: float) -> Coded:

@@ -27,11 +27,11 @@ class JPEG(ClassicCodec):
         self.name = name
         self.options = {"subsampling": subsampling, "optimize": True}
 
-    def encode(self, pixels: np.ndarray, quality: float, bare: bool = False) -> bytes:
+    def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
         """As `ClassicCodec.encode`."""
         files = [
             save(pixels, "JPEG", quality=quality, progressive=progressive, **self.options)
-            for progressive in ((False,) if bare else (False, True))
+            for progressive in ((False,) if headerless else (False, True))
         ]
         return min(files, key=len)
 

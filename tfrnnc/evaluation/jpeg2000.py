@@ -24,7 +24,7 @@ class JPEG2000(ClassicCodec):
     sweep_qualities = tuple(range(20, 53, 2))
     options = {"irreversible": True, "mct": 1, "quality_mode": "dB", "no_jp2": True}
 
-    def encode(self, pixels: np.ndarray, quality: float, bare: bool = False) -> bytes:
+    def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
         """As `ClassicCodec.encode`."""
         resolutions = min(max(int(np.log2(min(pixels.shape[:2]))) - 2, 1), 6)
         return save(

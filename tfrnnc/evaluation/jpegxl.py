@@ -37,7 +37,7 @@ class JPEGXL(ClassicCodec):
             ) from error
         self._imagecodecs = imagecodecs
 
-    def encode(self, pixels: np.ndarray, quality: float, bare: bool = False) -> bytes:
+    def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
         """As `ClassicCodec.encode`; the quality is a distance."""
         return bytes(self._imagecodecs.jpegxl_encode(pixels, distance=quality, **self.options))
 

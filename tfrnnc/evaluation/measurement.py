@@ -35,7 +35,7 @@ DEFAULT_TARGETS = (16, 32, 48, 64, 80, 96, 112, 128)
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationProtocol:
     """How codecs are compared.
 
     Attributes:
@@ -63,7 +63,7 @@ class Protocol:
             raise ConfigError("target sizes belong to the protocol 'paper', which needs some")
 
 
-def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: Protocol) -> dict:
+def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol) -> dict:
     """Measures a codec on an image.
 
     Args:
@@ -95,7 +95,9 @@ def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: Protocol) -> di
     }
 
 
-def picture_at(codec: EvaluatedCodec, pixels: np.ndarray, protocol: Protocol, size: int) -> dict:
+def picture_at(
+    codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol, size: int
+) -> dict:
     """A picture for a strip: of so many bytes, by the rules of the protocol.
 
     Returns:
@@ -153,7 +155,10 @@ class ResultStore:
 
 
 def result_key(
-    codec: EvaluatedCodec, digest: str, protocol: Protocol, picture_bytes: int | None = None
+    codec: EvaluatedCodec,
+    digest: str,
+    protocol: EvaluationProtocol,
+    picture_bytes: int | None = None,
 ) -> dict:
     """All that a result depends on: the image, the codec, the protocol and the code.
 

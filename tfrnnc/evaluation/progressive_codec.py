@@ -54,9 +54,9 @@ class ProgressiveCodec:
         }
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:
-        """Each whole step of one stream, which is encoded and decoded once.
+        """Each whole iteration of one stream, which is encoded and decoded once.
 
-        A step's time to encode is that of the whole stream, and its time to decode that of
+        An iteration's time to encode is that of the whole stream, and its time to decode that of
         decoding up to it.
         """
         start = time.perf_counter()
@@ -65,32 +65,34 @@ class ProgressiveCodec:
         start = time.perf_counter()
         ends = self._codec.read_planes(data).ends
         coded = []
-        for step, picture in enumerate(self._codec.decode_progressive(data), start=1):
+        for iteration, picture in enumerate(self._codec.decode_progressive(data), start=1):
             decoding = time.perf_counter() - start
-            coded.append(Coded(f"step {step}", ends[step - 1], picture, encoding, decoding))
+            coded.append(
+                Coded(f"iteration {iteration}", ends[iteration - 1], picture, encoding, decoding)
+            )
         return coded
 
     def at_sizes(self, pixels: np.ndarray, targets: Sequence[int]) -> list[Coded]:
         """The code without header of at most each target's bytes."""
-        return [self._limited(pixels, target, header=False) for target in targets]
+        return [self._limited(pixels, target, headerless=True) for target in targets]
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
-        """As `EvaluatedCodec.within`; the last step is cut where the bytes end.
+        """As `EvaluatedCodec.within`; the last iteration is cut where the bytes end.
 
         Raises:
             ConfigError: if the bytes are too few for any picture.
         """
-        return self._limited(pixels, max_bytes, header=True)
+        return self._limited(pixels, max_bytes, headerless=False)
 
-    def _limited(self, pixels: np.ndarray, max_bytes: int, header: bool) -> Coded:
+    def _limited(self, pixels: np.ndarray, max_bytes: int, headerless: bool) -> Coded:
         height, width, _ = pixels.shape
         start = time.perf_counter()
         encoded = self._codec.encode_with_picture(
-            pixels, max_bytes=max_bytes, header=header, effort=self._effort
+            pixels, max_bytes=max_bytes, headerless=headerless, effort=self._effort
         )
         encoding = time.perf_counter() - start
         stream = encoded.data
-        if not header:
+        if headerless:
             stream = self._codec.shared_header(width, height) + stream
         start = time.perf_counter()
         picture = self._codec.decode(stream)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfrnnc.evaluation.codecs import open_codec
 from tfrnnc.evaluation.curves import AREA_FROM, AREA_TO, area, bd_rate, decibels, quality_at
-from tfrnnc.evaluation.measurement import MODERN, Protocol
+from tfrnnc.evaluation.measurement import MODERN, EvaluationProtocol
 from tfrnnc.evaluation.runner import EvaluatedImage
 
 SHOWN_BPP = (0.125, 0.25, 0.5, 1.0, 2.0)  #: rates at which the modern protocol's table is made
@@ -23,7 +23,7 @@ def build_report(
     images: Sequence[EvaluatedImage],
     codecs: Sequence[str],
     results: Sequence[Sequence[dict]],
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     anchor: str | None,
 ) -> dict:
     """What `results.json` holds; the same for the same inputs and settings.
@@ -41,17 +41,19 @@ def build_report(
     """
     pixels = np.array([image.width * image.height for image in images])
     entries = []
-    for codec, of_codec in zip(codecs, results, strict=True):
-        sizes = np.array([result["bytes"] for result in of_codec])
+    for codec, codec_results in zip(codecs, results, strict=True):
+        sizes = np.array([result["bytes"] for result in codec_results])
         entry = {
             "codec": open_codec(codec).name,
             "settings": open_codec(codec).settings(),
             "points": {
-                **_settings(of_codec, protocol),
+                **_settings(codec_results, protocol),
                 "bytes": _rounded(sizes.mean(axis=0), 4),
                 "bpp": _rounded((8 * sizes / pixels[:, None]).mean(axis=0), 5),
                 **{
-                    name: _rounded(np.mean([each[name] for each in of_codec], 0), _DIGITS[name])
+                    name: _rounded(
+                        np.mean([each[name] for each in codec_results], 0), _DIGITS[name]
+                    )
                     for name in protocol.metrics
                 },
             },
@@ -66,29 +68,31 @@ def build_report(
     }
     if protocol.name == MODERN:
         assert anchor is not None
-        of_anchor = results[codecs.index(anchor)]
+        anchor_results = results[codecs.index(anchor)]
         report["anchor"] = open_codec(anchor).name
-        for entry, of_codec in zip(entries, results, strict=True):
-            entry |= _from_curves(of_codec, of_anchor, pixels, protocol)
+        for entry, codec_results in zip(entries, results, strict=True):
+            entry |= _from_curves(codec_results, anchor_results, pixels, protocol)
     return report
 
 
-def _settings(of_codec: Sequence[dict], protocol: Protocol) -> dict:
+def _settings(codec_results: Sequence[dict], protocol: EvaluationProtocol) -> dict:
     if protocol.targets:
         return {"target_bytes": list(protocol.targets)}
-    return {"setting": of_codec[0]["setting"]}
+    return {"setting": codec_results[0]["setting"]}
 
 
-def _from_curves(of_codec, of_anchor, pixels, protocol: Protocol) -> dict:
+def _from_curves(codec_results, anchor_results, pixels, protocol: EvaluationProtocol) -> dict:
     """What is read off each image's curve, as means over the images."""
     rates, anchor_rates = (
         [8 * np.array(each["bytes"]) / count for each, count in zip(every, pixels, strict=True)]
-        for every in (of_codec, of_anchor)
+        for every in (codec_results, anchor_results)
     )
     at_bpp: dict[str, list] = {"bpp": list(SHOWN_BPP)}
     deltas, areas = {}, {}
     for name in protocol.metrics:
-        qualities, anchors = ([each[name] for each in every] for every in (of_codec, of_anchor))
+        qualities, anchors = (
+            [each[name] for each in every] for every in (codec_results, anchor_results)
+        )
         at_bpp[name] = [
             _mean([quality_at(*curve, bpp) for curve in zip(rates, qualities, strict=True)], name)
             for bpp in SHOWN_BPP
@@ -125,10 +129,10 @@ def build_times(codecs: Sequence[str], results: Sequence[Sequence[dict]]) -> dic
     """What `times.json` holds: means over the images, in seconds, on one thread."""
     return {
         open_codec(codec).name: {
-            name: _rounded(np.mean([result[name] for result in of_codec], axis=0), 6)
+            name: _rounded(np.mean([result[name] for result in codec_results], axis=0), 6)
             for name in ("encode_seconds", "decode_seconds")
         }
-        for codec, of_codec in zip(codecs, results, strict=True)
+        for codec, codec_results in zip(codecs, results, strict=True)
     }
 
 
@@ -136,7 +140,7 @@ def build_csv(
     images: Sequence[EvaluatedImage],
     codecs: Sequence[str],
     results: Sequence[Sequence[dict]],
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
 ) -> str:
     """What `images.csv` holds: a row for each image, codec and rate."""
     file = io.StringIO()
@@ -144,8 +148,8 @@ def build_csv(
     first = "target_bytes" if protocol.targets else "setting"
     rows.writerow(["image", "width", "height", "codec", first, "bytes", "bpp", *protocol.metrics])
     for number, image in enumerate(images):
-        for codec, of_codec in zip(codecs, results, strict=True):
-            result = of_codec[number]
+        for codec, codec_results in zip(codecs, results, strict=True):
+            result = codec_results[number]
             settings = protocol.targets or result["setting"]
             for point, setting in enumerate(settings):
                 size = result["bytes"][point]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tfrnnc.errors import DataError, EvaluationError, ImageError, TfrnncError
 from tfrnnc.evaluation.codecs import open_codec
 from tfrnnc.evaluation.measurement import (
-    Protocol,
+    EvaluationProtocol,
     ResultStore,
     image_digest,
     measure,
@@ -55,7 +55,7 @@ class Task:
 
     image: EvaluatedImage
     codec: str
-    protocol: Protocol
+    protocol: EvaluationProtocol
     picture_bytes: int | None = None
 
     def key(self) -> dict:
@@ -80,7 +80,7 @@ class Task:
             raise EvaluationError(f"{self.image.path}: {codec.name}: {error}") from error
 
 
-def read_images(folder: Path, protocol: Protocol) -> list[EvaluatedImage]:
+def read_images(folder: Path, protocol: EvaluationProtocol) -> list[EvaluatedImage]:
     """Looks at every image of a folder, so that a broken one is found before hours of work.
 
     Args:

@@ -19,7 +19,7 @@ class WebP(ClassicCodec):
     sweep_qualities = (0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 98, 100)
     options = {"method": 6}
 
-    def encode(self, pixels: np.ndarray, quality: float, bare: bool = False) -> bytes:
+    def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
         """As `ClassicCodec.encode`."""
         return save(pixels, "WEBP", quality=quality, **self.options)
 

@@ -58,7 +58,7 @@ def export_measured(
 def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[str, Any]:
     """Compares exported files with Keras.
 
-    Both are given the same residuals and bits at each step, those of Keras, and compared; and
+    Both are given the same residuals and bits at each iteration, those of Keras, and compared; and
     then each encodes the images on its own, and the qualities are compared.
 
     Args:
@@ -67,16 +67,16 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
         images: uint8 (H, W, 3); padded to a multiple of the stride.
 
     Returns:
-        the number of images; for each step the number of bits that differ, of how many; the
+        the number of images; for each iteration the number of bits that differ, of how many; the
         greatest difference of the picture, as a float in [-0.9, 0.9] and in grey levels; for
-        each step the PSNR in decibels lost when the files decode what Keras encoded, and when
+        each iteration the PSNR in decibels lost when the files decode what Keras encoded, and when
         they encode and decode.
     """
     runtimes: tuple[Runtime, Runtime] = (KerasRuntime(model), LiteRTRuntime(folder))
-    differing = np.zeros(model.steps, int)
+    differing = np.zeros(model.iterations, int)
     bits = 0
     float_difference, level_difference = 0.0, 0
-    # The qualities after each step: Keras, its bits decoded by the files, the files alone.
+    # The qualities after each iteration: Keras, its bits decoded by the files, the files alone.
     qualities: tuple[list, list, list] = ([], [], [])
     for image in images:
         pictures: tuple[list, list] = ([], [])
@@ -84,16 +84,18 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
         encoder_states: list = [None, None]
         decoder_states: list = [None, None]
         reconstructions: list = [None, None]
-        for step in range(model.steps):
+        for iteration in range(model.iterations):
             planes = []
             for i, runtime in enumerate(runtimes):
-                logits, encoder_states[i] = runtime.encode_step(residual, encoder_states[i], step)
+                logits, encoder_states[i] = runtime.encode_iteration(
+                    residual, encoder_states[i], iteration
+                )
                 planes.append(binarize(logits))
-            differing[step] += np.count_nonzero(planes[0] != planes[1])
+            differing[iteration] += np.count_nonzero(planes[0] != planes[1])
             bits += planes[0].size
             for i, runtime in enumerate(runtimes):
-                reconstructions[i], decoder_states[i] = runtime.decode_step(
-                    planes[0], decoder_states[i], reconstructions[i], step
+                reconstructions[i], decoder_states[i] = runtime.decode_iteration(
+                    planes[0], decoder_states[i], reconstructions[i], iteration
                 )
             expected, exported = reconstructions
             float_difference = max(float_difference, float(np.abs(expected - exported).max()))
@@ -102,14 +104,14 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
             levels = pictures[0][-1].astype(int) - pictures[1][-1]
             level_difference = max(level_difference, int(np.abs(levels).max()))
             residual = original - expected
-        own = [picture for _, picture in Codec(runtimes[1]).encode_steps(image)]
+        own = [picture for _, picture in Codec(runtimes[1]).encode_iterations(image)]
         for values, shown in zip(qualities, (*pictures, own), strict=True):
             values.append([psnr(image, picture) for picture in shown])
     keras, decoded, alone = (np.mean(values, axis=0) for values in qualities)
     return {
         "images": len(images),
         "bits_differing": differing.tolist(),
-        "bits_per_step": bits // model.steps,
+        "bits_per_iteration": bits // model.iterations,
         "max_difference": float_difference,
         "max_level_difference": level_difference,
         # Zero is added because rounding leaves minus zeros.

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfrnnc.backend import silenced_stderr
 from tfrnnc.errors import InstallationError
-from tfrnnc.export.saved_model import ExportedStep
+from tfrnnc.export.saved_model import ExportedIteration
 from tfrnnc.images import pad_to_multiple, to_float
 from tfrnnc.models import ResidualCodec
 
@@ -40,13 +40,13 @@ QUANTIZATIONS = {
 }
 
 
-def convert(step: ExportedStep, quantize: str, calibration: Sequence[dict] = ()) -> bytes:
-    """Makes a TFLite file of a SavedModel of one step.
+def convert(iteration: ExportedIteration, quantize: str, calibration: Sequence[dict] = ()) -> bytes:
+    """Makes a TFLite file of a SavedModel of one iteration.
 
     Args:
-        step: that `export_saved_models` wrote.
+        iteration: that `export_saved_models` wrote.
         quantize: a name in `QUANTIZATIONS`.
-        calibration: for "int8", inputs of the step by name, as `roll_out` yields them.
+        calibration: for "int8", inputs of the iteration by name, as `roll_out` yields them.
 
     Returns:
         the file's content.
@@ -55,14 +55,16 @@ def convert(step: ExportedStep, quantize: str, calibration: Sequence[dict] = ())
         InstallationError: if the quantisation needs a package that is not installed.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(step.folder), signature_keys=step.signatures
+        str(iteration.folder), signature_keys=iteration.signatures
     )
     if quantize in ("float16", "dynamic", "int8"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize == "int8":
-        converter.representative_dataset = lambda: itertools.product(step.signatures, calibration)
+        converter.representative_dataset = lambda: itertools.product(
+            iteration.signatures, calibration
+        )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     with warnings.catch_warnings(), silenced_stderr():
         # The converter calibrates with TensorFlow's own interpreter, which says it is deprecated.
@@ -74,7 +76,7 @@ def convert(step: ExportedStep, quantize: str, calibration: Sequence[dict] = ())
 def roll_out(
     model: ResidualCodec, images: Sequence[np.ndarray]
 ) -> tuple[list[list[dict]], list[list[dict]]]:
-    """What the steps of a model are given while it encodes images.
+    """What the iterations of a model are given while it encodes images.
 
     Args:
         model: a codec model.
@@ -90,13 +92,13 @@ def roll_out(
         reconstruction = np.zeros_like(original)
         encoder_states = model.initial_encoder_states(1, *original.shape[1:3])
         decoder_states = model.initial_decoder_states(1, *original.shape[1:3])
-        for step in range(model.steps):
-            stage = min(step, len(encoders) - 1)
+        for iteration in range(model.iterations):
+            stage = min(iteration, len(encoders) - 1)
             encoders[stage].append(_named("residual", residual, encoder_states))
-            logits, encoder_states = model.encode_step(residual, encoder_states, step)
+            logits, encoder_states = model.encode_iteration(residual, encoder_states, iteration)
             bits = np.where(np.asarray(logits) >= 0, np.float32(1), np.float32(-1))
             decoders[stage].append(_named("bits", bits, decoder_states))
-            prediction, decoder_states = model.decode_step(bits, decoder_states, step)
+            prediction, decoder_states = model.decode_iteration(bits, decoder_states, iteration)
             reconstruction = np.asarray(model.reconstruct(reconstruction, prediction))
             residual = original - reconstruction
     return encoders, decoders

@@ -8,47 +8,47 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_STEP, Tensor
+from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_ITERATION, Tensor
 from tfrnnc.models import ResidualCodec, Stage
 from tfrnnc.models.stage import PROBE_SIZE
 
 
-class ExportedStep(NamedTuple):
-    """A SavedModel of one step.
+class ExportedIteration(NamedTuple):
+    """A SavedModel of one iteration.
 
     Attributes:
         folder: of the SavedModel.
         kind: "encoder" or "decoder".
         signatures: their names.
         weights_bytes: bytes of its weights as float32.
-        reach, inputs, outputs: see `tfrnnc.model_folder.manifest.StepFile`.
+        margin, inputs, outputs: see `tfrnnc.model_folder.manifest.IterationFile`.
     """
 
     folder: Path
     kind: str
     signatures: list[str]
     weights_bytes: int
-    reach: int
+    margin: int
     inputs: list[Tensor]
     outputs: list[Tensor]
 
 
 def export_saved_models(
     model: ResidualCodec, folder: Path, size: tuple[int, int] | None = None
-) -> list[ExportedStep]:
-    """Writes each step of a model as a SavedModel.
+) -> list[ExportedIteration]:
+    """Writes each iteration of a model as a SavedModel.
 
     The folders are `encoder_1` and `decoder_1`; models with distinct weights have `encoder_2`,
-    `decoder_2` and so on, one pair for each step. Each has the signature `serving_default`:
+    `decoder_2` and so on, one pair for each iteration. Each has the signature `serving_default`:
 
         encoder: residual, state_0, state_1, ... -> logits, new_state_0, new_state_1, ...
         decoder: bits, state_0, state_1, ...     -> prediction, new_state_0, new_state_1, ...
 
     The decoder of a model with memory has `states_only` as well, the same without the prediction,
-    for steps whose picture nobody looks at: the last step's is all that a picture takes.
+    for iterations whose picture nobody looks at: the last iteration's is all that a picture takes.
 
-    All tensors are float32 with a batch of one. The states of the first step are zeros; bits are
-    -1 or +1, and taking them from the logits, where zero is +1, is left to the caller.
+    All tensors are float32 with a batch of one. The states of the first iteration are zeros; bits
+    are -1 or +1, and taking them from the logits, where zero is +1, is left to the caller.
 
     Args:
         model: a codec model (Keras on the TensorFlow backend).
@@ -57,7 +57,7 @@ def export_saved_models(
             that take any.
 
     Returns:
-        the steps written, all encoders first.
+        the iterations written, all encoders first.
 
     Raises:
         ConfigError: if the size is no multiple of the stride.
@@ -65,19 +65,19 @@ def export_saved_models(
     check_size(model, size)
     stages = [("encoder", *pair) for pair in enumerate(model.encoders, start=1)]
     stages += [("decoder", *pair) for pair in enumerate(model.decoders, start=1)]
-    steps = []
+    iterations = []
     for kind, number, stage in stages:
-        names = [WHOLE_STEP]
+        names = [WHOLE_ITERATION]
         if kind == "decoder" and model.reconstruction == "one_shot":
             names.append(STATES_ONLY)
         description = _description(model, stage, kind)
-        step = ExportedStep(folder / f"{kind}_{number}", kind, names, *description)
-        module = _StepModule(stage, step, size)
-        functions = {WHOLE_STEP: module.whole_step, STATES_ONLY: module.states_only}
+        iteration = ExportedIteration(folder / f"{kind}_{number}", kind, names, *description)
+        module = _IterationModule(stage, iteration, size)
+        functions = {WHOLE_ITERATION: module.whole_iteration, STATES_ONLY: module.states_only}
         signatures = {name: functions[name].get_concrete_function() for name in names}
-        tf.saved_model.save(module, str(step.folder), signatures=signatures)
-        steps.append(step)
-    return steps
+        tf.saved_model.save(module, str(iteration.folder), signatures=signatures)
+        iterations.append(iteration)
+    return iterations
 
 
 def check_size(model: ResidualCodec, size: tuple[int, int] | None) -> None:
@@ -89,10 +89,10 @@ def check_size(model: ResidualCodec, size: tuple[int, int] | None) -> None:
         )
 
 
-class _StepModule(tf.Module):
+class _IterationModule(tf.Module):
     """One stage as a function of its input and states."""
 
-    def __init__(self, stage: Stage, step: ExportedStep, size: tuple[int, int] | None):
+    def __init__(self, stage: Stage, iteration: ExportedIteration, size: tuple[int, int] | None):
         super().__init__()
         # Without this list TensorFlow finds no variables to save, and says nothing.
         self.variables_to_save = [variable.value for variable in stage.variables]
@@ -100,12 +100,12 @@ class _StepModule(tf.Module):
             tf.TensorSpec(
                 (1, *tensor.spatial_shape(size), tensor.channels), tf.float32, tensor.name
             )
-            for tensor in step.inputs
+            for tensor in iteration.inputs
         ]
-        names = [tensor.name for tensor in step.outputs]
+        names = [tensor.name for tensor in iteration.outputs]
 
         @tf.function(input_signature=specs)
-        def whole_step(inputs, *states):
+        def whole_iteration(inputs, *states):
             outputs, new_states = stage(inputs, list(states))
             return dict(zip(names, (outputs, *new_states), strict=True))
 
@@ -114,13 +114,13 @@ class _StepModule(tf.Module):
             _, new_states = stage(inputs, list(states))
             return dict(zip(names[1:], new_states, strict=True))
 
-        self.whole_step, self.states_only = whole_step, states_only
+        self.whole_iteration, self.states_only = whole_iteration, states_only
 
 
 def _description(
     model: ResidualCodec, stage: Stage, kind: str
 ) -> tuple[int, int, list[Tensor], list[Tensor]]:
-    """Bytes of a stage's weights, its reach, its inputs and its outputs."""
+    """Bytes of a stage's weights, its margin, its inputs and its outputs."""
     names = ("residual", "logits") if kind == "encoder" else ("bits", "prediction")
     channels, stride = (3, 1) if kind == "encoder" else (model.bits, model.stride)
     # The strides are read off the shapes for an image of a size that all of them divide.
@@ -135,4 +135,4 @@ def _description(
     inputs += [Tensor(f"state_{i}", *state) for i, state in enumerate(states)]
     outputs = [Tensor(names[1], output_channels, side // height)]
     outputs += [Tensor(f"new_state_{i}", *state) for i, state in enumerate(states)]
-    return 4 * stage.count_params(), stage.reach(stride), inputs, outputs
+    return 4 * stage.count_params(), stage.margin(stride), inputs, outputs

@@ -16,7 +16,7 @@ from tfrnnc.export.quantization import QUANTIZATIONS, convert, roll_out
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.keras_model import model_id
-from tfrnnc.model_folder.manifest import Manifest, StepFile
+from tfrnnc.model_folder.manifest import IterationFile, Manifest
 from tfrnnc.models import ResidualCodec
 
 
@@ -27,7 +27,7 @@ def export_tflite(
     quantize: str = "none",
     calibration_images: Sequence[np.ndarray] = (),
 ) -> Manifest:
-    """Writes each step of a model as a TFLite file, and the manifest of all.
+    """Writes each iteration of a model as a TFLite file, and the manifest of all.
 
     The files are `encoder_1.tflite`, `decoder_1.tflite`, and so on as for
     `export_saved_models`, which has the names of the tensors too.
@@ -61,23 +61,25 @@ def export_tflite(
             raise ConfigError("the quantisation int8 needs images to calibrate with")
         calibration = itertools.chain(*roll_out(model, calibration_images))
     contents = {}
-    files: dict[str, list[StepFile]] = {"encoder": [], "decoder": []}
+    files: dict[str, list[IterationFile]] = {"encoder": [], "decoder": []}
     with tempfile.TemporaryDirectory() as temporary_folder:
-        steps = export_saved_models(model, Path(temporary_folder), size)
-        for step, inputs in zip(steps, calibration, strict=False):
-            name = f"{step.folder.name}.tflite"
-            contents[name] = content = convert(step, quantize, inputs)
-            least = step.weights_bytes * QUANTIZATIONS[quantize].weight_bits // 32
+        iterations = export_saved_models(model, Path(temporary_folder), size)
+        for iteration, inputs in zip(iterations, calibration, strict=False):
+            name = f"{iteration.folder.name}.tflite"
+            contents[name] = content = convert(iteration, quantize, inputs)
+            least = iteration.weights_bytes * QUANTIZATIONS[quantize].weight_bits // 32
             check_tflite(content, least, name)
-            described = StepFile.of(name, content, step.reach, step.inputs, step.outputs)
-            files[step.kind].append(described)
+            described = IterationFile.describe(
+                name, content, iteration.margin, iteration.inputs, iteration.outputs
+            )
+            files[iteration.kind].append(described)
     manifest = Manifest(
         model_id(model).hex(),
         model.arch,
         model.reconstruction,
         model.stride,
         model.bits,
-        model.steps,
+        model.iterations,
         size,
         quantize,
         converter_versions(),

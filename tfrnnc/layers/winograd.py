@@ -28,7 +28,7 @@ _transformed: ContextVar[dict[int, tuple] | None] = ContextVar("transformed", de
 def transforming_once() -> Iterator[None]:
     """Lets `winograd_conv_3x3` transform each kernel once, however often it is used within.
 
-    For loops over steps that share their weights. Where a function is traced, all uses must be
+    For loops over iterations that share their weights. Where a function is traced, all uses must be
     in the same one, outside of loops in the graph.
     """
     token = _transformed.set({})
@@ -130,8 +130,8 @@ def _transformed_kernel(kernel, dtype):
 def _tile_transform(height: int, width: int) -> np.ndarray:
     """From pixels to the places of all tiles, (36 * tiles, height * width)."""
     data, _, _ = _one_dimension()
-    of_rows, of_columns = (_on_tiles(data, side) for side in (height, width))
-    to_tiles = np.einsum("aip,bjq->abijpq", of_rows, of_columns)
+    row_transform, column_transform = (_on_tiles(data, side) for side in (height, width))
+    to_tiles = np.einsum("aip,bjq->abijpq", row_transform, column_transform)
     return to_tiles.reshape(-1, height * width)
 
 

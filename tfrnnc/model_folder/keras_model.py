@@ -26,7 +26,7 @@ def model_config(model: ResidualCodec) -> dict[str, Any]:
         "encoder": model.encoder_layout,
         "bits": model.bits,
         "decoder": model.decoder_layout,
-        "steps": model.steps,
+        "iterations": model.iterations,
         "stage_weights": model.stage_weights,
     }
 
@@ -43,14 +43,14 @@ def model_from_config(config: dict[str, Any], seed: int | None = None) -> Residu
         ConfigError: if the architecture or an argument is not known or not usable.
 
     Example:
-    >>> model_from_config({"arch": "fc", "steps": 2}).stride
+    >>> model_from_config({"arch": "fc", "iterations": 2}).stride
     8
     """
     arguments = dict(config)
     arch = arguments.pop("arch", None)
     if not isinstance(arch, str) or arch not in ARCHITECTURES:
         raise ConfigError(f"unknown architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
-    known = {"encoder", "bits", "decoder", "steps", "stage_weights"}
+    known = {"encoder", "bits", "decoder", "iterations", "stage_weights"}
     if unknown := set(arguments) - known:
         raise ConfigError(f"unknown settings {sorted(unknown)}; there are {sorted(known)}")
     try:
@@ -144,9 +144,9 @@ def model_id(model: ResidualCodec) -> bytes:
     carries it, so that no other model decodes it to noise.
     """
     config = model_config(model)
-    # How many steps a model may take changes nothing in the meaning of those it takes,
+    # How many iterations a model may take changes nothing in the meaning of those it takes,
     # unless each has its own weights, which are then hashed.
-    del config["steps"]
+    del config["iterations"]
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for variable in model.weights:
         digest.update(ops.convert_to_numpy(variable).astype("<f4").tobytes())

@@ -6,19 +6,20 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tfrnnc.errors import ModelError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import MANIFEST_FILE
 
-#: Signatures of a step's file. TFLite puts the first in the alphabet where the file's default is.
-WHOLE_STEP, STATES_ONLY = "serving_default", "states_only"
+#: Signatures of an iteration's file. TFLite puts the first in the alphabet where the file's default
+#: is.
+WHOLE_ITERATION, STATES_ONLY = "serving_default", "states_only"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of an exported step.
+    """An input or output of an exported iteration.
 
     Attributes:
         name: its name in the signature.
@@ -39,14 +40,14 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class StepFile:
-    """A TFLite file that runs one step of an encoder or a decoder.
+class IterationFile:
+    """A TFLite file that runs one iteration of an encoder or a decoder.
 
     Attributes:
         name: of the file, in the manifest's folder.
         size_bytes: its size.
         sha256: of its content, in hexadecimal.
-        reach: how far, in image pixels, its outputs change beside a cut through its inputs.
+        margin: how far, in image pixels, its outputs change beside a cut through its inputs.
         inputs: `residual` or `bits` first, then `state_0`, `state_1`, ...
         outputs: `logits` or `prediction` first, then `new_state_0`, `new_state_1`, ...
     """
@@ -54,17 +55,17 @@ class StepFile:
     name: str
     size_bytes: int
     sha256: str
-    reach: int
+    margin: int
     inputs: list[Tensor]
     outputs: list[Tensor]
 
     @classmethod
-    def of(
-        cls, name: str, content: bytes, reach: int, inputs: list[Tensor], outputs: list[Tensor]
-    ) -> StepFile:
+    def describe(
+        cls, name: str, content: bytes, margin: int, inputs: list[Tensor], outputs: list[Tensor]
+    ) -> IterationFile:
         """Describes a file of this content."""
         digest = hashlib.sha256(content).hexdigest()
-        return cls(name, len(content), digest, reach, inputs, outputs)
+        return cls(name, len(content), digest, margin, inputs, outputs)
 
     def read(self, folder: Path) -> bytes:
         """The file's content.
@@ -94,15 +95,15 @@ class Manifest:
         arch: the architecture.
         reconstruction: "additive" if the picture is the sum of the predictions, "one_shot" if
             it is the last one.
-        stride: image pixels between two locations of the code.
-        bits: bits at each location, for each step.
-        steps: most steps that the model can encode.
+        stride: image pixels between two locations of the latent bits.
+        bits: bits at each location, for each iteration.
+        iterations: most iterations that the model can encode.
         size: (H, W) in pixels that the files are made for; None if they take any multiple of
             the stride.
         quantization: how the weights are stored and used; a name in
             `tfrnnc.export.quantization.QUANTIZATIONS`.
         versions: of the packages that made the files.
-        encoders, decoders: the files; step t, counted from zero, uses the one with that index,
+        encoders, decoders: the files; iteration t, counted from zero, uses the one with that index,
             or the last.
         optimization: how the weights were optimised; empty if they were not.
         parity: how the files compare with Keras, as measured.
@@ -110,15 +111,15 @@ class Manifest:
 
     model_id: str
     arch: str
-    reconstruction: str
+    reconstruction: Literal["additive", "one_shot"]
     stride: int
     bits: int
-    steps: int
+    iterations: int
     size: tuple[int, int] | None
     quantization: str
     versions: dict[str, str]
-    encoders: list[StepFile]
-    decoders: list[StepFile]
+    encoders: list[IterationFile]
+    decoders: list[IterationFile]
     optimization: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
 
@@ -138,7 +139,7 @@ class Manifest:
         try:
             values = json.loads(path.read_text())
             for kind in ("encoders", "decoders"):
-                values[kind] = [_step_file(file) for file in values[kind]]
+                values[kind] = [_iteration_file(file) for file in values[kind]]
                 if not values[kind]:
                     raise ValueError(f"no {kind}")
             values["size"] = values["size"] and tuple(values["size"])
@@ -149,10 +150,10 @@ class Manifest:
             raise ModelError(f"{path}: not a manifest ({error})") from error
 
 
-def _step_file(values: dict) -> StepFile:
+def _iteration_file(values: dict) -> IterationFile:
     for kind in ("inputs", "outputs"):
         values[kind] = [Tensor(**tensor) for tensor in values[kind]]
-    file = StepFile(**values)
+    file = IterationFile(**values)
     if Path(file.name).name != file.name:
         raise ValueError(f"{file.name} is not the plain name of a file")
     return file

@@ -12,10 +12,10 @@ class Conv(ResidualCodec):
     """Convolutions and transposed convolutions, without memory (section 3.5).
 
     The code is a grid at a quarter of the image's height and width, with 2 bits a location.
-    The predictions of all steps are added up. Arguments are those of `ResidualCodec`.
+    The predictions of all iterations are added up. Arguments are those of `ResidualCodec`.
 
     Example:
-    >>> model = Conv(*Conv.layouts["small"], steps=2)
+    >>> model = Conv(*Conv.layouts["small"], iterations=2)
     >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
     (1, 2, 16, 24, 3)
     """

@@ -12,14 +12,14 @@ class ConvLSTM(ResidualCodec):
     """Convolutional LSTMs (eq. 13) and deconvolutional LSTMs (eq. 14) (section 3.6).
 
     The best of the paper's four: layers 2 and 3 of the encoder and of the decoder are
-    recurrent, and each step predicts the whole image. Arguments are those of `ResidualCodec`.
+    recurrent, and each iteration predicts the whole image. Arguments are those of `ResidualCodec`.
 
-    Three layouts come with it: "paper" (about 3 billion multiplications a step for 32x32),
+    Three layouts come with it: "paper" (about 3 billion multiplications an iteration for 32x32),
     "small" (34 million; recurrent layers at stride 4 and 8 only, for phones and for training
     on a CPU), and "cvpr2017" (470 million), that of the authors' next paper.
 
     Example:
-    >>> model = ConvLSTM(*ConvLSTM.layouts["small"], steps=2)
+    >>> model = ConvLSTM(*ConvLSTM.layouts["small"], iterations=2)
     >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
     (1, 2, 16, 24, 3)
     """

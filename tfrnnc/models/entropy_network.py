@@ -13,7 +13,7 @@ from tfrnnc.bitstream.entropy_model import (
     WEIGHT_SCALE,
     EntropyModel,
     Head,
-    StepModel,
+    IterationModel,
     group_edges,
 )
 from tfrnnc.errors import ConfigError
@@ -23,37 +23,37 @@ LOGIT_UNIT = 1 / 24  #: see `tfrnnc.bitstream.probabilities`
 
 
 class EntropyNetwork(keras.Model):
-    """Predicts the bits of each step from those that a decoder has by then.
+    """Predicts the bits of each iteration from those that a decoder has by then.
 
     The same network as `tfrnnc.bitstream.EntropyModel`, which computes with integers what this
     one computes with multiples of powers of two; `to_entropy_model` converts it.
 
     Args:
-        steps: of the codec model.
-        bits: at each location, for each step.
+        iterations: of the codec model.
+        bits: at each location, for each iteration.
         groups: that the bits of a location are divided into; each takes two passes.
-        hidden: channels of the layers that see the earlier steps.
+        hidden: channels of the layers that see the earlier iterations.
         width: channels that predict a group.
         **kwargs: as for every `keras.Model`.
 
     Call arguments:
-        planes: floats -1 and +1, (B, steps, h, w, bits).
+        planes: floats -1 and +1, (B, iterations, h, w, bits).
 
     Returns:
-        the logit that each bit is +1, (B, steps, h, w, bits).
+        the logit that each bit is +1, (B, iterations, h, w, bits).
 
     Raises:
         ConfigError: if a number is out of range.
 
     Example:
-    >>> network = EntropyNetwork(steps=2, bits=8)
+    >>> network = EntropyNetwork(iterations=2, bits=8)
     >>> tuple(network(ops.ones((1, 2, 4, 4, 8))).shape)
     (1, 2, 4, 4, 8)
     """
 
     def __init__(
         self,
-        steps: int,
+        iterations: int,
         bits: int,
         groups: int = 4,
         hidden: int = 32,
@@ -66,7 +66,7 @@ class EntropyNetwork(keras.Model):
                 f"there is no entropy model of {bits} bits in {groups} groups, with {hidden} "
                 f"hidden channels and {width} for a group"
             )
-        self.steps, self.bits = steps, bits
+        self.iterations, self.bits = iterations, bits
         self.groups, self.hidden, self.width = groups, hidden, width
         edges = group_edges(bits, groups)
         group_of_bit = np.searchsorted(edges, np.arange(bits), side="right") - 1
@@ -75,10 +75,10 @@ class EntropyNetwork(keras.Model):
         self._before = (group_of_bit[:, None] < group_of_unit).astype(np.float32)
         self._own = (group_of_bit[:, None] == group_of_unit).astype(np.float32)
         self.contexts = [
-            [QuantizedConv(hidden, 3, name=f"context_{step}_{layer}") for layer in (1, 2)]
-            for step in range(1, steps)
+            [QuantizedConv(hidden, 3, name=f"context_{iteration}_{layer}") for layer in (1, 2)]
+            for iteration in range(1, iterations)
         ]
-        names = range(steps)
+        names = range(iterations)
         self.from_contexts = [
             QuantizedConv(groups * width, 1, use_bias=False, name=f"from_context_{i}")
             for i in names[1:]
@@ -89,13 +89,13 @@ class EntropyNetwork(keras.Model):
             for i in names
         ]
         self.outputs_ = [QuantizedConv(bits, 1, name=f"output_{i}") for i in names]
-        for step in names:
-            if step:
-                self.contexts[step - 1][0].build((None, None, None, step * bits))
-                self.contexts[step - 1][1].build((None, None, None, hidden))
-                self.from_contexts[step - 1].build((None, None, None, hidden))
-            self.from_planes[step].build((None, None, None, bits))
-            self.outputs_[step].build((None, None, None, groups * width))
+        for iteration in names:
+            if iteration:
+                self.contexts[iteration - 1][0].build((None, None, None, iteration * bits))
+                self.contexts[iteration - 1][1].build((None, None, None, hidden))
+                self.from_contexts[iteration - 1].build((None, None, None, hidden))
+            self.from_planes[iteration].build((None, None, None, bits))
+            self.outputs_[iteration].build((None, None, None, groups * width))
         self.built = True
 
     def call(self, planes):
@@ -103,18 +103,18 @@ class EntropyNetwork(keras.Model):
         odd = (ops.arange(height)[:, None] + ops.arange(width)) % 2
         odd = ops.cast(odd, planes.dtype)[None, :, :, None]
         logits = []
-        for step in range(self.steps):
-            plane = planes[:, step]
-            layer = self.from_planes[step]
+        for iteration in range(self.iterations):
+            plane = planes[:, iteration]
+            layer = self.from_planes[iteration]
             values = layer(plane, self._before)
             own = ops.conv(plane * (1 - odd), layer.quantized_kernel() * self._own, padding="same")
-            values = values + odd * (own + _on_grid(self.odd_biases[step]))
-            if step:
-                context = ops.concatenate([planes[:, i] for i in range(step)], axis=-1)
-                for context_layer in self.contexts[step - 1]:
+            values = values + odd * (own + _on_grid(self.odd_biases[iteration]))
+            if iteration:
+                context = ops.concatenate([planes[:, i] for i in range(iteration)], axis=-1)
+                for context_layer in self.contexts[iteration - 1]:
                     context = quantized_relu(context_layer(context))
-                values = values + self.from_contexts[step - 1](context)
-            output = self.outputs_[step](quantized_relu(values), self._own.T)
+                values = values + self.from_contexts[iteration - 1](context)
+            output = self.outputs_[iteration](quantized_relu(values), self._own.T)
             unit = ACTIVATION_SCALE * LOGIT_UNIT
             logits.append(quantized_logits(output) * unit + LOGIT_UNIT / 2)
         return ops.stack(logits, axis=1)
@@ -135,17 +135,17 @@ class EntropyNetwork(keras.Model):
             ModelError: if its weights are too large to be summed exactly.
         """
         edges = group_edges(self.bits, self.groups)
-        steps = []
-        for step in range(self.steps):
-            contexts = self.contexts[step - 1] if step else []
-            plane_kernel = _integers(self.from_planes[step].quantized_kernel(), WEIGHT_SCALE)
-            even_bias = _bias(self.from_planes[step].quantized_bias())
-            odd_bias = even_bias + _bias(_on_grid(self.odd_biases[step]))
-            output = _integers(self.outputs_[step].quantized_kernel(), WEIGHT_SCALE)[0, 0]
-            output_bias = _bias(self.outputs_[step].quantized_bias())
+        iterations = []
+        for iteration in range(self.iterations):
+            contexts = self.contexts[iteration - 1] if iteration else []
+            plane_kernel = _integers(self.from_planes[iteration].quantized_kernel(), WEIGHT_SCALE)
+            even_bias = _bias(self.from_planes[iteration].quantized_bias())
+            odd_bias = even_bias + _bias(_on_grid(self.odd_biases[iteration]))
+            output = _integers(self.outputs_[iteration].quantized_kernel(), WEIGHT_SCALE)[0, 0]
+            output_bias = _bias(self.outputs_[iteration].quantized_bias())
             seen = np.zeros((0, self.groups * self.width), np.float32)
-            if step:
-                kernel = self.from_contexts[step - 1].quantized_kernel()
+            if iteration:
+                kernel = self.from_contexts[iteration - 1].quantized_kernel()
                 seen = _integers(kernel, WEIGHT_SCALE)[0, 0]
             heads = []
             for group in range(self.groups):
@@ -165,8 +165,8 @@ class EntropyNetwork(keras.Model):
                 kernel = _integers(layer.quantized_kernel(), WEIGHT_SCALE)
                 kernel = kernel.reshape(-1, self.hidden)
                 context.append((kernel, _bias(layer.quantized_bias())))
-            steps.append(StepModel(context, heads))
-        return EntropyModel(codec_id, self.bits, steps)
+            iterations.append(IterationModel(context, heads))
+        return EntropyModel(codec_id, self.bits, iterations)
 
 
 def _on_grid(bias):

@@ -12,11 +12,11 @@ class FC(ResidualCodec):
     """Fully-connected layers on 8x8 patches, without memory (section 3.3).
 
     Three tanh layers of 512 units encode a patch to 8 bits (section 4.1; figure 1 shows 4),
-    three more decode it, and a last one gives its 8x8x3 values. The predictions of all steps
+    three more decode it, and a last one gives its 8x8x3 values. The predictions of all iterations
     are added up. Arguments are those of `ResidualCodec`.
 
     Example:
-    >>> model = FC(steps=2)
+    >>> model = FC(iterations=2)
     >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
     (1, 2, 16, 24, 3)
     """

@@ -11,11 +11,11 @@ from tfrnnc.models.residual_codec import Layout, ResidualCodec
 class FCLSTM(ResidualCodec):
     """Fully-connected layers and LSTMs on 8x8 patches (section 3.4).
 
-    Each step predicts the whole patch, from what the decoder's LSTMs remember. Arguments are
+    Each iteration predicts the whole patch, from what the decoder's LSTMs remember. Arguments are
     those of `ResidualCodec`.
 
     Example:
-    >>> model = FCLSTM(steps=2)
+    >>> model = FCLSTM(iterations=2)
     >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
     (1, 2, 16, 24, 3)
     """

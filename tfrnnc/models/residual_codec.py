@@ -14,7 +14,7 @@ from tfrnnc.layers.winograd import transforming_once
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.models.stage import PROBE_SIZE, Stage
 
-MAX_STEPS = 255
+MAX_ITERATIONS = 255
 
 
 class Layout(NamedTuple):
@@ -22,7 +22,7 @@ class Layout(NamedTuple):
 
     Attributes:
         encoder: from the residual (B, H, W, 3) to the features that are binarized.
-        bits: bits at each location of the code, for each step.
+        bits: bits at each location of the latent bits, for each iteration.
         decoder: from the bits to the prediction (B, H, W, 3).
     """
 
@@ -32,16 +32,17 @@ class Layout(NamedTuple):
 
 
 class ResidualCodec(keras.Model):
-    """A progressive image codec: one residual autoencoder step after the other (section 3.1).
+    """A progressive image codec: one residual autoencoder iteration after the other (section 3.1).
 
-    Step t encodes what the steps before it left over, r_{t-1}, into bits, and decodes them:
+    Iteration t encodes what the iterations before it left over, r_{t-1}, into bits, and decodes
+    them:
 
         F_t(r_{t-1}) = D_t(B(E_t(r_{t-1}))),    r_0 = the image              (eq. 1)
 
     With *additive* reconstruction F_t predicts the residual, and the picture is the sum of
     the predictions so far: r_t = r_{t-1} - F_t(r_{t-1}). (Eq. 2 is printed with the other
     sign; the loss is the same.) With *one-shot* reconstruction, for models with memory, every
-    step predicts the whole image: r_t = r_0 - F_t(r_{t-1}) (eq. 6).
+    iteration predicts the whole image: r_t = r_0 - F_t(r_{t-1}) (eq. 6).
 
     The subclasses `FC`, `FCLSTM`, `Conv` and `ConvLSTM` are the paper's architectures and name
     the layers. Train with `fit` (the loss is built in), or by the command `tfrnnc-train`;
@@ -50,10 +51,10 @@ class ResidualCodec(keras.Model):
     Args:
         encoder, decoder: the layers, one line each, as `parse_layer` takes them; the 1x1
             convolution to the bits is added to the encoder. None takes those of the paper.
-        bits: bits at each location of the code, for each step; None takes the paper's.
-        steps: how many steps N the model is trained for, and the most it can encode.
-        stage_weights: "shared" if all steps use the same weights, "distinct" if each step has
-            its own (models without memory only). None takes the better one.
+        bits: bits at each location of the latent bits, for each iteration; None takes the paper's.
+        iterations: how many iterations N the model is trained for, and the most it can encode.
+        stage_weights: "shared" if all iterations use the same weights, "distinct" if each iteration
+            has its own (models without memory only). None takes the better one.
         seed: seeds the random rounding in training.
         **kwargs: as for every `keras.Model`.
 
@@ -65,7 +66,7 @@ class ResidualCodec(keras.Model):
         training: whether bits are rounded at random.
 
     Returns:
-        the reconstruction after each step, (B, N, H, W, 3).
+        the reconstruction after each iteration, (B, N, H, W, 3).
 
     Raises:
         ConfigError: if an argument is not usable, the decoder's output is not of the size
@@ -85,36 +86,38 @@ class ResidualCodec(keras.Model):
         encoder: Sequence[str] | None = None,
         bits: int | None = None,
         decoder: Sequence[str] | None = None,
-        steps: int = 16,
+        iterations: int = 16,
         stage_weights: str | None = None,
         seed: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         paper = self.layouts["paper"]
-        has_memory = self.reconstruction == "one_shot"
         self.encoder_layout = list(paper.encoder if encoder is None else encoder)
         self.decoder_layout = list(paper.decoder if decoder is None else decoder)
         self.bits = paper.bits if bits is None else bits
-        self.steps = steps
-        self.stage_weights = stage_weights or ("shared" if has_memory else "distinct")
+        self.iterations = iterations
+        default = "shared" if self.reconstruction == "one_shot" else "distinct"
+        self.stage_weights = stage_weights or default
         self.seed = seed
         self.ssim_weight = 0.0
-        if not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
-            raise ConfigError(f"steps must be a whole number from 1 to {MAX_STEPS}, not {steps!r}")
+        if not isinstance(iterations, int) or not 1 <= iterations <= MAX_ITERATIONS:
+            raise ConfigError(
+                f"iterations must be a whole number from 1 to {MAX_ITERATIONS}, not {iterations!r}"
+            )
         if not isinstance(self.bits, int) or self.bits < 1:
             raise ConfigError(f"bits must be a whole number above 0, not {self.bits!r}")
         if self.stage_weights not in ("shared", "distinct"):
             raise ConfigError(
                 f"stage_weights must be 'shared' or 'distinct', not {self.stage_weights!r}"
             )
-        if has_memory and self.stage_weights == "distinct":
+        if self.reconstruction == "one_shot" and self.stage_weights == "distinct":
             raise ConfigError(
                 f"{self.arch} shares its weights through recurrence; "
                 "stage_weights='distinct' is for fc and conv"
             )
 
-        stages = steps if self.stage_weights == "distinct" else 1
+        stages = iterations if self.stage_weights == "distinct" else 1
         code_layer = f"conv 1x1/{self.bits} linear"
         self.encoders = [
             Stage([*self.encoder_layout, code_layer], name=f"encoder_{i}") for i in range(stages)
@@ -128,50 +131,50 @@ class ResidualCodec(keras.Model):
             stage.build((None, None, None, self.bits))
         self.built = True
 
-    # The steps, one at a time. Every user of the model (the loop below, the codec, the
+    # The iterations, one at a time. Every user of the model (the loop below, the codec, the
     # exported files) goes through these.
 
-    def encode_step(self, residual, states, step: int):
+    def encode_iteration(self, residual, states, iteration: int):
         """E_t: the residual (B, H, W, 3) to logits (B, H/stride, W/stride, bits).
 
         The bit is -1 where the logit is below zero, else +1.
 
         Args:
             residual: r_{t-1}.
-            states: of the encoder, from `initial_encoder_states` or the step before.
-            step: t - 1, counted from zero.
+            states: of the encoder, from `initial_encoder_states` or the iteration before.
+            iteration: t - 1, counted from zero.
 
         Returns:
             the pair (logits, new states).
         """
-        return self._stage(self.encoders, step)(residual, states)
+        return self._stage(self.encoders, iteration)(residual, states)
 
-    def decode_step(self, bits, states, step: int):
+    def decode_iteration(self, bits, states, iteration: int):
         """D_t: bits in {-1, +1} (B, H/stride, W/stride, bits) to the prediction (B, H, W, 3).
 
         Args:
-            bits: of this step.
-            states: of the decoder, from `initial_decoder_states` or the step before.
-            step: t - 1, counted from zero.
+            bits: of this iteration.
+            states: of the decoder, from `initial_decoder_states` or the iteration before.
+            iteration: t - 1, counted from zero.
 
         Returns:
             the pair (prediction, new states).
         """
-        return self._stage(self.decoders, step)(bits, states)
+        return self._stage(self.decoders, iteration)(bits, states)
 
     def initial_encoder_states(self, batch, height, width) -> list:
-        """The encoder's states before the first step, for images of (height, width) pixels."""
+        """The encoder's states before the first iteration, for images of (height, width) pixels."""
         return self.encoders[0].initial_states(batch, height, width)
 
     def initial_decoder_states(self, batch, height, width) -> list:
-        """The decoder's states before the first step, for images of (height, width) pixels."""
+        """The decoder's states before the first iteration, for images of (height, width) pixels."""
         return self.decoders[0].initial_states(batch, height // self.stride, width // self.stride)
 
     def call(self, images, training=False):
         with transforming_once():
             return ops.stack([picture for _, picture in self._loop(images, training)], axis=1)
 
-    def code(self, images):
+    def latent_bits(self, images):
         """The bits of images, as they are in use.
 
         Args:
@@ -183,7 +186,7 @@ class ResidualCodec(keras.Model):
         return ops.stack([bits for bits, _ in self._loop(images, training=False)], axis=1)
 
     def _loop(self, images, training: bool):
-        """The residual loop: yields the bits of each step and the picture after it."""
+        """The residual loop: yields the bits of each iteration and the picture after it."""
         batch, height, width, _ = ops.shape(images)
         for size in (height, width):
             if isinstance(size, int) and size % self.stride:
@@ -194,22 +197,22 @@ class ResidualCodec(keras.Model):
         encoder_states = self.initial_encoder_states(batch, height, width)
         decoder_states = self.initial_decoder_states(batch, height, width)
         residual, reconstruction = images, ops.zeros_like(images)
-        for step in range(self.steps):
-            logits, encoder_states = self.encode_step(residual, encoder_states, step)
+        for iteration in range(self.iterations):
+            logits, encoder_states = self.encode_iteration(residual, encoder_states, iteration)
             bits = self.binarizer(ops.tanh(logits), training=training)
-            prediction, decoder_states = self.decode_step(bits, decoder_states, step)
+            prediction, decoder_states = self.decode_iteration(bits, decoder_states, iteration)
             reconstruction = self.reconstruct(reconstruction, prediction)
             residual = images - reconstruction
             yield bits, reconstruction
 
     def reconstruct(self, reconstruction, prediction):
-        """The picture after a step, from the picture before it and the step's prediction."""
+        """The picture after an iteration, from the picture before and the prediction."""
         return prediction if self.reconstruction == "one_shot" else reconstruction + prediction
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The mean of r_t ** 2 over all steps, pixels and channels (eq. 7).
+        """The mean of r_t ** 2 over all iterations, pixels and channels (eq. 7).
 
-        The paper divides by pixels and steps only, which is three times as much. With
+        The paper divides by pixels and iterations only, which is three times as much. With
         `ssim_weight` above 0, so many times the mean of 1 - SSIM is added, the measure that
         the paper compares with but does not train for.
         """
@@ -223,7 +226,7 @@ class ResidualCodec(keras.Model):
 
     def compute_output_shape(self, images_shape):
         batch, height, width, channels = images_shape
-        return batch, self.steps, height, width, channels
+        return batch, self.iterations, height, width, channels
 
     def get_config(self):
         return {
@@ -231,7 +234,7 @@ class ResidualCodec(keras.Model):
             "encoder": self.encoder_layout,
             "bits": self.bits,
             "decoder": self.decoder_layout,
-            "steps": self.steps,
+            "iterations": self.iterations,
             "stage_weights": self.stage_weights,
             "seed": self.seed,
         }
@@ -241,8 +244,8 @@ class ResidualCodec(keras.Model):
         return cls(**config)
 
     @staticmethod
-    def _stage(stages: list[Stage], step: int) -> Stage:
-        return stages[step if len(stages) > 1 else 0]
+    def _stage(stages: list[Stage], iteration: int) -> Stage:
+        return stages[iteration if len(stages) > 1 else 0]
 
     def _stride(self) -> int:
         probe = PROBE_SIZE

@@ -173,26 +173,26 @@ class Stage(keras.layers.Layer):
                 shapes += [shape[1:], shape[1:]]
         return shapes
 
-    def reach(self, location: int) -> int:
-        """How far, in image pixels, the results of one step change where the input is cut.
+    def margin(self, location: int) -> int:
+        """How far, in image pixels, the results of one iteration change where the input is cut.
 
         Args:
             location: image pixels between two locations of the input.
         """
         shape: tuple = (None, PROBE_SIZE, PROBE_SIZE, None)
-        reach = 0
+        margin = 0
         for layer in self.stack:
             height = shape[1]
             shape = layer.compute_output_shape(shape)
             before, location = location, location * height // shape[1]
             overlap = max(_side(layer, "kernel_size") - _side(layer, "strides"), 0)
-            reach += -(-overlap // 2) * min(before, location)
-            reach = -(-reach // location) * location  # a location is right as a whole or wrong
-            reach = max(reach, _side(layer, "recurrent_kernel_size") // 2 * location)
-        return reach
+            margin += -(-overlap // 2) * min(before, location)
+            margin = -(-margin // location) * location  # a location is right as a whole or wrong
+            margin = max(margin, _side(layer, "recurrent_kernel_size") // 2 * location)
+        return margin
 
     def initial_states(self, batch, height, width) -> list:
-        """The states before the first step: zeros, for a batch of that size."""
+        """The states before the first iteration: zeros, for a batch of that size."""
         return [
             ops.zeros((batch, *shape), self.compute_dtype)
             for shape in self.state_shapes(height, width)

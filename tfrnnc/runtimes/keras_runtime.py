@@ -1,4 +1,4 @@
-"""Runs a codec model's steps in Keras."""
+"""Runs a codec model's iterations in Keras."""
 
 from __future__ import annotations
 
@@ -26,13 +26,21 @@ class KerasRuntime(Runtime):
 
         self.model = model
         self.model_id = model_id(model)
-        self.stride, self.bits, self.steps = self.model.stride, self.model.bits, self.model.steps
-        self.one_shot = model.reconstruction == "one_shot"
-        self.independent = not any(stage.reach(self.stride) for stage in model.decoders)
-        # One graph for all steps that share their weights, else one for each.
+        self.stride, self.bits, self.iterations = (
+            self.model.stride,
+            self.model.bits,
+            self.model.iterations,
+        )
+        self.reconstruction = model.reconstruction
+        self.independent = not any(stage.margin(self.stride) for stage in model.decoders)
+        # One graph for all iterations that share their weights, else one for each.
         stages = range(len(model.encoders))
-        self._encode_steps = [compiled(partial(model.encode_step, step=i)) for i in stages]
-        self._decode_steps = [compiled(partial(model.decode_step, step=i)) for i in stages]
+        self._encode_iterations = [
+            compiled(partial(model.encode_iteration, iteration=i)) for i in stages
+        ]
+        self._decode_iterations = [
+            compiled(partial(model.decode_iteration, iteration=i)) for i in stages
+        ]
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> KerasRuntime:
@@ -47,23 +55,27 @@ class KerasRuntime(Runtime):
 
         return cls(load_model(folder))
 
-    def encode_step(self, residual: np.ndarray, states: list | None, step: int):
-        """E_t: see `Runtime.encode_step`."""
+    def encode_iteration(self, residual: np.ndarray, states: list | None, iteration: int):
+        """E_t: see `Runtime.encode_iteration`."""
         if states is None:
             states = self.model.initial_encoder_states(1, *residual.shape[:2])
-        encode_step = self._encode_steps[min(step, len(self._encode_steps) - 1)]
-        logits, states = encode_step(residual[None], states)
+        encode_iteration = self._encode_iterations[min(iteration, len(self._encode_iterations) - 1)]
+        logits, states = encode_iteration(residual[None], states)
         return np.asarray(logits)[0], states
 
-    def decode_step(
-        self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int
+    def decode_iteration(
+        self,
+        plane: np.ndarray,
+        states: list | None,
+        reconstruction: np.ndarray | None,
+        iteration: int,
     ):
-        """D_t: see `Runtime.decode_step`."""
+        """D_t: see `Runtime.decode_iteration`."""
         if states is None:
             height, width, _ = plane.shape
             states = self.model.initial_decoder_states(1, height * self.stride, width * self.stride)
         bits = plane.astype(np.float32)
-        decode_step = self._decode_steps[min(step, len(self._decode_steps) - 1)]
-        prediction, states = decode_step(bits[None], states)
+        decode_iteration = self._decode_iterations[min(iteration, len(self._decode_iterations) - 1)]
+        prediction, states = decode_iteration(bits[None], states)
         before = 0.0 if reconstruction is None else reconstruction
         return np.asarray(self.model.reconstruct(before, np.asarray(prediction)[0])), states

@@ -1,4 +1,4 @@
-"""Runs exported steps in LiteRT, without TensorFlow or Keras."""
+"""Runs exported iterations in LiteRT, without TensorFlow or Keras."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import numpy as np
 
 from tfrnnc.backend import silenced_stderr
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_STEP, Manifest, StepFile, Tensor
+from tfrnnc.model_folder.manifest import (
+    STATES_ONLY,
+    WHOLE_ITERATION,
+    IterationFile,
+    Manifest,
+    Tensor,
+)
 from tfrnnc.runtimes.runtime import Runtime
 from tfrnnc.runtimes.windows import Window, count, cut, even
 
@@ -33,53 +39,63 @@ class LiteRTRuntime(Runtime):
         folder = Path(folder)
         manifest = Manifest.read(folder)
         self.model_id = bytes.fromhex(manifest.model_id)
-        self.stride, self.bits, self.steps = manifest.stride, manifest.bits, manifest.steps
-        self.independent = not any(file.reach for file in manifest.decoders)
-        self.one_shot = manifest.reconstruction == "one_shot"
+        self.stride, self.bits, self.iterations = (
+            manifest.stride,
+            manifest.bits,
+            manifest.iterations,
+        )
+        self.independent = not any(file.margin for file in manifest.decoders)
+        self.reconstruction = manifest.reconstruction
         threads = threads or os.cpu_count() or 1
-        self._encoders = [_Step(folder, file, manifest, threads) for file in manifest.encoders]
-        self._decoders = [_Step(folder, file, manifest, threads) for file in manifest.decoders]
+        self._encoders = [_Iteration(folder, file, manifest, threads) for file in manifest.encoders]
+        self._decoders = [_Iteration(folder, file, manifest, threads) for file in manifest.decoders]
 
-    def encode_step(self, residual: np.ndarray, states: list | None, step: int):
-        """E_t: see `Runtime.encode_step`."""
-        encoder = self._encoders[min(step, len(self._encoders) - 1)]
+    def encode_iteration(self, residual: np.ndarray, states: list | None, iteration: int):
+        """E_t: see `Runtime.encode_iteration`."""
+        encoder = self._encoders[min(iteration, len(self._encoders) - 1)]
         return encoder(residual, states, residual.shape[:2])
 
-    def decode_step(
-        self, plane: np.ndarray, states: list | None, reconstruction: np.ndarray | None, step: int
+    def decode_iteration(
+        self,
+        plane: np.ndarray,
+        states: list | None,
+        reconstruction: np.ndarray | None,
+        iteration: int,
     ):
-        """D_t: see `Runtime.decode_step`."""
-        decoder, bits, size = self._decoder(plane, step)
+        """D_t: see `Runtime.decode_iteration`."""
+        decoder, bits, size = self._decoder(plane, iteration)
         prediction, states = decoder(bits, states, size)
-        if not self.one_shot and reconstruction is not None:
+        if self.reconstruction == "additive" and reconstruction is not None:
             prediction = reconstruction + prediction
         return prediction, states
 
-    def decode_states(self, plane: np.ndarray, states: list | None, step: int) -> list:
+    def decode_states(self, plane: np.ndarray, states: list | None, iteration: int) -> list:
         """D_t without its picture: see `Runtime.decode_states`."""
-        decoder, bits, size = self._decoder(plane, step)
+        decoder, bits, size = self._decoder(plane, iteration)
         return decoder.states_only(bits, states, size)
 
-    def _decoder(self, plane: np.ndarray, step: int) -> tuple[_Step, np.ndarray, tuple[int, int]]:
-        """What decodes a step, the bits that it takes, and the size of the image in pixels."""
-        decoder = self._decoders[min(step, len(self._decoders) - 1)]
+    def _decoder(
+        self, plane: np.ndarray, iteration: int
+    ) -> tuple[_Iteration, np.ndarray, tuple[int, int]]:
+        """What decodes an iteration, the bits that it takes, and the size of the image."""
+        decoder = self._decoders[min(iteration, len(self._decoders) - 1)]
         size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
         return decoder, plane.astype(np.float32), size
 
 
-class _Step:
+class _Iteration:
     """One TFLite file, run on the whole image or on windows of it."""
 
-    def __init__(self, folder: Path, file: StepFile, manifest: Manifest, threads: int):
+    def __init__(self, folder: Path, file: IterationFile, manifest: Manifest, threads: int):
         self._path, self._file, self._threads = folder / file.name, file, threads
         self._fixed_size, self._stride = manifest.size, manifest.stride
-        self._margin = -(-file.reach // manifest.stride) * manifest.stride
+        self._margin = -(-file.margin // manifest.stride) * manifest.stride
         self._content: bytes | None = None
         self._together: list[_Interpreter] = []  # one, with all threads
         self._side_by_side: list[_Interpreter] = []  # one for each thread
 
     def __call__(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]):
-        """Runs the step for an image of `size` pixels; returns its output and new states."""
+        """Runs the iteration for an image of `size` pixels; returns its output and new states."""
         outputs = self._run(inputs, states, size, states_only=False)
         return outputs[0][0], outputs[1:]
 
@@ -135,7 +151,7 @@ class _Step:
                 raise ConfigError(
                     f"{self._path}: takes images of {self._fixed_size[0]}x{self._fixed_size[1]} "
                     f"pixels {'or more' if windows else 'only'}, not of {size[0]}x{size[1]}; "
-                    "export the model with --size dynamic"
+                    "export the model with --size any"
                 )
         return self._fixed_size
 
@@ -155,14 +171,14 @@ class _Step:
 class _Interpreter:
     """LiteRT's interpreter of one file."""
 
-    def __init__(self, path: Path, file: StepFile, content: bytes, threads: int):
+    def __init__(self, path: Path, file: IterationFile, content: bytes, threads: int):
         from ai_edge_litert.interpreter import Interpreter
 
         self._file = file
         self._size: tuple[int, int] | None = None
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            runner = self._interpreter.get_signature_runner(WHOLE_STEP)
+            runner = self._interpreter.get_signature_runner(WHOLE_ITERATION)
             self._has_states_only = STATES_ONLY in self._interpreter.get_signature_list()
             inputs, outputs = runner.get_input_details(), runner.get_output_details()
             self._inputs = [inputs[tensor.name]["index"] for tensor in file.inputs]
@@ -227,10 +243,10 @@ def _computed(window: tuple[Window, Window], tensor: Tensor):
 def _keep(found, outputs, window: tuple[Window, Window], tensors: list[Tensor]) -> None:
     """Copies what is right of a window's tensors into those of the whole image."""
     rows, columns = window
-    for of_window, output, tensor in zip(found, outputs, tensors, strict=True):
+    for window_tensor, output, tensor in zip(found, outputs, tensors, strict=True):
         s = tensor.stride
         kept = np.s_[:, rows.kept_of_computed(s), columns.kept_of_computed(s)]
-        np.copyto(output[:, rows.kept(s), columns.kept(s)], of_window[kept])
+        np.copyto(output[:, rows.kept(s), columns.kept(s)], window_tensor[kept])
 
 
 def _arrays(tensors: list[Tensor], size: tuple[int, int]) -> list[np.ndarray]:

@@ -68,11 +68,12 @@ class Progress(keras.callbacks.Callback):
         self._since = time.monotonic()
         if self.quiet or "val_loss" not in logs:
             return
-        steps = [key.removeprefix("val_ssim_") for key in logs if key.startswith("val_ssim_")]
+        iterations = [key.removeprefix("val_ssim_") for key in logs if key.startswith("val_ssim_")]
         shown = ", ".join(
-            f"{step}: {logs[f'val_ssim_{step}']:.3f} / {logs[f'val_psnr_{step}']:.2f} dB"
-            for step in steps
-            if int(step) & (int(step) - 1) == 0
+            f"{iteration}: {logs[f'val_ssim_{iteration}']:.3f} / "
+            f"{logs[f'val_psnr_{iteration}']:.2f} dB"
+            for iteration in iterations
+            if int(iteration) & (int(iteration) - 1) == 0
         )
         tqdm.write(
             f"epoch {epoch + 1}: {logs['steps_per_second'] * self.batch_size:.0f} patches/s, "
@@ -171,7 +172,7 @@ class DeferredInterrupt(keras.callbacks.Callback):
 
 
 def validate(model: ResidualCodec, patches: np.ndarray, batch_size: int = 100) -> dict[str, float]:
-    """Codes patches with deterministic bits and measures every step.
+    """Codes patches with deterministic bits and measures every iteration.
 
     Args:
         model: any codec model.
@@ -180,7 +181,7 @@ def validate(model: ResidualCodec, patches: np.ndarray, batch_size: int = 100) -
 
     Returns:
         `val_loss`, as in training, and the means over the patches `val_psnr_T` in decibels and
-        `val_ssim_T` (the paper's) for each step T from 1.
+        `val_ssim_T` (the paper's) for each iteration T from 1.
     """
     loss = 0.0
     psnrs, ssims = [], []
@@ -194,8 +195,8 @@ def validate(model: ResidualCodec, patches: np.ndarray, batch_size: int = 100) -
             ssims.append([block_ssim(image, picture) for picture in pictures])
     logs = {"val_loss": loss / len(patches)}
     for name, values in (("psnr", psnrs), ("ssim", ssims)):
-        for step, value in enumerate(np.mean(values, axis=0), start=1):
-            logs[f"val_{name}_{step}"] = float(value)
+        for iteration, value in enumerate(np.mean(values, axis=0), start=1):
+            logs[f"val_{name}_{iteration}"] = float(value)
     return logs
 
 

@@ -66,7 +66,7 @@ def train_entropy_model(
     pools = [_pool(model, images, recipe, recipe.patch_size, recipe.batch_size, quiet)]
     try:
         side, count = LARGE * recipe.patch_size, max(1, recipe.batch_size // LARGE**2)
-        pools.append(_pool(model, images, replace(recipe, reduce=1), side, count, quiet))
+        pools.append(_pool(model, images, replace(recipe, min_downscale=1), side, count, quiet))
     except DataError:
         logger.warning(
             "no image has %d pixels in both directions: the entropy model is trained on patches "
@@ -79,7 +79,7 @@ def train_entropy_model(
     validation = [
         code(to_float(patches[start : start + 100])) for start in range(0, len(patches), 100)
     ]
-    network = EntropyNetwork(model.steps, model.bits, groups=min(4, model.bits))
+    network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
     schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.total_steps)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=recipe.clip_norm)
     network.compile(optimizer=optimizer, jit_compile=jit_compile())
@@ -91,8 +91,10 @@ def train_entropy_model(
         tqdm(total=recipe.total_steps, unit="step", disable=True if quiet else None) as bar,
     ):
         writer = csv.writer(log)
-        steps = range(1, model.steps + 1)
-        writer.writerow(["epoch", "loss", "val_loss", *(f"val_loss_{step}" for step in steps)])
+        iterations = range(1, model.iterations + 1)
+        writer.writerow(
+            ["epoch", "loss", "val_loss", *(f"val_loss_{iteration}" for iteration in iterations)]
+        )
         for epoch in range(1, recipe.epochs + 1):
             losses = []
             for _ in range(recipe.steps_per_epoch):
@@ -102,18 +104,18 @@ def train_entropy_model(
                 bar.update()
             loss = float(np.mean([float(value) for value in losses]))
             require_finite(loss)
-            of_steps = np.average(
+            iteration_losses = np.average(
                 [code_lengths(network, codes) for codes in validation],
                 axis=0,
                 weights=[len(codes) for codes in validation],
             )
-            val_loss = float(np.mean(of_steps))
-            writer.writerow([epoch, *(f"{v:.5f}" for v in (loss, val_loss, *of_steps))])
+            val_loss = float(np.mean(iteration_losses))
+            writer.writerow([epoch, *(f"{v:.5f}" for v in (loss, val_loss, *iteration_losses))])
             log.flush()
             if not quiet:
                 tqdm.write(
                     f"epoch {epoch}: a bit costs {loss:.4f} bits, {val_loss:.4f} in validation "
-                    f"({of_steps[0]:.4f} in the first step)"
+                    f"({iteration_losses[0]:.4f} in the first iteration)"
                 )
             if val_loss < best:
                 best = val_loss
@@ -124,14 +126,14 @@ def train_entropy_model(
 
 
 def code_lengths(network: EntropyNetwork, codes: np.ndarray) -> np.ndarray:
-    """Bits that each bit's code takes, for each step.
+    """Bits that each bit's code takes, for each iteration.
 
     Args:
         network: the entropy model.
-        codes: -1 and +1, (number, steps, h, w, bits).
+        codes: -1 and +1, (number, iterations, h, w, bits).
 
     Returns:
-        floats (steps,).
+        floats (iterations,).
     """
     codes = codes.astype(np.float32)
     logits = ops.convert_to_numpy(network.predict_on_batch(codes))
@@ -139,14 +141,16 @@ def code_lengths(network: EntropyNetwork, codes: np.ndarray) -> np.ndarray:
 
 
 def _coder(model: ResidualCodec):
-    """A function from images (B, H, W, 3), always of one size, to int8 (B, steps, h, w, bits)."""
+    """A function from images (B, H, W, 3), of one size, to int8 (B, iterations, h, w, bits)."""
     graph = compiled(model.code)
     return lambda images: ops.convert_to_numpy(graph(images)).astype(np.int8)
 
 
 def _pool(model, images, recipe: Recipe, side: int, count: int, quiet: bool):
-    """Codes patches; returns them, int8 (number, steps, h, w, bits), and how many make a batch."""
-    batches = PatchBatches(images, count, side, recipe.reduce, recipe.max_reduce, recipe.seed)
+    """Codes patches: int8 (number, iterations, h, w, bits), and how many make a batch."""
+    batches = PatchBatches(
+        images, count, side, recipe.min_downscale, recipe.max_downscale, recipe.seed
+    )
     code = _coder(model)
     number = -(-recipe.total_steps // REUSE)
     bar = tqdm(range(number), f"coding {side}x{side}", disable=True if quiet else None)

@@ -33,7 +33,7 @@ class Recipe:
         steps_per_epoch: training steps (batches) from one validation and checkpoint to the next.
         batch_size: patches in a batch.
         patch_size: side of a patch in pixels.
-        reduce, max_reduce: see `tfrnnc.data.PatchBatches`.
+        min_downscale, max_downscale: see `tfrnnc.data.PatchBatches`.
         learning_rate: Adam's, at its peak.
         warmup_steps: training steps over which the learning rate rises from zero.
         clip_norm: the gradient's global norm is clipped to this.
@@ -49,8 +49,8 @@ class Recipe:
     steps_per_epoch: int = 500
     batch_size: int = 32
     patch_size: int = 32
-    reduce: int = 1
-    max_reduce: int = 8
+    min_downscale: int = 1
+    max_downscale: int = 8
     learning_rate: float = 2e-3
     warmup_steps: int = 100
     clip_norm: float = 1.0
@@ -109,8 +109,8 @@ def patch_batches(images: Sequence[np.ndarray], recipe: Recipe) -> PatchBatches:
         images,
         recipe.batch_size,
         recipe.patch_size,
-        recipe.reduce,
-        recipe.max_reduce,
+        recipe.min_downscale,
+        recipe.max_downscale,
         recipe.seed,
     )
 
@@ -154,9 +154,9 @@ def train(
         load_weights(model, folder / CHECKPOINT_FILE)
         first = int(ops.convert_to_numpy(model.optimizer.iterations))
         best = _rewind_log(folder / LOG_FILE, first)
-        # Keras saves no random state. The binarizer's counts the calls: one for each step.
+        # Keras saves no random state. The binarizer's counts the calls: one for each iteration.
         random_state = model.binarizer.seed_generator.state
-        random_state.assign([random_state[0], first * model.steps])
+        random_state.assign([random_state[0], first * model.iterations])
     batches = patch_batches(images, recipe)
     patches = centre_patches(validation_images, recipe.patch_size)
     folder.mkdir(parents=True, exist_ok=True)

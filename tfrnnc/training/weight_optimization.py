@@ -30,13 +30,13 @@ LLOYD_ROUNDS = 5
 
 
 def fine_tuning(
-    steps: int, reduce: int = 1, seed: int = 0, ssim_weight: float = 0.0
+    steps: int, min_downscale: int = 1, seed: int = 0, ssim_weight: float = 0.0
 ) -> Recipe | None:
     """The recipe for fine-tuning a trained model.
 
     Args:
         steps: batches; 0 for none.
-        reduce: see `Recipe`.
+        min_downscale: see `Recipe`.
         seed: see `Recipe`.
         ssim_weight: see `Recipe`.
 
@@ -48,7 +48,7 @@ def fine_tuning(
     return Recipe(
         epochs=1,
         steps_per_epoch=steps,
-        reduce=reduce,
+        min_downscale=min_downscale,
         learning_rate=5e-4,
         warmup_steps=steps // 10,
         ssim_weight=ssim_weight,

@@ -2,10 +2,10 @@
 
 Reads a line for each question from standard input and answers with a line.
 
-    read MODEL STREAM STEPS ALLOW       planes as Kotlin prints them, or the error's name
+    read MODEL STREAM ITERATIONS ALLOW       planes as Kotlin prints them, or the error's name
     encode FOLDER IMAGE BYTES HEADER    the stream in hexadecimal, or the error's name
 
-MODEL is an entropy model's file in hexadecimal, STEPS and BYTES are 0 where there is no limit.
+MODEL is an entropy model's file in hexadecimal, ITERATIONS and BYTES are 0 where there is no limit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tfrnnc.bitstream import EntropyModel, as_plane, pack_plane, read_planes
 from tfrnnc.images import read_image
 
 
-def read(model: str, stream: str, steps: str, allow: str) -> str:
+def read(model: str, stream: str, iterations: str, allow: str) -> str:
     """The planes of a stream made by a model of stride 8."""
     entropy_model = entropy_model_of(model)
     found = read_planes(
@@ -26,18 +26,18 @@ def read(model: str, stream: str, steps: str, allow: str) -> str:
         8,
         entropy_model.bits,
         entropy_model,
-        int(steps) or None,
+        int(iterations) or None,
         allow == "true",
     )
     planes = [pack_plane(p).hex() + "/" + pack_plane(as_plane(p != 0)).hex() for p in found.planes]
-    return f"{found.whole_steps} {found.ends} {' '.join(planes)}"
+    return f"{found.whole_iterations} {found.ends} {' '.join(planes)}"
 
 
 def encode(folder: str, image: str, most: str, header: str) -> str:
     """The stream of an image."""
     return (
         codec_of(folder)
-        .encode(read_image(image), max_bytes=int(most) or None, header=header == "true")
+        .encode(read_image(image), max_bytes=int(most) or None, headerless=header != "true")
         .hex()
     )
 
