@@ -1,14 +1,26 @@
 import io
+import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tfrnnc.errors import ImageError, TfrnncError
-from tfrnnc.images import EXTENSIONS, as_rgb, find_images, read_image, to_float, to_uint8
+from tfrnnc.images import (
+    EXTENSIONS,
+    FORMATS,
+    as_rgb,
+    find_images,
+    read_image,
+    to_float,
+    to_uint8,
+)
 
 LEVELS = np.arange(256, dtype=np.uint8)
-ORIENTATION = 0x0112
+ORIENTATION, SOFTWARE, X_RESOLUTION, GPS = 0x0112, 0x0131, 0x011A, 0x8825
+BYTE, TEXT, SHORT, LONG, RATIONAL = 1, 2, 3, 4, 5
 # Those that this build of Pillow can write.
 WRITABLE = sorted(
     extension
@@ -24,6 +36,86 @@ def random_pixels(*shape, seed=0):
 def saved(image, path, **options):
     image.save(path, **options)
     return path
+
+
+def exif_block(*entries):
+    """An EXIF block of (tag, type, count, value): four bytes, or more that are stored apart."""
+    directory, apart = b"", b""
+    end = 8 + 2 + 12 * len(entries) + 4
+    for tag, kind, count, value in sorted(entries):
+        if len(value) > 4:
+            value, apart = struct.pack(">I", end + len(apart)), apart + value
+        directory += struct.pack(">HHI", tag, kind, count) + value.ljust(4, b"\0")
+    return (
+        b"Exif\0\0MM\0*"
+        + struct.pack(">IH", 8, len(entries))
+        + directory
+        + struct.pack(">I", 0)
+        + apart
+    )
+
+
+def turned_by(orientation):
+    return ORIENTATION, SHORT, 1, struct.pack(">H", orientation)
+
+
+def icc_profile(space, tags, pcs=b"XYZ "):
+    """A display profile of the given tags: {signature: content}."""
+    table, content = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, tag in tags.items():
+        table += name + struct.pack(">II", start + len(content), len(tag))
+        content += tag + bytes(-len(tag) % 4)
+    illuminant = struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
+    header = bytes(8) + b"\x02\x10\0\0mntr" + space + pcs + bytes(12) + b"acsp" + bytes(28)
+    header = (header + illuminant).ljust(128, b"\0")
+    profile = header + table + content
+    return struct.pack(">I", len(profile)) + profile[4:]
+
+
+def xyz_tag(*values):
+    return b"XYZ \0\0\0\0" + struct.pack(">iii", *(round(65536 * value) for value in values))
+
+
+def gamma_tag(gamma):
+    return b"curv\0\0\0\0" + struct.pack(">IHH", 1, round(256 * gamma), 0)
+
+
+def wide_gamut_profile():
+    """Display P3's primaries with a gamma of 2.2."""
+    return icc_profile(
+        b"RGB ",
+        {
+            b"wtpt": xyz_tag(0.9642, 1, 0.8249),
+            b"rXYZ": xyz_tag(0.51512, 0.2412, -0.00105),
+            b"gXYZ": xyz_tag(0.29198, 0.69225, 0.04189),
+            b"bXYZ": xyz_tag(0.1571, 0.06657, 0.78407),
+            **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma_tag(2.2)),
+        },
+    )
+
+
+def gray_profile(gamma):
+    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(0.9642, 1, 0.8249), b"kTRC": gamma_tag(gamma)})
+
+
+def ink_profile():
+    """A CMYK profile in which magenta is gray, and cyan and yellow are nothing."""
+    identity = bytes(range(256))
+    lightness = [0 if index & 1 else 128 if index & 4 else 255 for index in range(16)]
+    table = b"".join(bytes([level, 128, 128]) for level in lightness)
+    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0])
+    lut += struct.pack(">9i", *(65536 if index % 4 == 0 else 0 for index in range(9)))
+    lut += identity * 4 + table + identity * 3
+    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(0.9642, 1, 0.8249), b"A2B0": lut}, pcs=b"Lab ")
+
+
+def p3_to_srgb(pixels):
+    """What `wide_gamut_profile` means, computed."""
+    matrix = np.array([[1.2249, -0.2247, 0], [-0.042, 1.0419, 0], [-0.0197, -0.0786, 1.0979]])
+    linear = np.clip((pixels / 255) ** 2.2 @ matrix.T, 0, 1)
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return 255 * curved
 
 
 # The models' range
@@ -122,10 +214,53 @@ def test_16_bit_grayscale_is_reduced_to_8_bits(tmp_path, extension):
     np.testing.assert_array_equal(read_image(path), np.dstack([expected] * 3))
 
 
-def test_32_bit_grayscale_counts_as_16_bit():
-    image = Image.fromarray(np.array([[0, 257 * 7, 65535]], np.int32))
-    assert image.mode == "I"
-    assert as_rgb(image)[0, :, 0].tolist() == [0, 7, 255]
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_16_bit_grayscale_whose_white_is_zero_is_turned_over(tmp_path, compression):
+    levels = np.array([[0, 257, 65535]], np.uint16)
+    tags = {262: 0}
+    path = tmp_path / "negative.tif"
+    Image.fromarray(levels).save(path, tiffinfo=tags, compression=compression)
+    assert read_image(path)[0, :, 0].tolist() == [255, 254, 0]
+
+
+def test_12_bit_grayscale_is_scaled_by_its_own_white(tmp_path):
+    strip = bytes([0x00, 0x08, 0x00, 0xFF, 0xF0, 0x10])  # 0, 2048, 4095 and 16.
+    entries = [
+        (256, SHORT, 4),
+        (257, SHORT, 1),
+        (258, SHORT, 12),
+        (259, SHORT, 1),
+        (262, SHORT, 1),
+        (273, LONG, 8 + 2 + 12 * 8 + 4),
+        (278, SHORT, 1),
+        (279, LONG, len(strip)),
+    ]
+    directory = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    path = tmp_path / "gray.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + strip)
+    assert read_image(path)[0, :, 0].tolist() == [0, 128, 255, 1]
+
+
+@pytest.mark.parametrize("white", [65535, 1023])
+def test_pgm_of_more_than_8_bits_is_scaled_by_its_own_white(tmp_path, white):
+    levels = np.array([0, white // 3, white], ">u2")
+    path = tmp_path / "gray.pgm"
+    path.write_bytes(b"P5 3 1 %d\n" % white + levels.tobytes())
+    assert read_image(path)[0, :, 0].tolist() == [0, 85, 255]
+
+
+def test_32_bit_grayscale_that_fits_is_taken_as_it_is(tmp_path):
+    levels = np.array([[0, 7, 255]], np.int32)
+    path = saved(Image.fromarray(levels), tmp_path / "gray.tif")
+    np.testing.assert_array_equal(read_image(path)[:, :, 0], levels)
+
+
+@pytest.mark.parametrize("levels", [[0, 256], [-1, 255], [-1000, 1000], [0, 2**31 - 1]])
+def test_32_bit_grayscale_that_does_not_fit_is_refused(tmp_path, levels):
+    path = saved(Image.fromarray(np.array([levels], np.int32)), tmp_path / "gray.tif")
+    for background in (None, "white"):
+        with pytest.raises(ImageError, match=f"gray.tif.*32-bit.*{levels[0]} to {levels[1]}"):
+            read_image(path, background)
 
 
 @pytest.mark.parametrize(
@@ -134,17 +269,260 @@ def test_32_bit_grayscale_counts_as_16_bit():
         (1, lambda pixels: pixels),
         (2, lambda pixels: pixels[:, ::-1]),
         (3, lambda pixels: pixels[::-1, ::-1]),
+        (4, lambda pixels: pixels[::-1]),
+        (5, lambda pixels: pixels.swapaxes(0, 1)),
         (6, lambda pixels: np.rot90(pixels, -1)),
+        (7, lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1)),
         (8, np.rot90),
     ],
 )
-def test_exif_orientation_is_applied(tmp_path, orientation, turn):
+@pytest.mark.parametrize("extension", ["png", "webp", "tif", "avif"])
+def test_exif_orientation_is_applied(tmp_path, orientation, turn, extension):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
+    options = {} if extension == "tif" else {"lossless": True}
+    if extension == "avif":
+        options = {"quality": 100, "subsampling": "4:4:4"}
     image = Image.fromarray(random_pixels(16, 24, 3))
-    path = saved(image, tmp_path / "turned.jpg", exif=exif, quality=95, subsampling=0)
-    plain = saved(image, tmp_path / "plain.jpg", quality=95, subsampling=0)
+    path = saved(image, tmp_path / f"turned.{extension}", exif=exif, **options)
+    plain = saved(image, tmp_path / f"plain.{extension}", **options)
     np.testing.assert_array_equal(read_image(path), turn(read_image(plain)))
+    with Image.open(path) as opened:
+        # What is given is left as it is.
+        np.testing.assert_array_equal(as_rgb(opened), read_image(path))
+        np.testing.assert_array_equal(as_rgb(opened), read_image(path))
+
+
+# Metadata
+
+
+BROKEN_TAGS = {
+    "text in a numeric tag": (X_RESOLUTION, TEXT, 4, b"abs\0"),
+    "a rational in a text tag": (SOFTWARE, RATIONAL, 1, struct.pack(">II", 7, 2)),
+    "0/0": (X_RESOLUTION, RATIONAL, 1, bytes(8)),
+    "a number without values": (X_RESOLUTION, RATIONAL, 0, b""),
+    "values outside the block": (X_RESOLUTION, RATIONAL, 1, struct.pack(">I", 2**31)[:4]),
+    "an unknown type": (X_RESOLUTION, 99, 1, b""),
+    "a directory that is not there": (GPS, LONG, 1, struct.pack(">I", 60000)),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("kind", BROKEN_TAGS)
+def test_broken_tags_do_not_keep_an_image_from_being_read_upright(tmp_path, extension, kind):
+    unit = (0x0128, SHORT, 1, struct.pack(">H", 2))
+    block = exif_block(turned_by(6), BROKEN_TAGS[kind], unit)
+    image = Image.fromarray(random_pixels(8, 16, 3))
+    plain = saved(image, tmp_path / f"plain.{extension}")
+    path = saved(image, tmp_path / f"turned.{extension}", exif=block)
+    np.testing.assert_array_equal(read_image(path), np.rot90(read_image(plain), -1))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "avif"])
+def test_mutated_exif_never_costs_the_pixels(tmp_path, extension):
+    exif = Image.Exif()
+    exif.update({ORIENTATION: 6, SOFTWARE: "software", X_RESOLUTION: 72.0, 0x0128: 2})
+    exif.get_ifd(GPS).update({1: "N", 2: (1.0, 2.0, 3.0), 29: "2020:01:01"})
+    exif.get_ifd(0x8769).update({33434: 0.01, 37510: b"ASCII\0\0\0comment"})
+    path = saved(Image.fromarray(random_pixels(8, 16, 3)), tmp_path / f"i.{extension}", exif=exif)
+    whole = path.read_bytes()
+    start = re.search(rb"MM\0\*|II\*\0", whole).start()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for position in rng.integers(start, start + 200, rng.integers(1, 5)):
+            damaged[position] = rng.integers(256)
+        if extension == "png":
+            at = whole.index(b"eXIf")
+            (length,) = struct.unpack(">I", whole[at - 4 : at])
+            checksum = struct.pack(">I", zlib.crc32(damaged[at : at + 4 + length]))
+            damaged[at + 4 + length : at + 8 + length] = checksum
+        assert sorted(read_image(io.BytesIO(damaged)).shape) == [3, 8, 16]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_tiff_tags_raise_nothing_else():
+    exif = Image.Exif()
+    exif.update({ORIENTATION: 6, SOFTWARE: "software", X_RESOLUTION: 72.0})
+    exif.get_ifd(GPS).update({1: "N", 2: (1.0, 2.0, 3.0)})
+    file = io.BytesIO()
+    Image.fromarray(random_pixels(8, 16, 3)).save(file, "TIFF", exif=exif)
+    rng = np.random.default_rng(0)
+    outcomes = []
+    for _ in range(400):
+        damaged = bytearray(file.getvalue())
+        for position in rng.integers(8, 400, rng.integers(1, 3)):
+            damaged[position] = rng.integers(256)
+        try:
+            outcomes.append(read_image(io.BytesIO(damaged)).shape)
+        except ImageError:
+            outcomes.append(ImageError)
+    assert {ImageError, (16, 8, 3)} <= set(outcomes)
+
+
+def test_broken_directories_of_a_tiff_do_not_cost_its_pixels(tmp_path, monkeypatch):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif.get_ifd(GPS)[2] = (1.0, 2.0, 3.0)
+    path = saved(Image.fromarray(random_pixels(8, 16, 3)), tmp_path / "turned.tif", exif=exif)
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Image.Exif, "get_ifd", fail)
+    assert read_image(path).shape == (16, 8, 3)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_metadata_that_the_reader_refuses_is_left_out(tmp_path, caplog):
+    pixels = random_pixels(8, 16, 3)
+    path = saved(Image.fromarray(pixels), tmp_path / "text.png", exif=exif_block(turned_by(3)))
+    data = path.read_bytes()
+    text = b"Comment\0\0" + zlib.compress(bytes(5_000_000))
+    chunk = struct.pack(">I", len(text)) + b"zTXt" + text
+    chunk += struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    path.write_bytes(data[:33] + chunk + data[33:])
+    with pytest.raises(ValueError, match="MAX_TEXT_CHUNK"):
+        Image.open(path)
+    np.testing.assert_array_equal(read_image(path), pixels[::-1, ::-1])
+    assert re.search("text.png: the metadata .* is ignored", caplog.text)
+
+
+def test_the_orientation_in_xmp_and_in_text_counts():
+    pixels = random_pixels(8, 16, 3)
+    image = Image.fromarray(pixels)
+    upright = np.rot90(pixels, -1)
+    for info in (
+        {"xmp": b'<x tiff:Orientation="6"/>'},
+        {"XML:com.adobe.xmp": "<tiff:Orientation>6</tiff:Orientation>"},
+        {"Raw profile type exif": "\nexif\n 32\n" + exif_block(turned_by(6)).hex()},
+    ):
+        image.info = info
+        np.testing.assert_array_equal(as_rgb(image), upright)
+    image.info = {"Raw profile type exif": "\nexif\n 32\nno hexadecimal"}
+    np.testing.assert_array_equal(as_rgb(image), pixels)
+
+
+# Colour profiles
+
+
+@pytest.mark.parametrize("extension", ["png", "webp", "tif"])
+def test_a_wide_gamut_profile_is_converted_to_srgb(tmp_path, extension):
+    pixels = random_pixels(16, 16, 3)
+    options = {} if extension == "tif" else {"lossless": True}
+    path = tmp_path / f"wide.{extension}"
+    saved(Image.fromarray(pixels), path, icc_profile=wide_gamut_profile(), **options)
+    np.testing.assert_allclose(read_image(path), p3_to_srgb(pixels), atol=2)
+
+
+def test_profiles_hold_for_palettes_and_transparency():
+    colours = random_pixels(4, 3)
+    image = Image.fromarray(np.arange(4, dtype=np.uint8)[None], "P")
+    image.putpalette(colours.tobytes())
+    image.info["icc_profile"] = wide_gamut_profile()
+    np.testing.assert_allclose(as_rgb(image)[0], p3_to_srgb(colours), atol=2)
+    image = Image.fromarray(np.dstack([colours[None], [[255, 255, 0, 255]]]).astype(np.uint8))
+    image.info["icc_profile"] = wide_gamut_profile()
+    expected = p3_to_srgb(colours)
+    expected[2] = (255, 0, 0)  # The background is not of the profile.
+    np.testing.assert_allclose(as_rgb(image, "red")[0], expected, atol=2)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16", "1"])
+def test_gray_profiles(mode):
+    image = Image.fromarray(LEVELS[None])
+    if mode == "I;16":
+        image = Image.fromarray(LEVELS[None].astype(np.uint16) * 257)
+    elif mode == "1":
+        image = Image.fromarray(np.array([[False, True]]))
+    image = image if image.mode == mode else image.convert(mode)
+    plain = as_rgb(image)[0, :, 0]
+    image.info["icc_profile"] = gray_profile(gamma=1)
+    linear = plain / 255
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    np.testing.assert_allclose(as_rgb(image)[0, :, 0], 255 * curved, atol=2)
+
+
+def test_gray_images_with_a_profile_of_colours_take_its_curve(caplog):
+    image = Image.fromarray(LEVELS[None])
+    image.info["icc_profile"] = wide_gamut_profile()
+    np.testing.assert_allclose(as_rgb(image)[0], p3_to_srgb(np.stack([LEVELS] * 3, 1)), atol=2)
+    assert not caplog.text
+
+
+def test_cmyk_profiles(tmp_path):
+    inks = np.array([[[255, 0, 255, 0], [0, 0, 0, 255], [0, 255, 0, 0]]], np.uint8)
+    image = Image.fromarray(inks, "CMYK")
+    path = saved(image, tmp_path / "ink.tif", icc_profile=ink_profile())
+    # A lightness of 50 is the level 119 of sRGB.
+    expected = np.array([[[255] * 3, [0] * 3, [119] * 3]])
+    np.testing.assert_allclose(read_image(path), expected, atol=2)
+
+
+def test_lab_images_become_rgb():
+    image = Image.new("LAB", (2, 1), (255, 128, 128))
+    assert as_rgb(image).min() >= 253
+
+
+def test_a_profile_of_srgb_leaves_the_pixels_as_they_are():
+    pixels = random_pixels(64, 64, 3)
+    image = Image.fromarray(pixels)
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    np.testing.assert_array_equal(as_rgb(image), pixels)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [b"no profile", wide_gamut_profile()[:200], ink_profile(), gray_profile(2.2)],
+    ids=["text", "cut", "of inks", "of grays"],
+)
+def test_a_profile_that_cannot_be_used_is_named_and_ignored(tmp_path, caplog, profile):
+    pixels = random_pixels(5, 7, 3)
+    path = saved(Image.fromarray(pixels), tmp_path / "broken.png", icc_profile=profile)
+    np.testing.assert_array_equal(read_image(path), pixels)
+    assert re.search("broken.png: the colour profile cannot be used", caplog.text)
+    caplog.clear()
+    read_image(io.BytesIO(path.read_bytes()), name="the third")
+    assert re.search("the third: the colour profile", caplog.text)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_profiles_raise_nothing_else():
+    image = Image.fromarray(random_pixels(5, 7, 3))
+    rng = np.random.default_rng(0)
+    for profile in [wide_gamut_profile()] * 150 + [ink_profile()] * 150:
+        damaged = bytearray(profile)
+        for position in rng.integers(0, len(profile), rng.integers(1, 9)):
+            damaged[position] = rng.integers(256)
+        image.info["icc_profile"] = bytes(damaged)
+        assert as_rgb(image).shape == (5, 7, 3)
+
+
+# Frames
+
+
+@pytest.mark.parametrize("extension", ["gif", "png", "tif", "webp"])
+def test_further_frames_are_reported(tmp_path, caplog, extension):
+    frames = [Image.fromarray(random_pixels(8, 9, 3, seed=seed)) for seed in range(3)]
+    path = tmp_path / f"frames.{extension}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    first = read_image(path)
+    assert re.search(rf"frames.{extension}: only the first of 3 frames is read", caplog.text)
+    if extension != "gif":
+        np.testing.assert_array_equal(first, np.asarray(frames[0]))
+    caplog.clear()
+    read_image(saved(frames[0], tmp_path / f"single.{extension}"))
+    assert not caplog.records
+
+
+def test_frames_that_cannot_be_read_do_not_cost_the_first(tmp_path):
+    frames = [Image.fromarray(random_pixels(8, 9, 3, seed=seed)) for seed in range(2)]
+    path = tmp_path / "frames.tif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    path.write_bytes(path.read_bytes()[:-200])
+    np.testing.assert_array_equal(read_image(path), np.asarray(frames[0]))
 
 
 # Transparency
@@ -218,7 +596,24 @@ def test_16_bit_grayscale_with_a_transparent_level(tmp_path):
         read_image(path)
 
 
-@pytest.mark.parametrize("background", ["no such colour", "#12", ""])
+def test_a_transparent_colour_of_16_bits(tmp_path):
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + struct.pack(">6H", 0x1234, 0, 0, 0x3400, 0, 0))
+    content = b""
+    for name, chunk in (
+        (b"IHDR", header),
+        (b"tRNS", struct.pack(">HHH", 0x1234, 0, 0)),
+        (b"IDAT", pixels),
+        (b"IEND", b""),
+    ):
+        content += struct.pack(">I", len(chunk)) + name + chunk
+        content += struct.pack(">I", zlib.crc32(name + chunk))
+    path = tmp_path / "key.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    assert read_image(path, "white").tolist() == [[[255, 255, 255], [0x34, 0, 0]]]
+
+
+@pytest.mark.parametrize("background", ["no such colour", "#12", "", 5, (1, 2, 3)])
 def test_a_background_that_is_no_colour_is_refused(background):
     with pytest.raises(ImageError, match="background.*not a colour"):
         as_rgb(transparent_pixels(), background)
@@ -239,15 +634,137 @@ def test_arrays_of_other_shapes_are_refused(shape):
         as_rgb(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [((3, 40, 50), "moveaxis"), ((1, 40, 50), "moveaxis"), ((2, 40, 50, 3), "one image at a time")],
+)
+def test_shapes_of_other_conventions_are_refused_with_a_remedy(shape, hint):
+    with pytest.raises(ImageError, match=hint):
+        as_rgb(np.zeros(shape, np.uint8))
+
+
 @pytest.mark.parametrize("shape", [(0, 4), (0, 4, 3), (4, 0, 3), (4, 0, 1)])
 def test_empty_arrays_are_refused(shape):
     with pytest.raises(ImageError, match="no pixels"):
         as_rgb(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "I;16", "I", "CMYK"])
+@pytest.mark.parametrize("size", [(0, 4), (4, 0), (0, 0)])
+def test_empty_images_are_refused(mode, size):
+    with pytest.raises(ImageError, match="no pixels"):
+        as_rgb(Image.new(mode, size))
+
+
+def test_buffers_are_taken_as_arrays():
+    pixels = random_pixels(5, 7, 3)
+
+    class Buffer:
+        __array_interface__ = pixels.__array_interface__
+
+    views = (memoryview(pixels), Buffer(), np.repeat(pixels, 2, 1)[:, ::2], np.flip(pixels)[::-1])
+    for view, expected in zip(views, (pixels, pixels, pixels, np.flip(pixels)[::-1]), strict=True):
+        np.testing.assert_array_equal(as_rgb(view), expected)
+    frozen = pixels.copy()
+    frozen.flags.writeable = False
+    as_rgb(frozen)[0, 0] = 0
+
+
+class Unreadable:
+    def __array__(self, *_, **__):
+        raise RuntimeError("on another device")
+
+
+@pytest.mark.parametrize(
+    ("thing", "message"),
+    [
+        (None, "uint8"),
+        (5, "uint8"),
+        ([[1, 2], [3]], "neither an image nor an array"),
+        (Unreadable(), "on another device"),
+        ("photo.png", "'photo.png' is a path"),
+        (memoryview(b"bytes"), "must be"),
+        (memoryview(np.zeros((4, 4), np.float32)), "uint8"),
+    ],
+)
+def test_what_is_neither_is_refused(thing, message):
+    with pytest.raises(ImageError, match=message):
+        as_rgb(thing)
+
+
+def test_closed_and_truncated_images_are_refused(tmp_path):
+    path = saved(Image.fromarray(random_pixels(64, 64, 3)), tmp_path / "image.png")
+    with Image.open(path) as image:
+        pass
+    with pytest.raises(ImageError, match="cannot be loaded"):
+        as_rgb(image)
+    image = Image.open(path)
+    image.close()
+    with pytest.raises(ImageError, match="cannot be loaded"):
+        as_rgb(image)
+    path.write_bytes(path.read_bytes()[:5000])
+    with Image.open(path) as image, pytest.raises(ImageError, match="cannot be loaded.*truncated"):
+        as_rgb(image)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match="nowhere.png: no such file"):
         read_image(tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize("file", [None, 5, io.StringIO("text"), object(), "\0"])
+def test_what_is_no_file_is_refused(file):
+    with pytest.raises(ImageError):
+        read_image(file)
+
+
+def test_only_known_formats_are_opened(tmp_path, monkeypatch):
+    def fail(*_):
+        raise AssertionError("opened")
+
+    for name in set(Image.OPEN) - {*FORMATS, "MPO"}:
+        monkeypatch.setitem(Image.OPEN, name, (fail, None))
+    path = tmp_path / "drawing.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
+    with pytest.raises(ImageError, match="drawing.png: not an image of a known format"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "ICNS", "TGA", "PCX", "SGI", "DDS"])
+def test_files_of_other_formats_are_refused(tmp_path, kind):
+    path = tmp_path / "image.png"
+    Image.fromarray(random_pixels(16, 16, 3)).save(path, kind)
+    with pytest.raises(ImageError, match="image.png: not an image of a known format"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError, AttributeError, ZeroDivisionError, struct.error, RecursionError, MemoryError]
+    + [AssertionError, UnicodeDecodeError("utf-8", b"", 0, 1, "cut"), Image.DecompressionBombError],
+)
+def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error):
+    path = saved(Image.fromarray(random_pixels(8, 8, 3)), tmp_path / "odd.png")
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ImageError, match="odd.png: .+"):
+        read_image(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(ImageError, match="odd.png: .+"):
+        read_image(path)
+
+
+def test_an_interruption_is_not_an_error_of_the_image(tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image, "open", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        read_image(tmp_path / "image.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"just some text", b"\x89PNG\r\n\x1a\n"], ids=repr)

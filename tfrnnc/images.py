@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import logging
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
 from tfrnnc.errors import ImageError
+from tfrnnc.image_metadata import (
+    ORIENTATION,
+    UPRIGHT,
+    read_orientation,
+    read_xmp_orientation,
+    strip_metadata,
+)
 
 SCALE = 0.9  #: white as a float; black is -SCALE
 
 EXTENSIONS = frozenset(
     [".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"]
 )  #: file names that count as images when a folder is searched
+
+# Others either start programs (EPS), or are read by code that few files have tried.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's names of the formats that are opened, whatever a file is called."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # By EXIF orientation: what makes the image upright.
+
+_PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # Tags of TIFF, and a value.
+
+_log = logging.getLogger(__name__)
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
@@ -41,85 +70,86 @@ def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
     return np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
 
 
-def read_image(file: str | os.PathLike | BinaryIO, background: str | None = None) -> np.ndarray:
+def read_image(
+    file: str | os.PathLike | BinaryIO, background: str | None = None, name: str | None = None
+) -> np.ndarray:
     """Reads an image file as `as_rgb` gives it.
+
+    Only files of `FORMATS` are opened, whatever their extension. Metadata that cannot be read
+    does not keep the pixels from being read. Of an animation or a document the first frame is
+    read; a warning is logged that tells how many there are.
 
     Args:
         file: a path, or a binary file object.
         background: as for `as_rgb`.
+        name: what messages call the file (default: its path).
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
-        ImageError: if the file is missing, is no image that Pillow knows, or is broken; and as
-            for `as_rgb`.
+        ImageError: if the file is missing, is no image of a known format, is broken, or does not
+            fit in memory; and as for `as_rgb`. The message begins with the name.
     """
-    prefix = "" if hasattr(file, "read") else f"{os.fspath(file)}: "
+    if name is None:
+        name = os.fsdecode(file) if isinstance(file, str | bytes | os.PathLike) else ""
+    prefix = f"{name}: " if name else ""
     try:
-        with Image.open(file) as image:
-            return as_rgb(image, background)
-    except (ImageError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{prefix}{error}") from error
-    except FileNotFoundError as error:
-        raise ImageError(f"{prefix}no such file; check the path") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{prefix}not an image of a known format; convert it to PNG or JPEG first"
-        ) from error
-    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
-        # Pillow's readers raise each of these for broken files.
-        raise ImageError(f"{prefix}not an image that can be read ({error})") from error
+        try:
+            return _read_frame(file, background, name)
+        except (ImageError, MemoryError):
+            raise
+        except Exception:
+            stripped = _without_metadata(file)
+            if stripped is None:
+                raise
+            pixels = _read_frame(io.BytesIO(stripped), background, name)
+            _warn(name, "the metadata cannot be read and is ignored")
+            return pixels
+    except Exception as error:  # Pillow's readers raise whatever they come across.
+        raise ImageError(f"{prefix}{_explain(error)}") from error
 
 
 def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np.ndarray:
     """Turns an image of any common kind into an RGB array.
 
-    EXIF orientation is applied; grayscale and palette images become RGB; 16-bit grayscale is
-    reduced to 8 bits.
+    The EXIF orientation is applied. Colours are converted to sRGB from the ICC profile that a
+    Pillow image carries, with the perceptual intent, which for CMYK makes the darkest ink black;
+    without a profile they count as sRGB. A profile that cannot be used is ignored, and a warning
+    logged. Grayscale, palette and CMYK images become RGB. 16-bit grayscale is reduced to 8 bits, to
+    the nearest level.
 
     Args:
-        image: a Pillow image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        image: a Pillow image, or an array of uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a
+            memoryview or another object that NumPy can read as such an array will do.
         background: what shows through where the image is transparent: a colour as Pillow names
             them ("white", "#ff8800").
 
     Returns:
-        uint8 (H, W, 3).
+        uint8 (H, W, 3), a copy.
 
     Raises:
         ImageError: if the image is transparent somewhere and no background is given, the
-            background is no colour, the pixels are floats, or the array is of another shape or
+            background is no colour, the image has no pixels, is closed or cut short, its pixels
+            are floats or 32-bit numbers outside 0 to 255, or the array is of another shape or
             type.
 
     Example:
     >>> as_rgb(np.zeros((4, 5), np.uint8)).shape
     (4, 5, 3)
     """
-    behind = None if background is None else _parse_colour(background)
-    if isinstance(image, np.ndarray):
-        image = _from_array(image)
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise ImageError("the image has floating-point pixels; convert it to 8 bits first")
-    if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.int64)
-        transparent = levels == image.info.get("transparency", -1)
-        image = Image.fromarray(np.clip(np.rint(levels / 257), 0, 255).astype(np.uint8))
-        if transparent.any():
-            image.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        alpha = np.asarray(rgba.getchannel("A"))
-        if alpha.min(initial=255) == 255:
-            image = rgba.convert("RGB")
-        elif behind is None:
-            raise ImageError(
-                "the image is transparent in places, which the codec does not store; "
-                "give a background colour (--background white)"
-            )
-        else:
-            image = Image.alpha_composite(Image.new("RGBA", rgba.size, behind), rgba)
-    return np.array(image.convert("RGB"))
+    behind = _parse_colour(background)
+    if not isinstance(image, Image.Image):
+        return _flatten(_from_array(image), behind, "")
+    try:
+        return _convert(image, behind, getattr(image, "filename", ""))
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(
+            f"the image cannot be loaded ({_name_error(error)}); it has to be whole, and open "
+            "until it is encoded"
+        ) from error
 
 
 def find_images(folder: str | os.PathLike) -> list[Path]:
@@ -131,24 +161,250 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     )
 
 
-def _parse_colour(name: str) -> tuple[int, ...]:
+def _read_frame(file: Any, background: str | None, name: str) -> np.ndarray:
+    """The first frame of a file. Raises whatever Pillow does."""
+    behind = _parse_colour(background)
+    with Image.open(file, formats=FORMATS) as image:
+        pixels = _convert(image, behind, name)
+        frames = _count_frames(image)
+        if frames > 1:
+            _warn(name, f"only the first of {frames} frames is read")
+        return pixels
+
+
+def _count_frames(image: Image.Image) -> int:
+    """How many pictures a loaded file holds; 1 where the others cannot be read."""
+    try:
+        return image.n_frames if getattr(image, "is_animated", False) else 1  # type: ignore[attr-defined]
+    except Exception:
+        return 1
+
+
+def _without_metadata(file: Any) -> bytes | None:
+    """What `strip_metadata` leaves of a file; None where that does not help."""
+    if isinstance(file, str | bytes | os.PathLike):
+        path = Path(os.fsdecode(file))
+        return strip_metadata(path.read_bytes()) if path.is_file() else None
+    try:
+        file.seek(0)
+        return strip_metadata(file.read())
+    except Exception:  # It cannot be read twice.
+        return None
+
+
+def _explain(error: Exception) -> str:
+    """What is wrong with a file, and what to do."""
+    if isinstance(error, ImageError):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "no such file; check the path"
+    if isinstance(error, IsADirectoryError):
+        return "a folder, not an image; name the files in it"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image of a known format; convert it to PNG or JPEG first"
+    if isinstance(error, MemoryError):
+        return "the image does not fit in memory; make it smaller first"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read ({error.strerror}); check the file and its permissions"
+    return f"not an image that can be read ({_name_error(error)})"
+
+
+def _warn(name: str, message: str) -> None:
+    _log.warning("%s%s", f"{name}: " if name else "", message)
+
+
+def _name_error(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _convert(image: Image.Image, behind: tuple[int, ...] | None, name: str) -> np.ndarray:
+    """A Pillow image as `as_rgb` gives it. Raises whatever Pillow does."""
+    if 0 in image.size:
+        raise ImageError(f"the image has no pixels: {image.width}x{image.height}")
+    orientation = _load(image)
+    if image.mode == "F":
+        raise ImageError("the image has floating-point pixels; convert it to 8 bits first")
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I"):
+        image = _to_8_bits(image)
+    if orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
+    return _flatten(image, behind, name, profile)
+
+
+def _load(image: Image.Image) -> int:
+    """Loads an image's pixels. Returns the orientation that is still to be applied.
+
+    Pillow's TIFF reader turns the image by itself, but parses all other tags for it. It is shown
+    an EXIF block that has the orientation only.
+    """
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        image.load()
+        return _orientation(image.info)
+    exif = Image.Exif()
+    try:
+        exif[ORIENTATION] = tags.get(ORIENTATION, UPRIGHT)
+    except Exception:
+        exif[ORIENTATION] = UPRIGHT
+    image.getexif = lambda: exif  # type: ignore[method-assign]
+    try:
+        image.load()
+    finally:
+        del image.getexif
+    return UPRIGHT
+
+
+def _orientation(info: dict) -> int:
+    """The EXIF orientation among what Pillow read of a file, whichever way it is stored."""
+    exif = info.get("exif")
+    if exif is None and isinstance(text := info.get("Raw profile type exif"), str):
+        try:
+            exif = bytes.fromhex("".join(text.split("\n")[3:]))
+        except ValueError:
+            exif = None
+    orientation = read_orientation(exif) if isinstance(exif, bytes) else UPRIGHT
+    xmp = info.get("xmp", info.get("XML:com.adobe.xmp"))
+    if orientation == UPRIGHT and xmp:
+        orientation = read_xmp_orientation(xmp.encode() if isinstance(xmp, str) else xmp)
+    return orientation
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Grayscale of 16 or 32 bits as 8 bits; one level may be transparent."""
+    levels = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    if image.mode == "I" and image.format != "PPM":
+        if levels.min() < 0 or levels.max() > 255:
+            raise ImageError(
+                f"the image has 32-bit pixels from {levels.min()} to {levels.max()}, and which of "
+                "them is white is not known; convert it to 8 or 16 bits first"
+            )
+        gray = levels.astype(np.uint8)
+    else:
+        white = 4095 if tags.get(_BITS_PER_SAMPLE) == (12,) else 65535
+        gray = np.rint(levels * (255 / white)).clip(0, 255).astype(np.uint8)
+        if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            gray = 255 - gray
+    reduced = Image.fromarray(gray)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        reduced.putalpha(Image.fromarray(np.where(levels == transparent, 0, 255).astype(np.uint8)))
+    return reduced
+
+
+def _flatten(
+    image: Image.Image, behind: tuple[int, ...] | None, name: str, profile: Any = None
+) -> np.ndarray:
+    """A loaded image of 8 bits as sRGB pixels, in front of a background where it needs one."""
+    alpha = None
+    if image.has_transparency_data:
+        if image.mode not in ("LA", "RGBA"):
+            image = _key_to_alpha(image)
+        alpha = image.getchannel("A")
+        image = image.convert(image.mode[:-1])
+    rgb = _to_srgb(image, profile, name)
+    if alpha is None or alpha.getextrema()[0] == 255:
+        return np.array(rgb)
+    if behind is None:
+        raise ImageError(
+            "the image is transparent in places, which the codec does not store; "
+            "give a background colour (--background white)"
+        )
+    rgb.putalpha(alpha)
+    flat = Image.alpha_composite(Image.new("RGBA", rgb.size, behind), rgb)
+    return np.array(flat.convert("RGB"))
+
+
+def _key_to_alpha(image: Image.Image) -> Image.Image:
+    """An image with a transparent colour, palette or premultiplied alpha as LA or RGBA."""
+    key = image.info.get("transparency")
+    if image.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
+        # A PNG of 16 bits, of which Pillow keeps the high bytes.
+        image = image.copy()
+        image.info["transparency"] = tuple(level >> 8 for level in key)
+    return image.convert("LA" if image.mode in ("1", "L", "La") else "RGBA")
+
+
+def _to_srgb(image: Image.Image, profile: Any, name: str) -> Image.Image:
+    """An image without alpha in sRGB, by its ICC profile where it has one that fits."""
+    if image.mode == "LAB":
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    if not profile:
+        return image.convert("RGB")
+    if image.mode in ("1", "P"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    try:
+        transform = _srgb_transform(profile, image.mode)
+    except MemoryError:
+        raise
+    except Exception as error:
+        _warn(name, f"the colour profile cannot be used ({_name_error(error)}) and is ignored")
+        return image.convert("RGB")
+    if transform is None:
+        return image.convert("RGB")
+    return transform.apply(image.convert(transform.input_mode))
+
+
+@functools.lru_cache(maxsize=8)  # The images of a folder tend to share one profile.
+def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What converts pixels of a mode from a profile to sRGB; None if that changes nothing.
+
+    Raises whatever Pillow does for a broken profile.
+    """
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    space = source.profile.xcolor_space
+    expected = _PROFILE_MODES.get(space)
+    if expected != mode and not (expected == "RGB" and mode == "L"):
+        raise ValueError(f"it is for {space.strip()}, the image is {mode}")
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    # The tables that Little CMS makes of a gray curve are off by several levels in the dark.
+    flags = ImageCms.Flags.NOOPTIMIZE if expected == "L" else ImageCms.Flags.NONE
+    intent = ImageCms.Intent.PERCEPTUAL
+    transform = ImageCms.ImageCmsTransform(source, srgb, expected, "RGB", intent, flags=flags)
+    if expected == "RGB":
+        ramp = np.arange(0, 256, 15).astype(np.uint8)
+        probe = np.stack(np.meshgrid(ramp, ramp, ramp), -1).reshape(1, -1, 3)
+        changed = np.asarray(transform.apply(Image.fromarray(probe))).astype(int) - probe
+        if abs(changed).max() <= 1:
+            return None  # sRGB under whatever name: pixels stay as they are.
+    return transform
+
+
+def _parse_colour(name: str | None) -> tuple[int, ...] | None:
+    if name is None:
+        return None
     try:
         return ImageColor.getcolor(name, "RGBA")  # type: ignore[return-value]
-    except ValueError as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ImageError(
             f"background {name!r} is not a colour; write a name such as white, or #rrggbb"
         ) from error
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(image: Any) -> Image.Image:
+    if isinstance(image, str | os.PathLike):
+        raise ImageError(f"{os.fspath(image)!r} is a path; give pixels, or an image that is open")
+    try:
+        array = np.asarray(image)
+    except Exception as error:
+        raise ImageError(
+            f"{type(image).__name__} is neither an image nor an array ({_name_error(error)})"
+        ) from error
     if array.dtype != np.uint8:
         raise ImageError(f"pixels must be uint8 (0 to 255), not {array.dtype}")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        hint = ""
+        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = "; the channels come last: np.moveaxis(image, 0, -1)"
+        elif array.ndim == 4:
+            hint = "; give one image at a time"
         raise ImageError(
-            f"an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {array.shape}"
+            "an image array must be (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not "
+            f"{array.shape}{hint}"
         )
     if 0 in array.shape:
         raise ImageError(f"the image has no pixels: {array.shape}")
-    return Image.fromarray(array)
+    return Image.fromarray(np.ascontiguousarray(array))

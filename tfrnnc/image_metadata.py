@@ -1,0 +1,128 @@
+"""The little of an image's metadata that counts for its pixels, read from bytes.
+
+Pillow's readers parse more than they need and fail on tags that nobody asked for. Here the
+orientation is read on its own, and what a reader may stumble over can be taken out of a file.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+ORIENTATION = 0x0112  #: the EXIF tag
+UPRIGHT = 1  #: its value where nothing has to be turned
+
+_EXIF_PREFIX = b"Exif\0\0"
+_INTEGERS = {1: "B", 3: "H", 4: "I"}  # EXIF's types of whole numbers, as `struct` writes them.
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+
+_JPEG = b"\xff\xd8"
+_START_OF_SCAN, _COMMENT = 0xDA, 0xFE
+_APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+_PNG = b"\x89PNG\r\n\x1a\n"
+_AVIF_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
+_PNG_KEPT = (b"tRNS", b"sRGB", b"gAMA", b"cHRM")  # Of the chunks that are not critical.
+
+
+def read_orientation(exif: bytes) -> int:
+    """The orientation in an EXIF block; no other tag is looked at.
+
+    Args:
+        exif: a TIFF header and its first directory, with or without "Exif" in front of it.
+
+    Returns:
+        1 to 8 as EXIF counts them; 1, upright, where there is none or it cannot be read.
+    """
+    while exif.startswith(_EXIF_PREFIX):
+        exif = exif[len(_EXIF_PREFIX) :]
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return UPRIGHT
+    try:
+        (start,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, start)
+        for entry in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{order}HH", exif, entry)
+            if tag == ORIENTATION and kind in _INTEGERS:
+                (value,) = struct.unpack_from(f"{order}{_INTEGERS[kind]}", exif, entry + 8)
+                return value if 1 <= value <= 8 else UPRIGHT
+    except struct.error:  # The block ends early.
+        pass
+    return UPRIGHT
+
+
+def read_xmp_orientation(xmp: bytes) -> int:
+    """The orientation in an XMP packet, 1 to 8; 1 where there is none."""
+    match = _XMP_ORIENTATION.search(xmp)
+    return int(match[1]) if match else UPRIGHT
+
+
+def strip_metadata(data: bytes) -> bytes | None:
+    """A JPEG, PNG or AVIF file without what is not needed for its pixels.
+
+    What is kept beside the pixels: the orientation, transparency, and the colour profile except
+    that of a PNG.
+
+    Returns:
+        The file; None if it is of another format, is broken, or has nothing to leave out.
+    """
+    try:
+        if data.startswith(_JPEG):
+            stripped = b"".join([_JPEG, *_kept_segments(data)])
+        elif data.startswith(_PNG):
+            stripped = b"".join([_PNG, *_kept_chunks(data)])
+        elif data[4:8] == b"ftyp":
+            # Of an item of an unknown kind nothing is read. AVIF turns its images without EXIF.
+            stripped = _AVIF_EXIF_ITEM.sub(rb"\1none", data, count=1)
+        else:
+            return None
+    except (IndexError, struct.error):
+        return None
+    return None if stripped == data else stripped
+
+
+def _kept_segments(data: bytes) -> Iterator[bytes]:
+    """The segments of a JPEG file that its pixels need, and all from its first scan on."""
+    position = len(_JPEG)
+    while (marker := data[position + 1]) != _START_OF_SCAN:
+        if data[position] != 0xFF:
+            raise IndexError("no marker where one should be")
+        if marker == 0xFF:  # Filling.
+            position += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        segment = data[position : position + 2 + length]
+        content = segment[4:]
+        if marker == _APP1 and content.startswith(_EXIF_PREFIX):
+            exif = _EXIF_PREFIX + _orientation_block(read_orientation(content))
+            yield struct.pack(">BBH", 0xFF, _APP1, len(exif) + 2) + exif
+        elif (
+            marker in (_APP0, _APP14)
+            or (marker == _APP2 and content.startswith(b"ICC_PROFILE\0"))
+            or not (_APP0 <= marker <= _APP15 or marker == _COMMENT)
+        ):
+            yield segment
+        position += 2 + length
+    yield data[position:]
+
+
+def _kept_chunks(data: bytes) -> Iterator[bytes]:
+    """The chunks of a PNG file that its pixels need."""
+    position = len(_PNG)
+    while position < len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        content = data[position + 8 : position + 8 + length]
+        if name == b"eXIf":
+            exif = _orientation_block(read_orientation(content))
+            yield struct.pack(">I4s", len(exif), name) + exif
+            yield struct.pack(">I", zlib.crc32(name + exif))
+        elif name[:1].isupper() or name in _PNG_KEPT:
+            yield data[position : position + 12 + length]
+        position += 12 + length
+
+
+def _orientation_block(orientation: int) -> bytes:
+    """An EXIF block with nothing but an orientation."""
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation, 0, 0)
