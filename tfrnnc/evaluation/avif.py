@@ -35,7 +35,10 @@ class AVIF(ClassicCodec):
 
     def __init__(self, name: str, subsampling: str, speed: int = 0):
         if not features.check("avif"):
-            raise InstallationError("this Pillow has no AVIF; pip install 'pillow>=11.3'")
+            raise InstallationError(
+                "this Pillow was built without AVIF; "
+                "pip install --force-reinstall --only-binary :all: pillow"
+            )
         self.name = name
         self.options = {
             "codec": "aom",
