@@ -138,7 +138,7 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     >>> as_rgb(np.zeros((4, 5), np.uint8)).shape
     (4, 5, 3)
     """
-    behind = _parse_colour(background)
+    behind = parse_colour(background)
     if not isinstance(image, Image.Image):
         return _flatten(_from_array(image), behind, "")
     try:
@@ -149,6 +149,28 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
         raise ImageError(
             f"the image cannot be loaded ({_name_error(error)}); it has to be whole, and open "
             "until it is encoded"
+        ) from error
+
+
+def parse_colour(name: str | None) -> tuple[int, ...] | None:
+    """A colour by its name.
+
+    Args:
+        name: as Pillow knows colours ("white", "#ff8800").
+
+    Returns:
+        its red, green, blue and alpha, 0 to 255; None for None.
+
+    Raises:
+        ImageError: if there is no such colour.
+    """
+    if name is None:
+        return None
+    try:
+        return ImageColor.getcolor(name, "RGBA")  # type: ignore[return-value]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ImageError(
+            f"background {name!r} is not a colour; write a name such as white, or #rrggbb"
         ) from error
 
 
@@ -163,7 +185,7 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
 
 def _read_frame(file: Any, background: str | None, name: str) -> np.ndarray:
     """The first frame of a file. Raises whatever Pillow does."""
-    behind = _parse_colour(background)
+    behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
         pixels = _convert(image, behind, name)
         frames = _count_frames(image)
@@ -369,17 +391,6 @@ def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
         if abs(changed).max() <= 1:
             return None  # sRGB under whatever name: pixels stay as they are.
     return transform
-
-
-def _parse_colour(name: str | None) -> tuple[int, ...] | None:
-    if name is None:
-        return None
-    try:
-        return ImageColor.getcolor(name, "RGBA")  # type: ignore[return-value]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ImageError(
-            f"background {name!r} is not a colour; write a name such as white, or #rrggbb"
-        ) from error
 
 
 def _from_array(image: Any) -> Image.Image:

@@ -93,8 +93,8 @@ def test_adaptive(image, independent_folder, tmp_path, monkeypatch):
 
 
 def test_adaptive_needs_a_limit_where_locations_depend_on_each_other(run, image):
-    result = run(encode, image, "photo.rnnc", "--adaptive", code=1)
-    assert "give psnr, ssim, bpp or max_bytes" in result.output
+    result = run(encode, image, "photo.rnnc", "--adaptive", code=2)
+    assert "with --adaptive give --psnr, --ssim, --bpp or --max-bytes" in result.output
     assert not Path("photo.rnnc").exists()
     run(encode, image, "photo.rnnc", "--adaptive", "--max-bytes", 60)
     assert Path("photo.rnnc").stat().st_size <= 60
@@ -233,7 +233,7 @@ def test_background(run, noise):
     assert "clear.png" in result.stderr
     assert "--background" in result.stderr
     run(encode, "clear.png", "--background", "white")
-    run(encode, "clear.png", "--background", "nonsense", code=1)
+    run(encode, "clear.png", "clear.rnnc", "--background", "nonsense", code=2)
 
 
 @pytest.mark.parametrize(

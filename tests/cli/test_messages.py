@@ -55,9 +55,7 @@ def run(tmp_path, monkeypatch, noise):
         (["stream.rnnc", "a.rnnc"], "stream.rnnc: a stream already; tfrnnc-decode makes"),
         (["photo.png", "folder.rnnc"], "error: folder.rnnc: cannot be written (Is a directory)"),
         (["photo.png", "text.txt/a.rnnc"], "error: text.txt/a.rnnc: cannot be written ("),
-        (["photo.png", "--iterations", "99"], "iterations must be from 1 to 10"),
         (["photo.png", "--max-bytes", "3"], "3 bytes are too few for 24x16 pixels"),
-        (["photo.png", "--background", "nonsense"], "write a name such as white, or #rrggbb"),
         (["photo.png", "--model", "nothing"], "nothing: neither a preset (conv_lstm_small, "),
         (["photo.png", "--model", "folder"], "give a preset's name or a folder that tfrnnc-train"),
     ],
@@ -79,6 +77,9 @@ def test_encode_fails(run, words, message):
         (["photo.png", "--bpp", "0"], "--bpp must be a finite number above 0"),
         (["photo.png", "--ssim", "2"], "--ssim is 1 at most"),
         (["photo.png", "--bp", "0.5"], "Did you mean"),
+        (["photo.png", "--iterations", "99"], "--iterations must be from 1 to 10"),
+        (["photo.png", "--background", "nonsense"], "--background 'nonsense' is not a colour"),
+        (["photo.png", "--adaptive"], "with --adaptive give --psnr, --ssim, --bpp or --max-bytes"),
     ],
 )
 def test_encode_is_not_understood(run, words, message):
@@ -108,7 +109,12 @@ def test_decode_fails(run, words, message):
     [
         ([], "Missing argument"),
         (["photo.png"], "photo.png is both input and output; give another OUTPUT"),
-        (["stream.rnnc", "a.xyz"], "should end in .png"),
+        (["stream.rnnc", "a.xyz"], "should end in .png, "),
+        # Formats that have a largest size of a few hundred pixels, or 256 colours.
+        (["stream.rnnc", "a.ico"], "'a.ico' should end in .png, "),
+        (["stream.rnnc", "a.icns"], "'a.icns' should end in .png, "),
+        (["stream.rnnc", "a.gif"], "'a.gif' should end in .png, "),
+        (["missing.rnnc", "a.ico"], "'a.ico' should end in .png, "),
         (["stream.rnnc", "folder"], "for a folder, give --output-dir FOLDER"),
         (["..", "-d", "folder"], "'..' is a folder, not a file; name the files in it"),
     ],

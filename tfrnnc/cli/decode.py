@@ -6,22 +6,26 @@ import io
 from pathlib import Path
 
 import click
+import numpy as np
 from PIL import Image
 
 from tfrnnc.bitstream.container import MAX_PIXELS
 from tfrnnc.cli.common import (
-    STANDARD,
     OutputError,
     command,
     display,
     pair_paths,
     read_input,
+    require_new,
     run_all,
     runtime_options,
     write_output,
 )
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.model_folder.presets import model_folder
+
+FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".tiff", ".webp")
+"""Extensions of the formats that hold a picture of any size and all of its colours."""
 
 
 @command()
@@ -30,7 +34,8 @@ from tfrnnc.model_folder.presets import model_folder
     "-d",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Decompress every path given into this folder, as PNG.",
+    help="Decompress every path given into this folder, as PNG. Files of the same names in it are "
+    "replaced.",
 )
 @click.option(
     "--model",
@@ -53,42 +58,31 @@ def main(
 ):
     """Decompress .rnnc files to pictures.
 
-    INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format (.png,
-    .jpg, .webp and others); - writes a PNG to standard output; left out, it is a PNG named
-    after the input. As that may be the name of the original, a file that is there already is
-    written over only where OUTPUT or --output-dir is given.
+    INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format: .png,
+    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output; left out, it
+    is a PNG named after the input. As that may be the name of the original, a file that is there
+    already is written over only where OUTPUT or --output-dir is given.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     Image.init()
-    formats = {name for name, kind in Image.EXTENSION.items() if kind in Image.SAVE}
-    formats.discard(".rnnc")  # where tfrnnc.pillow_plugin is imported
-    pairs = pair_paths(
-        paths,
-        output_dir,
-        ".png",
-        lambda path: path == STANDARD or Path(path).suffix.lower() in formats,
-    )
+    formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]
+    pairs = pair_paths(paths, output_dir, formats)
     if model:
         model_folder(model)  # Fails now rather than once for each input.
     select = CodecSelector(model, runtime, threads)
-    named_after_input = output_dir is None and len(paths) == 1 and paths[0] != STANDARD
+    named_after_input = output_dir is None and len(paths) == 1
 
     def work(source: str, output: str) -> dict:
         data = read_input(source)
-        if named_after_input and Path(output).exists():
-            raise OutputError(
-                f"{output}: is there already, and may be the original; "
-                "to write over it, give it as OUTPUT"
-            )
+        if named_after_input:
+            require_new(output)
         codec = select(data)
-        picture = codec.decode(data, iterations, allow_truncated=partial, max_pixels=max_pixels)
-        encoded = io.BytesIO()
-        suffix = ".png" if output == STANDARD else Path(output).suffix.lower()
-        Image.fromarray(picture).save(encoded, Image.EXTENSION[suffix])
-        write_output(output, encoded.getvalue())
+        limits = {"allow_truncated": partial, "max_pixels": max_pixels}
+        picture = codec.decode(data, iterations, **limits)
+        write_output(output, _to_file(picture, output))
         height, width, _ = picture.shape
-        return {
+        fact = {
             "input": source,
             "output": output,
             "width": width,
@@ -96,11 +90,44 @@ def main(
             "bytes": len(data),
             "bpp": round(8 * len(data) / (height * width), 4),
         }
+        if partial:
+            found = codec.read_planes(data, iterations, **limits)
+            fact["iterations"] = found.header.iterations
+            fact["whole_iterations"] = found.whole_iterations
+        return fact
 
     def describe(fact: dict) -> str:
         return (
             f"{display(fact['input'])} ({fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp) "
             f"-> {display(fact['output'], 'standard output')}: {fact['width']}x{fact['height']}"
+            f"{_describe_iterations(fact)}"
         )
 
     run_all(pairs, work, describe, as_json, quiet)
+
+
+def _describe_iterations(fact: dict) -> str:
+    """How much of the file there was, where it need not be whole."""
+    if "iterations" not in fact:
+        return ""
+    return f", {fact['whole_iterations']} of {fact['iterations']} iterations were there"
+
+
+def _to_file(picture: np.ndarray, output: str) -> bytes:
+    """The content of a file in the format of an output's name; PNG where it has none.
+
+    Raises:
+        OutputError: if the format cannot hold the picture.
+    """
+    suffix = Path(output).suffix.lower()
+    kind = Image.EXTENSION[suffix] if suffix in FORMATS else "PNG"
+    file = io.BytesIO()
+    try:
+        Image.fromarray(picture).save(file, kind)
+    except MemoryError:
+        raise
+    except Exception as error:  # Writers of formats raise whatever they come across.
+        raise OutputError(
+            f"{output}: cannot be written as {kind} ({error}); give an OUTPUT that ends in .png"
+        ) from error
+    return file.getvalue()

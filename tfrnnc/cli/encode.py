@@ -12,18 +12,18 @@ import click
 
 from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
-    STANDARD,
     command,
     display,
     pair_paths,
     read_input,
+    require_new,
     run_all,
     runtime_options,
     write_output,
 )
-from tfrnnc.codec import load
+from tfrnnc.codec import Codec, load
 from tfrnnc.errors import ImageError, StreamError
-from tfrnnc.images import read_image
+from tfrnnc.images import parse_colour, read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
@@ -45,7 +45,7 @@ def is_stream(content: bytes) -> bool:
     "-d",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Compress every path given into this folder.",
+    help="Compress every path given into this folder. Files of the same names in it are replaced.",
 )
 @click.option(
     "--model",
@@ -89,28 +89,28 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
-    output; left out, it is named after the input. Without limits every iteration of the model is
+    output; left out, it is named after the input, and a file that is there already is not written
+    over. Of inputs that differ in their extension only, the outputs keep it (a.png.rnnc). Colours
+    are converted to sRGB. Without limits every iteration of the model is
     encoded. Limits can be combined; the tightest counts.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
-    for name in ("bpp", "psnr", "ssim"):
-        value = limits[name]
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
-    if limits["ssim"] is not None and limits["ssim"] > 1:
-        raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
-    pairs = pair_paths(
-        paths, output_dir, SUFFIX, lambda path: path == STANDARD or path.endswith(SUFFIX)
-    )
+    _check_limits(limits, background)
+    pairs = pair_paths(paths, output_dir, [SUFFIX])
     model_folder(model)  # Fails now rather than once for each input.
     codec = functools.cache(lambda: load(model, runtime=runtime, threads=threads))
+    if limits["adaptive"] or limits["iterations"] is not None:
+        _check_for_model(limits, codec())
+    named_after_input = output_dir is None and len(paths) == 1
 
     def work(source: str, output: str) -> dict:
         content = read_input(source)
         if is_stream(content):
             raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
-        pixels = read_image(io.BytesIO(content), background)
+        if named_after_input:
+            require_new(output)
+        pixels = read_image(io.BytesIO(content), background, display(source))
         coder = codec()
         start = time.perf_counter()
         encoded = coder.encode_with_picture(pixels, **limits)
@@ -145,3 +145,33 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
         return f"{line} (the {missed} asked for is not reached)" if missed else line
 
     run_all(pairs, work, describe, as_json, quiet)
+
+
+def _check_limits(limits: dict, background: str | None) -> None:
+    """Raises click.UsageError for values that no image can be encoded with."""
+    for name in ("bpp", "psnr", "ssim"):
+        value = limits[name]
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
+    if limits["ssim"] is not None and limits["ssim"] > 1:
+        raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
+    try:
+        parse_colour(background)
+    except ImageError as error:
+        raise click.UsageError(f"--{error}") from error
+
+
+def _check_for_model(limits: dict, codec: Codec) -> None:
+    """Raises click.UsageError for values that this model cannot encode any image with."""
+    iterations = limits["iterations"]
+    if iterations is not None and iterations > codec.max_iterations:
+        raise click.UsageError(
+            f"--iterations must be from 1 to {codec.max_iterations} for this model, "
+            f"not {iterations}"
+        )
+    limited = any(limits[name] is not None for name in ("psnr", "ssim", "bpp", "max_bytes"))
+    if limits["adaptive"] and not (limited or codec.runtime.independent):
+        raise click.UsageError(
+            "where locations stop follows from a limit: with --adaptive give --psnr, --ssim, --bpp "
+            "or --max-bytes, too"
+        )

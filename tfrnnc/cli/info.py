@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import click
+import numpy as np
 
 from tfrnnc.bitstream import Planes, read_header
+from tfrnnc.bitstream.bit_planes import coded_locations
+from tfrnnc.bitstream.plane_coder import STORED, checksum_bytes
 from tfrnnc.cli.common import command, display, read_input, run_all
+from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
-from tfrnnc.errors import CorruptStreamError, StreamError, TruncatedStreamError, WrongModelError
+from tfrnnc.errors import (
+    CorruptStreamError,
+    StreamError,
+    TooLargeError,
+    TruncatedStreamError,
+    WrongModelError,
+)
 from tfrnnc.model_folder.presets import model_folder, preset_of
+
+REASONS = {
+    "unknown": "the model is not known",
+    "too large": "the image has too many pixels",
+}  #: why a stream of a state was not looked into
+
+# What the range coder takes at most for a bit of even chance, and for one of a mask, whose
+# probability learns. In bits.
+_MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
 
 
 @command()
@@ -18,8 +39,8 @@ from tfrnnc.model_folder.presets import model_folder, preset_of
 def main(paths, model, as_json):
     """Tell what .rnnc files hold, without making a picture.
 
-    FILE may be - for standard input. Where the iterations end is known if the model is: it takes
-    reading the code.
+    FILE may be - for standard input. Where the iterations end, and how much of a cut file is
+    missing, is known if the model is: it takes reading the bits.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
@@ -30,7 +51,7 @@ def main(paths, model, as_json):
     def work(source: str, _: str) -> dict:
         data = read_input(source)
         header, offset = read_header(data)
-        state, found = _read(select, data)
+        state, found, missing = _read(select, data)
         return {
             "file": source,
             "version": header.version,
@@ -48,6 +69,7 @@ def main(paths, model, as_json):
             "iteration_ends": found and found.ends,
             "mean_iterations": found and round(float(found.iterations_taken.mean()), 2),
             "bytes": len(data),
+            "missing_bytes_at_most": missing,
             "header_bytes": offset,
             "bpp": round(8 * len(data) / (header.width * header.height), 4),
         }
@@ -62,8 +84,10 @@ def main(paths, model, as_json):
             iterations += f", {fact['mean_iterations']:.2f} on average"
         if fact["state"] in ("cut", "damaged"):
             iterations += f"; {fact['state']}: {fact['whole_iterations'] or 0} of them whole"
-        elif fact["state"] == "unknown":
-            iterations += "; not looked into, as the model is not known"
+        elif fact["state"] in REASONS:
+            iterations += f"; not looked into, as {REASONS[fact['state']]}"
+        if fact["missing_bytes_at_most"]:
+            iterations += f", at most {fact['missing_bytes_at_most']:,} bytes missing"
         return (
             f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
             f"{fact['bpp']:.3f} bpp, model {fact['preset'] or 'unknown'} ({fact['model_id']}), "
@@ -75,18 +99,43 @@ def main(paths, model, as_json):
     run_all([(path, "") for path in paths], work, describe, as_json, quiet=False)
 
 
-def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None]:
-    """How a stream fares, and what can be read of it; nothing where the model is not known."""
+def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None, int | None]:
+    """How a stream fares, what can be read of it, and how many bytes it lacks at most."""
     try:
         codec = select(data)
-        return "whole", codec.read_planes(data)
+        return "whole", codec.read_planes(data), None
     except WrongModelError:
-        return "unknown", None
+        return "unknown", None, None
+    except TooLargeError:
+        return "too large", None, None
     except TruncatedStreamError:
         state = "cut"
     except CorruptStreamError:
         state = "damaged"
     try:
-        return state, codec.read_planes(data, allow_truncated=True)
+        found = codec.read_planes(data, allow_truncated=True)
     except StreamError:
-        return state, None
+        found = None
+    return state, found, _missing_bytes(codec, data, found) if state == "cut" else None
+
+
+def _missing_bytes(codec: Codec, data: bytes, found: Planes | None) -> int:
+    """The most bytes that a stream can have lost at its end.
+
+    A plane that its model would make grow is stored, so its bits take a bit each.
+    """
+    header, whole_bytes = read_header(data)
+    height, width, bits = header.plane_shape(codec.runtime.stride, codec.runtime.bits)
+    whole, locations = 0, height * width
+    if found is not None and found.whole_iterations:
+        whole, whole_bytes = found.whole_iterations, found.ends[-1]
+        locations = int(np.count_nonzero(coded_locations(found.planes[whole - 1])))
+    plane = float(locations * bits)
+    if header.checked:
+        plane += 8 * checksum_bytes(height * width * bits)
+    if header.entropy_coded:
+        plane += math.log2(65536 / STORED)
+    if header.adaptive:
+        plane += _MOST_FOR_MASK_BIT * locations
+    rest = math.ceil((header.iterations - whole) * _MOST_FOR_BIT * plane / 8) + 1
+    return max(1, whole_bytes + rest - len(data))
