@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from tfrnnc.image_metadata import read_orientation, read_xmp_orientation, strip_metadata
+from tfrnnc.image_metadata import read_orientation, strip_metadata
 
 TYPES = {"B": 1, "H": 3, "I": 4}
 
@@ -42,13 +42,6 @@ def test_any_bytes_are_taken():
         damaged = bytearray(whole)
         damaged[rng.integers(len(whole))] = rng.integers(256)
         assert 1 <= read_orientation(bytes(damaged)) <= 8
-
-
-def test_xmp():
-    assert read_xmp_orientation(b'<x tiff:Orientation="8"/>') == 8
-    assert read_xmp_orientation(b"<tiff:Orientation>3</tiff:Orientation>") == 3
-    assert read_xmp_orientation(b'<x tiff:Orientation="9"/>') == 1
-    assert read_xmp_orientation(b"") == 1
 
 
 @pytest.mark.parametrize("start", [b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x20ftyp", b"GIF89a"])

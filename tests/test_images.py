@@ -390,19 +390,29 @@ def test_metadata_that_the_reader_refuses_is_left_out(tmp_path, caplog):
     assert re.search("text.png: the metadata .* is ignored", caplog.text)
 
 
-def test_the_orientation_in_xmp_and_in_text_counts():
-    pixels = random_pixels(8, 16, 3)
-    image = Image.fromarray(pixels)
-    upright = np.rot90(pixels, -1)
-    for info in (
-        {"xmp": b'<x tiff:Orientation="6"/>'},
-        {"XML:com.adobe.xmp": "<tiff:Orientation>6</tiff:Orientation>"},
-        {"Raw profile type exif": "\nexif\n 32\n" + exif_block(turned_by(6)).hex()},
-    ):
-        image.info = info
-        np.testing.assert_array_equal(as_rgb(image), upright)
-    image.info = {"Raw profile type exif": "\nexif\n 32\nno hexadecimal"}
-    np.testing.assert_array_equal(as_rgb(image), pixels)
+@pytest.mark.parametrize(
+    ("info", "turns"),
+    [
+        ({"xmp": b'<x tiff:Orientation="6"/>'}, -1),
+        ({"XML:com.adobe.xmp": "<tiff:Orientation>6</tiff:Orientation>"}, -1),
+        ({"Raw profile type exif": "\nexif\n 32\n" + exif_block(turned_by(6)).hex()}, -1),
+        ({"Raw profile type exif": "\nexif\n 32\nno hexadecimal"}, 0),
+        ({"exif": b"no block"}, 0),
+        ({"exif": "text"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_orientation_in_xmp_and_in_text_counts(info, turns):
+    image = Image.fromarray(random_pixels(8, 16, 3))
+    expected = np.rot90(np.asarray(image), turns)
+    image.info = info
+    np.testing.assert_array_equal(as_rgb(image), expected)
+
+
+def test_the_orientation_that_a_program_sets_counts():
+    image = Image.fromarray(random_pixels(8, 16, 3))
+    image.getexif()[ORIENTATION] = 6
+    np.testing.assert_array_equal(as_rgb(image), np.rot90(np.asarray(image), -1))
 
 
 # Colour profiles

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import functools
 import io
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 import tfrnnc
 import tfrnnc.pillow_plugin
 from tfrnnc.bitstream import read_header
+from tfrnnc.codec.select import CodecSelector
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +104,137 @@ def test_damage(photo):
         Image.open(io.BytesIO(bytes(data))).load()
 
 
-def test_unknown_options(photo):
-    with pytest.raises(TypeError, match="no option quality"):
-        saved(photo, quality=3)
+def test_options_of_other_formats_are_ignored(photo, codec):
+    plain = codec.encode(photo)
+    options = {
+        "optimize": True,
+        "progressive": True,
+        "exif": b"",
+        "icc_profile": b"",
+        "dpi": (9, 9),
+    }
+    assert saved(photo, **options) == plain
+    assert saved(photo, headerless=True) == plain
     with pytest.raises(OSError, match="iterations must be"):
         saved(photo, iterations=0)
+
+
+@pytest.mark.parametrize(
+    ("quality", "iterations"),
+    [(100, 10), (95, 10), (75, 8), (50, 5), (11, 2), (10, 1), (0, 1), (-1, 1), (200, 10), (7.5, 1)],
+)
+def test_quality_is_a_share_of_the_iterations(photo, codec, quality, iterations):
+    assert saved(photo, quality=quality) == codec.encode(photo, iterations=iterations)
+
+
+def test_quality_gives_way(photo, codec):
+    for quality in ("keep", "web_low", None, True):
+        assert saved(photo, quality=quality) == codec.encode(photo)
+    assert saved(photo, quality=10, iterations=3) == codec.encode(photo, iterations=3)
+    both = saved(photo, quality=80, max_bytes=150)
+    assert both == codec.encode(photo, iterations=8, max_bytes=150)
+
+
+# Less than all
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """How many iterations each call of `Codec.decode` was asked for."""
+    calls = []
+    decode = tfrnnc.Codec.decode
+
+    def record(self, data, iterations=None, **options):
+        calls.append(iterations)
+        return decode(self, data, iterations, **options)
+
+    monkeypatch.setattr(tfrnnc.Codec, "decode", record)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("size", "iterations"),
+    [((70, 39), None), ((36, 20), None), ((17, 10), 5), ((8, 8), 5), ((4, 3), 2), ((1, 1), 1)],
+)
+def test_thumbnails_decode_fewer_iterations(photo, decoded, size, iterations):
+    data = saved(photo)
+    with Image.open(io.BytesIO(data)) as image:
+        image.thumbnail(size)
+        assert image.width <= size[0]
+        assert image.height <= size[1]
+    assert decoded == [iterations]
+
+
+def test_draft(photo, codec, decoded):
+    data = saved(photo)
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.draft(None, None) is None
+        assert image.draft("RGB", (70, 40)) is None
+        assert image.draft("L", (30, 10)) == ("RGB", (0, 0, 71, 40))
+        assert image.size == (71, 40)
+        np.testing.assert_array_equal(np.asarray(image), codec.decode(data, 5))
+        assert image.draft("RGB", (3, 3)) is None  # It is loaded.
+    assert decoded == [5, 5]
+
+
+def test_a_thumbnail_looks_like_the_picture(photo):
+    data = saved(photo)
+    with Image.open(io.BytesIO(data)) as image:
+        image.thumbnail((17, 10))
+    whole = Image.open(io.BytesIO(data)).copy()
+    whole.thumbnail((17, 10))
+    difference = np.asarray(image).astype(float) - np.asarray(whole)
+    assert np.abs(difference).mean() < 4
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+def test_the_parser_works_to_the_end(photo, codec, size):
+    data = saved(photo)
+    parser = ImageFile.Parser()
+    for start in range(0, len(data), size):
+        parser.feed(data[start : start + size])
+    np.testing.assert_array_equal(np.asarray(parser.close()), codec.decode(data))
+
+
+def test_the_parser_refuses_what_ends_early(photo):
+    parser = ImageFile.Parser()
+    parser.feed(saved(photo)[:-9])
+    with pytest.raises(OSError, match="the stream is cut"):
+        parser.close()
+
+
+def test_threads_load_each_model_once(photo, codec, monkeypatch):
+    """What the runtime does in several threads is its own matter: here one codec answers all."""
+    data, picture = codec.encode(photo), codec.decode(codec.encode(photo))
+    loads = []
+
+    class Answers:
+        max_iterations = codec.max_iterations
+
+        def encode(self, image, **_):
+            return data
+
+        def decode(self, stream, *_, **__):
+            assert stream == data
+            return picture
+
+    def slow_load(*arguments, **_):
+        loads.append(arguments)
+        time.sleep(0.05)
+        return Answers()
+
+    selector = CodecSelector()
+    selector._load = slow_load
+    monkeypatch.setattr(tfrnnc.pillow_plugin, "_codec", functools.cache(slow_load))
+    monkeypatch.setattr(tfrnnc.pillow_plugin, "_codec_of", selector)
+
+    def there_and_back(_):
+        return np.asarray(Image.open(io.BytesIO(saved(photo))))
+
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(there_and_back, range(16)):
+            np.testing.assert_array_equal(found, picture)
+    assert len(loads) == 2  # One to save, one to open.
 
 
 def test_opening_loads_no_model(photo, tmp_path):

@@ -16,7 +16,6 @@ UPRIGHT = 1  #: its value where nothing has to be turned
 
 _EXIF_PREFIX = b"Exif\0\0"
 _INTEGERS = {1: "B", 3: "H", 4: "I"}  # EXIF's types of whole numbers, as `struct` writes them.
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 
 _JPEG = b"\xff\xd8"
 _START_OF_SCAN, _COMMENT = 0xDA, 0xFE
@@ -51,12 +50,6 @@ def read_orientation(exif: bytes) -> int:
     except struct.error:  # The block ends early.
         pass
     return UPRIGHT
-
-
-def read_xmp_orientation(xmp: bytes) -> int:
-    """The orientation in an XMP packet, 1 to 8; 1 where there is none."""
-    match = _XMP_ORIENTATION.search(xmp)
-    return int(match[1]) if match else UPRIGHT
 
 
 def strip_metadata(data: bytes) -> bytes | None:

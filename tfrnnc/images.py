@@ -13,13 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
 from tfrnnc.errors import ImageError
-from tfrnnc.image_metadata import (
-    ORIENTATION,
-    UPRIGHT,
-    read_orientation,
-    read_xmp_orientation,
-    strip_metadata,
-)
+from tfrnnc.image_metadata import ORIENTATION, UPRIGHT, read_orientation, strip_metadata
 
 SCALE = 0.9  #: white as a float; black is -SCALE
 
@@ -142,7 +136,8 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     if not isinstance(image, Image.Image):
         return _flatten(_from_array(image), behind, "")
     try:
-        return _convert(image, behind, getattr(image, "filename", ""))
+        image.load()
+        return _convert(image, _orientation(image), behind, getattr(image, "filename", ""))
     except ImageError:
         raise
     except Exception as error:
@@ -187,7 +182,7 @@ def _read_frame(file: Any, background: str | None, name: str) -> np.ndarray:
     """The first frame of a file. Raises whatever Pillow does."""
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
-        pixels = _convert(image, behind, name)
+        pixels = _convert(image, _load(image), behind, name)
         frames = _count_frames(image)
         if frames > 1:
             _warn(name, f"only the first of {frames} frames is read")
@@ -239,13 +234,14 @@ def _name_error(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _convert(image: Image.Image, behind: tuple[int, ...] | None, name: str) -> np.ndarray:
-    """A Pillow image as `as_rgb` gives it. Raises whatever Pillow does."""
-    if 0 in image.size:
-        raise ImageError(f"the image has no pixels: {image.width}x{image.height}")
-    orientation = _load(image)
+def _convert(
+    image: Image.Image, orientation: int, behind: tuple[int, ...] | None, name: str
+) -> np.ndarray:
+    """A loaded Pillow image as `as_rgb` gives it. Raises whatever Pillow does."""
     if image.mode == "F":
         raise ImageError("the image has floating-point pixels; convert it to 8 bits first")
+    if 0 in image.size:
+        raise ImageError(f"the image has no pixels: {image.width}x{image.height}")
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
         image = _to_8_bits(image)
@@ -255,7 +251,7 @@ def _convert(image: Image.Image, behind: tuple[int, ...] | None, name: str) -> n
 
 
 def _load(image: Image.Image) -> int:
-    """Loads an image's pixels. Returns the orientation that is still to be applied.
+    """Loads an image that was just opened. Returns the orientation that is still to be applied.
 
     Pillow's TIFF reader turns the image by itself, but parses all other tags for it. It is shown
     an EXIF block that has the orientation only.
@@ -263,33 +259,27 @@ def _load(image: Image.Image) -> int:
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         image.load()
-        return _orientation(image.info)
+        return _orientation(image)
     exif = Image.Exif()
     try:
         exif[ORIENTATION] = tags.get(ORIENTATION, UPRIGHT)
     except Exception:
         exif[ORIENTATION] = UPRIGHT
     image.getexif = lambda: exif  # type: ignore[method-assign]
-    try:
-        image.load()
-    finally:
-        del image.getexif
+    image.load()
     return UPRIGHT
 
 
-def _orientation(info: dict) -> int:
-    """The EXIF orientation among what Pillow read of a file, whichever way it is stored."""
-    exif = info.get("exif")
-    if exif is None and isinstance(text := info.get("Raw profile type exif"), str):
-        try:
-            exif = bytes.fromhex("".join(text.split("\n")[3:]))
-        except ValueError:
-            exif = None
-    orientation = read_orientation(exif) if isinstance(exif, bytes) else UPRIGHT
-    xmp = info.get("xmp", info.get("XML:com.adobe.xmp"))
-    if orientation == UPRIGHT and xmp:
-        orientation = read_xmp_orientation(xmp.encode() if isinstance(xmp, str) else xmp)
-    return orientation
+def _orientation(image: Image.Image) -> int:
+    """The orientation of a loaded image, wherever it is stored; upright if it cannot be read."""
+    try:
+        orientation = image.getexif().get(ORIENTATION)
+    except Exception:  # Of another tag, mostly.
+        orientation = None
+    if isinstance(orientation, int):
+        return orientation
+    exif = image.info.get("exif")
+    return read_orientation(exif) if isinstance(exif, bytes) else UPRIGHT
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

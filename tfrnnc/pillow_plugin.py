@@ -9,17 +9,26 @@
 >>> image.format, image.size, image.mode
 ('RNNC', (40, 30), 'RGB')
 
-Pillow finds the formats of other packages only once they are imported. `Image.save` takes what
-`tfrnnc.Codec.encode` does (`iterations`, `bpp`, `max_bytes`, `psnr`, `ssim`, `background`,
-`entropy_coding`), and `model`, a preset or the folder of a model. Files that were cut are an
-`OSError` unless `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is set, which decodes what is there. Files
-are decoded by the preset that they name; for models of your own, use `tfrnnc.load`.
+Pillow finds the formats of other packages only once they are imported.
+
+`Image.save` takes what `tfrnnc.Codec.encode` does (`iterations`, `bpp`, `max_bytes`, `psnr`,
+`ssim`, `background`, `entropy_coding`), and `model`, a preset or the folder of a model. Options of
+other formats are ignored, except `quality`: where `iterations` is not given, a quality of 1 to 100
+takes that percentage of the model's iterations, rounded up. Of a model of ten, 75 takes eight.
+
+Files that were cut are an `OSError` unless `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is set, which
+decodes what is there. `Image.thumbnail` and `Image.draft` decode fewer iterations for smaller
+pictures: of a picture that is asked for at half its size, half of them. Files are decoded by the
+preset that they name; for models of your own, use `tfrnnc.load`. All of it may be used from several
+threads.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import math
+import threading
 from typing import Any
 
 from PIL import Image, ImageFile
@@ -32,10 +41,12 @@ from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 FORMAT = "RNNC"
 HEADER_BYTES = 64  #: more than any header has
-_OPTIONS = set(inspect.signature(Codec.encode).parameters) - {"self", "image", "header"}
+# What is saved has to be opened again, so it has a header.
+_OPTIONS = set(inspect.signature(Codec.encode).parameters) - {"self", "image", "headerless"}
 
 _codec = functools.cache(load)
 _codec_of = CodecSelector()
+_loading = threading.Lock()  # Models are loaded once, by whichever thread is first.
 
 
 class RnncImageFile(ImageFile.ImageFile):
@@ -58,8 +69,40 @@ class RnncImageFile(ImageFile.ImageFile):
         self._size = header.width, header.height
         self._mode = "RGB"
         self.info |= {"iterations": header.iterations, "model_id": header.model_id.hex()}
+        self._set_tile(None)
+
+    def draft(
+        self, mode: str | None, size: tuple[int, int] | None
+    ) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Decodes fewer iterations for a picture that is going to be made smaller.
+
+        The picture keeps its size: how many times it is larger than what is asked for, so many
+        times fewer iterations are decoded.
+
+        Args:
+            mode: is not used.
+            size: (width, height) that the picture should have at least.
+
+        Returns:
+            the mode, and the picture's box; None if nothing changes.
+        """
+        if not self.tile or not size:
+            return None
+        scale = min(self.width // max(1, size[0]), self.height // max(1, size[1]))
+        if scale < 2:
+            return None
+        self._set_tile(math.ceil(self.info["iterations"] / scale))
+        return self.mode, (0, 0, *self.size)
+
+    def load_seek(self, position: int) -> None:
+        """Goes to where the decoder begins. That it is here tells Pillow's parser to wait."""
+        assert self.fp is not None
+        self.fp.seek(position)
+
+    def _set_tile(self, iterations: int | None) -> None:
         # Pillow has held the size against its own limit by the time that this is decoded.
-        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, (self.width * self.height,))]
+        arguments = self.width * self.height, iterations
+        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, arguments)]
 
 
 class RnncDecoder(ImageFile.PyDecoder):
@@ -76,11 +119,15 @@ class RnncDecoder(ImageFile.PyDecoder):
         assert self.fd is not None
         self.fd.seek(0)
         data = self.fd.read()
+        max_pixels, iterations = self.args
         try:
-            picture = _codec_of(data).decode(
+            with _loading:
+                codec = _codec_of(data)
+            picture = codec.decode(
                 data,
+                iterations,
                 allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES,
-                max_pixels=self.args[0],
+                max_pixels=max_pixels,
             )
         except TfrnncError as error:
             raise OSError(str(error)) from error
@@ -97,17 +144,25 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
 
     Raises:
         OSError: if it cannot be encoded.
-        TypeError: if an option is not known.
     """
-    options = dict(image.encoderinfo)
-    model = options.pop("model", DEFAULT_PRESET)
-    if unknown := set(options) - _OPTIONS:
-        known = ", ".join(sorted(_OPTIONS | {"model"}))
-        raise TypeError(f"there is no option {', '.join(sorted(unknown))}; there are {known}")
+    given = image.encoderinfo
+    options = {name: value for name, value in given.items() if name in _OPTIONS}
     try:
-        file.write(_codec(model).encode(image, **options))
+        with _loading:
+            codec = _codec(given.get("model", DEFAULT_PRESET))
+        if options.get("iterations") is None:
+            options["iterations"] = _iterations(given.get("quality"), codec.max_iterations)
+        file.write(codec.encode(image, **options))
     except TfrnncError as error:
         raise OSError(str(error)) from error
+
+
+def _iterations(quality: Any, most: int) -> int | None:
+    """How many iterations a quality stands for; None, all, for what is none."""
+    # Other formats know words as well ("keep", "web_low").
+    if isinstance(quality, bool) or not isinstance(quality, int | float):
+        return None
+    return max(1, math.ceil(min(quality, 100) * most / 100))
 
 
 Image.register_open(FORMAT, RnncImageFile, _accept)

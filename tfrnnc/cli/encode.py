@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 import math
 import time
 from pathlib import Path
@@ -103,6 +104,8 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
     if limits["adaptive"] or limits["iterations"] is not None:
         _check_for_model(limits, codec())
     named_after_input = output_dir is None and len(paths) == 1
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_not_in_report)
 
     def work(source: str, output: str) -> dict:
         content = read_input(source)
@@ -145,6 +148,11 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
         return f"{line} (the {missed} asked for is not reached)" if missed else line
 
     run_all(pairs, work, describe, as_json, quiet)
+
+
+def _is_not_in_report(record: logging.LogRecord) -> bool:
+    """Leaves out what the codec logs of targets, which the report says with the file's name."""
+    return not record.getMessage().startswith("no iteration reaches")
 
 
 def _check_limits(limits: dict, background: str | None) -> None:

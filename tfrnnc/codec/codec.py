@@ -161,7 +161,7 @@ class Codec:
             ConfigError: if a limit is out of range, or too few bytes for a picture, or missing
                 where `adaptive` needs one.
         """
-        encoded = self.encode_with_picture(
+        return self.encode_with_picture(
             image,
             iterations=iterations,
             bpp=bpp,
@@ -173,10 +173,7 @@ class Codec:
             entropy_coding=entropy_coding,
             effort=effort,
             adaptive=adaptive,
-        )
-        for target in encoded.missed:
-            logger.warning("no iteration reaches a %s of %g", target.name, target.value)
-        return encoded.data
+        ).data
 
     def encode_with_picture(
         self,
@@ -260,6 +257,11 @@ class Codec:
             encoded = encode_stopping(attempt, pixels, targets)
         else:
             encoded = attempt()
+        for target in encoded.missed:
+            found = target.measure(pixels, encoded.picture)
+            logger.warning(
+                "no iteration reaches a %s of %g (%.4g)", target.name, target.value, found
+            )
         return encoded
 
     def encode_iterations(
