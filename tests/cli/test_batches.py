@@ -197,16 +197,42 @@ def test_images_beside_each_other_do_not_meet(run, noise):
     assert sorted(os.listdir("again")) == ["a.png", "a.png.png"]
 
 
-def test_one_after_the_other_nothing_is_written_over(run, noise):
+@pytest.mark.parametrize("words", [[], ["-d", "."]])
+def test_one_after_the_other_nothing_is_written_over(run, noise, words):
     Image.fromarray(noise(16, 24)).save("a.png")
     Image.fromarray(noise(16, 24, 1)).save("a.bmp")
-    run(encode, "a.png")
+    run(encode, "a.png", *words)
     first = Path("a.rnnc").read_bytes()
-    result = run(encode, "a.bmp", code=1)
+    result = run(encode, "a.bmp", *words, code=1)
     assert "a.rnnc: is there already" in result.stderr
+    assert "--overwrite" in result.stderr
     assert Path("a.rnnc").read_bytes() == first
-    run(encode, "a.bmp", "a.rnnc")
-    assert Path("a.rnnc").read_bytes() != first
+    run(encode, "a.bmp", *words, "--overwrite")
+    second = Path("a.rnnc").read_bytes()
+    assert second != first
+    run(encode, "a.png", "a.rnnc")
+    assert Path("a.rnnc").read_bytes() == first
+
+
+@pytest.mark.parametrize("words", [[], ["-d", "."]])
+def test_originals_are_not_written_over(run, images, words):
+    original = Path("a.png").read_bytes()
+    run(encode, "a.png")
+    result = run(decode, "a.rnnc", *words, code=1)
+    assert "a.png: is there already" in result.stderr
+    assert Path("a.png").read_bytes() == original
+    run(decode, "a.rnnc", *words, "--overwrite")
+    assert Path("a.png").read_bytes() != original
+
+
+def test_what_is_there_does_not_stop_the_rest(run, images):
+    run(encode, "b.png", "-d", "out")
+    result = run(encode, *images, "-d", "out", code=1)
+    assert result.stderr.splitlines() == [
+        "error: out/b.rnnc: is there already, and may be the original; give --overwrite to write "
+        "over it"
+    ]
+    assert sorted(os.listdir("out")) == ["a.rnnc", "b.rnnc", "c.rnnc"]
 
 
 # Kinds of outputs

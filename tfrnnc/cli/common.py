@@ -249,16 +249,21 @@ def read_input(path: str) -> bytes:
     return data
 
 
+def overwrite_option(function):
+    """Adds --overwrite to a command."""
+    text = "Write over files that are there already and were not named as OUTPUT."
+    return click.option("--overwrite", is_flag=True, help=text)(function)
+
+
 def require_new(path: str) -> None:
-    """Refuses an output that is there already, and that nobody has named.
+    """Refuses an output that is there already, for where nobody has named it.
 
     Raises:
         OutputError: if there is such a file.
     """
     if path != STANDARD and os.path.lexists(path):
         raise OutputError(
-            f"{path}: is there already, and may be the original; to write over it, give it as "
-            "OUTPUT"
+            f"{path}: is there already, and may be the original; give --overwrite to write over it"
         )
 
 

@@ -14,6 +14,7 @@ from tfrnnc.cli.common import (
     OutputError,
     command,
     display,
+    overwrite_option,
     pair_paths,
     read_input,
     require_new,
@@ -34,8 +35,7 @@ FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".t
     "-d",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Decompress every path given into this folder, as PNG. Files of the same names in it are "
-    "replaced.",
+    help="Decompress every path given into this folder, as PNG.",
 )
 @click.option(
     "--model",
@@ -50,18 +50,17 @@ FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".t
     show_default=True,
     help="Refuse larger images.",
 )
+@overwrite_option
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
-def main(
-    paths, output_dir, model, runtime, threads, iterations, partial, max_pixels, as_json, quiet
-):
+def main(paths, output_dir, model, overwrite, runtime, threads, as_json, quiet, **limits):
     """Decompress .rnnc files to pictures.
 
     INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format: .png,
-    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output; left out, it
-    is a PNG named after the input. As that may be the name of the original, a file that is there
-    already is written over only where OUTPUT or --output-dir is given.
+    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output; left out, or
+    with --output-dir, it is a PNG named after the input. As that may be the name of the original,
+    a file that is there already is not written over.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
@@ -71,15 +70,16 @@ def main(
     if model:
         model_folder(model)  # Fails now rather than once for each input.
     select = CodecSelector(model, runtime, threads)
-    named_after_input = output_dir is None and len(paths) == 1
+    iterations, partial = limits["iterations"], limits["partial"]
+    wanted = {"allow_truncated": partial, "max_pixels": limits["max_pixels"]}
+    named_by_user = output_dir is None and len(paths) == 2
 
     def work(source: str, output: str) -> dict:
         data = read_input(source)
-        if named_after_input:
+        if not (named_by_user or overwrite):
             require_new(output)
         codec = select(data)
-        limits = {"allow_truncated": partial, "max_pixels": max_pixels}
-        picture = codec.decode(data, iterations, **limits)
+        picture = codec.decode(data, iterations, **wanted)
         write_output(output, _to_file(picture, output))
         height, width, _ = picture.shape
         fact = {
@@ -91,7 +91,7 @@ def main(
             "bpp": round(8 * len(data) / (height * width), 4),
         }
         if partial:
-            found = codec.read_planes(data, iterations, **limits)
+            found = codec.read_planes(data, iterations, **wanted)
             fact["iterations"] = found.header.iterations
             fact["whole_iterations"] = found.whole_iterations
         return fact

@@ -15,6 +15,7 @@ from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
     command,
     display,
+    overwrite_option,
     pair_paths,
     read_input,
     require_new,
@@ -46,7 +47,7 @@ def is_stream(content: bytes) -> bool:
     "-d",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Compress every path given into this folder. Files of the same names in it are replaced.",
+    help="Compress every path given into this folder.",
 )
 @click.option(
     "--model",
@@ -83,16 +84,19 @@ def is_stream(content: bytes) -> bool:
     "other than fc and fc_lstm need a limit with it, and some seven times as long.",
 )
 @click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
+@overwrite_option
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
-def main(paths, output_dir, model, runtime, threads, as_json, quiet, background, **limits):
+def main(
+    paths, output_dir, model, overwrite, runtime, threads, as_json, quiet, background, **limits
+):
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
-    output; left out, it is named after the input, and a file that is there already is not written
-    over. Of inputs that differ in their extension only, the outputs keep it (a.png.rnnc). Colours
-    are converted to sRGB. Without limits every iteration of the model is
+    output; left out, or with --output-dir, it is named after the input, and a file that is there
+    already is not written over. Of inputs that differ in their extension only, the outputs keep it
+    (a.png.rnnc). Colours are converted to sRGB. Without limits every iteration of the model is
     encoded. Limits can be combined; the tightest counts.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
@@ -103,7 +107,7 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
     codec = functools.cache(lambda: load(model, runtime=runtime, threads=threads))
     if limits["adaptive"] or limits["iterations"] is not None:
         _check_for_model(limits, codec())
-    named_after_input = output_dir is None and len(paths) == 1
+    named_by_user = output_dir is None and len(paths) == 2
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_in_report)
 
@@ -111,7 +115,7 @@ def main(paths, output_dir, model, runtime, threads, as_json, quiet, background,
         content = read_input(source)
         if is_stream(content):
             raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
-        if named_after_input:
+        if not (named_by_user or overwrite):
             require_new(output)
         pixels = read_image(io.BytesIO(content), background, display(source))
         coder = codec()
