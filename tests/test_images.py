@@ -527,12 +527,18 @@ def test_further_frames_are_reported(tmp_path, caplog, extension):
     assert not caplog.records
 
 
-def test_frames_that_cannot_be_read_do_not_cost_the_first(tmp_path):
+@pytest.mark.filterwarnings("ignore")
+def test_frames_that_cannot_be_read_do_not_cost_the_first(tmp_path, caplog):
     frames = [Image.fromarray(random_pixels(8, 9, 3, seed=seed)) for seed in range(2)]
     path = tmp_path / "frames.tif"
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    path.write_bytes(path.read_bytes()[:-200])
+    data = bytearray(path.read_bytes())
+    (directory,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, directory)
+    struct.pack_into("<I", data, directory + 2 + 12 * count, len(data) - 3)
+    path.write_bytes(data)
     np.testing.assert_array_equal(read_image(path), np.asarray(frames[0]))
+    assert re.search(r"frames.tif: only the first of \w+ frames is read", caplog.text)
 
 
 # Transparency

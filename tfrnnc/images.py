@@ -183,18 +183,19 @@ def _read_frame(file: Any, background: str | None, name: str) -> np.ndarray:
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
         pixels = _convert(image, _load(image), behind, name)
-        frames = _count_frames(image)
-        if frames > 1:
-            _warn(name, f"only the first of {frames} frames is read")
+        _report_frames(image, name)
         return pixels
 
 
-def _count_frames(image: Image.Image) -> int:
-    """How many pictures a loaded file holds; 1 where the others cannot be read."""
+def _report_frames(image: Image.Image, name: str) -> None:
+    """Logs that a loaded file holds further pictures, where it does."""
     try:
-        return image.n_frames if getattr(image, "is_animated", False) else 1  # type: ignore[attr-defined]
-    except Exception:
-        return 1
+        if not getattr(image, "is_animated", False):
+            return
+        frames = f"{image.n_frames} frames"  # type: ignore[attr-defined]
+    except Exception:  # The others cannot be read.
+        frames = "several frames"
+    _warn(name, f"only the first of {frames} is read")
 
 
 def _without_metadata(file: Any) -> bytes | None:
