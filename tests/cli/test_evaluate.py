@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import PHOTOS
 from PIL import Image
 
 import tfrnnc.evaluation.runner
+from helpers.images import PHOTOS
 from tfrnnc.cli.evaluate import main
 from tfrnnc.evaluation import open_codec
 from tfrnnc.images import read_image
@@ -54,7 +54,7 @@ def measured(monkeypatch):
 
     def counted(self):
         if self.picture_bytes is None:
-            calls.append((self.codec, self.image.name))
+            calls.append((str(self.codec), self.image.name))
         return run_task(self)
 
     monkeypatch.setattr(tfrnnc.evaluation.runner.Task, "run", counted)
@@ -109,7 +109,7 @@ def test_modern_protocol(run, data):
     codecs = ("--codec", DEFAULT_PRESET, "--codec", "jpeg,jpeg2000")
     metrics = ("--metric", "psnr,ssim", "--metric", "msssim")
     report = json.loads(run(*codecs, *metrics, "--jobs", 1, "--json").stdout)
-    assert (report["anchor"], report["metrics"]) == ("jpeg", ["psnr", "ssim", "msssim"])
+    assert (report["references"], report["metrics"]) == (["jpeg"], ["psnr", "ssim", "msssim"])
     own, jpeg, jpeg2000 = report["codecs"]
     codec = tfrnnc.load()
     stream = codec.encode(read_image(data / "photo.png"))
@@ -117,16 +117,19 @@ def test_modern_protocol(run, data):
     assert own["points"]["setting"][0] == "iteration 1"
     for name in ("psnr", "ssim", "msssim"):
         assert own["points"][name] == sorted(own["points"][name])
-        assert jpeg["bd_rate"][name] == {"percent": 0, "images": 1}
+        assert jpeg["bd_rate"]["jpeg"][name]["percent"] == 0
+        shared = jpeg["bd_rate"]["jpeg"][name]
+        assert shared["from"] < own["bd_rate"]["jpeg"][name]["to"] < shared["to"]
         shown = jpeg["at_bpp"][name]
         known = [value for value in shown if value is not None]
         assert len(known) >= 3
         assert known == sorted(known)
-    assert jpeg2000["bd_rate"]["psnr"]["percent"] < -5
+    assert jpeg2000["bd_rate"]["jpeg"]["psnr"]["percent"] < -5
     assert 1.5 < own["area"]["msssim"] < 1.875
-    text = run(*codecs, "--jobs", 1, "--anchor", "jpeg2000").stdout
-    assert "BD-rate against jpeg2000" in text
-    assert "MS-SSIM area, 0.125 to 2 bpp" in text
+    text = run("--codec", "jpeg2000", "--jobs", 1, "--reference", "jpeg444,jpeg2000").stdout
+    for line in ("BD-rate against jpeg444", "BD-rate against jpeg2000", "area under MS-SSIM"):
+        assert line in text
+    assert text.count("\njpeg444 ") == 5 + 2 + 1  # It is measured, though no --codec.
 
 
 def test_same_inputs_give_the_same_files_however_many_processes(run):
@@ -192,13 +195,16 @@ def test_nothing_stale_is_taken(run, data, measured, monkeypatch, tiny_model_fol
     config = Path("mine/config.json")
     config.write_text(config.read_text() + "\n")
     assert {codec for codec, _ in again("--bytes", "100")} == {"mine"}
-    # Another library, or other code.
+    # Another library, or another version of the code.
     with monkeypatch.context() as patch:
         patch.setattr("tfrnnc.evaluation.jpeg.JPEG.library", lambda self: "another")
         assert {codec for codec, _ in again("--bytes", "100")} == {"jpeg"}
     with monkeypatch.context() as patch:
-        patch.setattr("tfrnnc.evaluation.measurement.code_digest", lambda packages: "another")
+        patch.setattr("tfrnnc.evaluation.measurement.MEASUREMENT_VERSION", 0)
         assert len(again("--bytes", "100")) == 8
+    with monkeypatch.context() as patch:
+        patch.setattr("tfrnnc.evaluation.progressive_codec.ProgressiveCodec.version", 0)
+        assert {codec for codec, _ in again("--bytes", "100")} == {"mine"}
     # A kept result that is broken.
     for path in Path("out/kept").rglob("*.json"):
         path.write_text(path.read_text()[:-20])
@@ -278,8 +284,9 @@ def test_quiet(run):
         ["--protocol", "paper", "--bytes", "0"],
         ["--protocol", "paper", "--bytes", "many"],
         ["--protocol", "paper", "--bytes", ""],
-        ["--protocol", "paper", "--anchor", "jpeg"],
-        ["--codec", "jpeg", "--anchor", "webp"],
+        ["--protocol", "paper", "--reference", "jpeg"],
+        ["--codec", "jpeg", "--reference", "nothing"],
+        ["--codec", "jpeg@3"],
         ["--jobs", "0"],
         ["--strips", "-1"],
         ["--strip-bpp", "0"],

@@ -6,11 +6,11 @@ import logging
 
 import numpy as np
 import pytest
-from conftest import PHOTOS
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tfrnnc
+from helpers.images import PHOTOS
 from tfrnnc.bitstream import Header, StreamWriter, read_header
 from tfrnnc.codec.adaptive import IterationAssignment, location_bits
 from tfrnnc.codec.encoding import location_errors

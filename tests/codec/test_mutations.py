@@ -8,9 +8,9 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import write_tiny_model
 
 import tfrnnc
+from helpers.models import write_tiny_model
 from tfrnnc.bitstream import read_header
 from tfrnnc.errors import StreamError
 from tfrnnc.images import read_image

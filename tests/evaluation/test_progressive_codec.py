@@ -4,10 +4,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import PHOTOS
 
 import tfrnnc
-from tfrnnc.evaluation import EvaluationProtocol, measure, open_codec
+from helpers.images import PHOTOS
+from tfrnnc.evaluation import CodecSpec, EvaluationProtocol, measure, open_codec
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
@@ -105,7 +105,7 @@ for name in ("keras", "tensorflow", "jax", "torch", "matplotlib", "scipy", "imag
     sys.modules[name] = None
 import numpy as np
 import tfrnnc.cli.evaluate
-from tfrnnc.evaluation import EvaluationProtocol, measure, open_codec
+from tfrnnc.evaluation import CodecSpec, EvaluationProtocol, measure, open_codec
 image = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
 for name in ("conv_lstm_small", "jpeg", "jpeg2000", "webp"):
     assert measure(open_codec(name), image, EvaluationProtocol("paper", ("psnr",), (64,)))["bytes"]
@@ -118,7 +118,7 @@ def test_needs_neither_keras_nor_tensorflow():
 
 def test_effort(thumbnail):
     """Its own name and settings, and a better picture at the same bytes."""
-    plain, searched = (open_codec(name) for name in (DEFAULT_PRESET, f"{DEFAULT_PRESET}@2"))
+    plain, searched = (open_codec(CodecSpec(DEFAULT_PRESET, effort)) for effort in (None, 2))
     assert searched.name == f"{DEFAULT_PRESET}@2"
     assert searched.settings() == plain.settings() | {"effort": 2}
     for before, after in zip(

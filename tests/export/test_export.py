@@ -13,9 +13,9 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner
-from conftest import tiny_config
 
 import tfrnnc
+from helpers.models import tiny_config
 from tfrnnc.cli.export import main
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.quantization import QUANTIZATIONS

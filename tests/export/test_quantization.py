@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import TINY_LAYOUTS, tiny_config
 
 import tfrnnc
+from helpers.models import TINY_LAYOUTS, tiny_config
 from tfrnnc.cli.export import main
 from tfrnnc.errors import ConfigError, InstallationError
 from tfrnnc.export.parity import export_measured

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import PHOTOS
 from PIL import Image, ImageFilter
 from skimage.metrics import structural_similarity
 
+from helpers.images import PHOTOS
 from tfrnnc.metrics import ms_ssim
 from tfrnnc.metrics.ms_ssim import MIN_SIDE, _terms
 

@@ -4,9 +4,9 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_LAYOUTS, tiny_config
 from keras import ops
 
+from helpers.models import TINY_LAYOUTS, tiny_config
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.model_folder.file_names import CONFIG_FILE, WEIGHTS_FILE
 from tfrnnc.model_folder.keras_model import (

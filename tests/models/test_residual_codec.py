@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import TINY_LAYOUTS, tiny_config
 
+from helpers.models import TINY_LAYOUTS, tiny_config
 from tfrnnc import metrics
 from tfrnnc.data import PatchBatches
 from tfrnnc.errors import ConfigError

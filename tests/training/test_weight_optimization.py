@@ -7,8 +7,8 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import TINY_LAYOUTS, tiny_config
 
+from helpers.models import TINY_LAYOUTS, tiny_config
 from tfrnnc.data import FolderImages, centre_patches
 from tfrnnc.errors import ConfigError, DataError, InstallationError, TrainingError
 from tfrnnc.model_folder.keras_model import model_from_config, model_id

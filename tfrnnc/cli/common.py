@@ -20,6 +20,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from tfrnnc.cli.options import GroupedCommand
 from tfrnnc.errors import ForeignStreamError, TfrnncError
 from tfrnnc.files import replacing
 
@@ -41,7 +42,11 @@ def command(**settings):
     """
 
     def decorate(function):
-        @click.command(context_settings={"help_option_names": ["-h", "--help"]}, **settings)
+        @click.command(
+            cls=GroupedCommand,
+            context_settings={"help_option_names": ["-h", "--help"]},
+            **settings,
+        )
         @click.version_option(package_name="tfrnnc", prog_name="tfrnnc")
         @functools.wraps(function)
         def wrapper(*args, **kwargs):

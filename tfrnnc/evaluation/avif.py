@@ -49,7 +49,7 @@ class AVIF(ClassicCodec):
         }
 
     def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
-        """As `ClassicCodec.encode`."""
+        """An AVIF file of the image at a quality from 0 to 100; `headerless` changes nothing."""
         return save(pixels, "AVIF", quality=quality, **self.options)
 
     def payload_bytes(self, data: bytes) -> int:
@@ -77,7 +77,7 @@ class AVIF(ClassicCodec):
         return total
 
     def library(self) -> str:
-        """As `ClassicCodec.library`."""
+        """The names and versions of the libraries, as Pillow or the module tells them."""
         return pillow_library("avif", "libavif")
 
 

@@ -20,7 +20,7 @@ class ClassicCodec(ABC):
     """A codec that makes one file for one quality; an `EvaluatedCodec`.
 
     Attributes:
-        name, packages: as `EvaluatedCodec`.
+        name, version: see `EvaluatedCodec`.
         unit: of the qualities, for people: "{} dB".
         qualities: every quality that is tried to meet a size, the lowest first.
         sweep_qualities: those of a sweep, the lowest first.
@@ -28,7 +28,7 @@ class ClassicCodec(ABC):
     """
 
     name: str
-    packages: tuple[str, ...] = ()
+    version: int = 1
     unit: str
     qualities: Sequence[float]
     sweep_qualities: Sequence[float]
@@ -44,7 +44,7 @@ class ClassicCodec(ABC):
 
     @abstractmethod
     def library(self) -> str:
-        """The library that does the work, and its version."""
+        """The library that does the work, and its version, for people."""
 
     def decode(self, data: bytes) -> np.ndarray:
         """The picture in a file, uint8 (H, W, 3)."""
@@ -52,7 +52,7 @@ class ClassicCodec(ABC):
             return np.asarray(picture.convert("RGB"))
 
     def settings(self) -> dict:
-        """As `EvaluatedCodec.settings`."""
+        """The library, its options and the qualities, as JSON takes them."""
         return {
             "library": self.library(),
             "options": self.options,
@@ -61,7 +61,7 @@ class ClassicCodec(ABC):
         }
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:
-        """As `EvaluatedCodec.sweep`."""
+        """Whole files of `sweep_qualities`, from the lowest to the highest."""
         return [
             self._coded(quality, data, len(data), seconds)
             for quality in self.sweep_qualities

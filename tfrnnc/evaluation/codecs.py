@@ -3,62 +3,121 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from tfrnnc.errors import ConfigError
+from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.evaluation.avif import AVIF
-from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec, split_effort
+from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec
 from tfrnnc.evaluation.jpeg import JPEG
 from tfrnnc.evaluation.jpeg2000 import JPEG2000
 from tfrnnc.evaluation.jpegxl import JPEGXL
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.evaluation.webp import WebP
-
-CLASSIC_CODECS: dict[str, Callable[..., EvaluatedCodec]] = {
-    "jpeg": lambda: JPEG("jpeg", "4:2:0"),
-    "jpeg444": lambda: JPEG("jpeg444", "4:4:4"),
-    "jpeg2000": JPEG2000,
-    "webp": WebP,
-    "avif": lambda name="avif", *speed: AVIF(name, "4:2:0", *speed),
-    "avif444": lambda name="avif444", *speed: AVIF(name, "4:4:4", *speed),
-    "jpegxl": JPEGXL,
-}
-#: The speeds or efforts of those whose names may ask for one, as "avif@4"; else they take the best.
-EFFORTS = {"avif": range(11), "avif444": range(11), "jpegxl": range(1, 11)}
+from tfrnnc.model_folder.presets import list_presets, model_folder
 
 
-def classic_codec(name: str) -> str | None:
-    """The classic codec that a name means, or None if it means none.
+@dataclass(frozen=True)
+class ClassicEntry:
+    """How a classic codec is made.
 
-    Example:
-    >>> classic_codec("avif@4"), classic_codec("jpeg"), classic_codec("jpeg@4")
-    ('avif', 'jpeg', None)
+    Attributes:
+        make: takes `name` and the options, and returns the codec.
+        options: that are always given.
+        effort_option: the name of the option for speed or effort; None if there is no choice.
+        efforts: what it may be; without one the codec works as hard as it can.
     """
-    codec, effort = split_effort(name)
-    known = codec in CLASSIC_CODECS and (effort is None or codec in EFFORTS)
-    return codec if known else None
+
+    make: Callable[..., EvaluatedCodec]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    effort_option: str | None = None
+    efforts: range = range(0)
+
+
+CLASSIC_CODECS: dict[str, ClassicEntry] = {
+    "jpeg": ClassicEntry(JPEG, {"subsampling": "4:2:0"}),
+    "jpeg444": ClassicEntry(JPEG, {"subsampling": "4:4:4"}),
+    "jpeg2000": ClassicEntry(JPEG2000),
+    "webp": ClassicEntry(WebP),
+    "avif": ClassicEntry(AVIF, {"subsampling": "4:2:0"}, "speed", range(11)),
+    "avif444": ClassicEntry(AVIF, {"subsampling": "4:4:4"}, "speed", range(11)),
+    "jpegxl": ClassicEntry(JPEGXL, {}, "effort", range(1, 11)),
+}
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """A codec to evaluate.
+
+    Attributes:
+        name: of a classic codec in `CLASSIC_CODECS` or of a preset, or a model's folder.
+        effort: what a model encodes with, or the speed or effort of a classic codec that has one;
+            None is a model's effort 0, and the best that a classic codec can.
+    """
+
+    name: str
+    effort: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.effort is None else f"{self.name}@{self.effort}"
+
+    @classmethod
+    def of(cls, codec: CodecSpec | str) -> CodecSpec:
+        """The same, or the codec of that name without an effort."""
+        return codec if isinstance(codec, CodecSpec) else cls(codec)
+
+
+def codec_names() -> list[str]:
+    """The presets and the classic codecs, all that can be named without a folder."""
+    return [*list_presets(), *CLASSIC_CODECS]
 
 
 @functools.cache
-def open_codec(name: str) -> EvaluatedCodec:
+def open_codec(codec: CodecSpec | str) -> EvaluatedCodec:
     """A codec, made once in each process.
 
-    Args:
-        name: of a classic codec or a preset, or the folder of a trained model; of the last two
-            with the effort, as in "conv_lstm_small@2", and so of AVIF and JPEG XL.
+    Raises:
+        ConfigError: if a classic codec has no such speed or effort.
+        InstallationError: if a library that it needs is missing.
+        ModelError: if the name is none of a codec or model, or the model's files are broken.
+    """
+    spec = CodecSpec.of(codec)
+    entry = CLASSIC_CODECS.get(spec.name)
+    if entry is None:
+        return ProgressiveCodec(spec.name, spec.effort or 0)
+    if spec.effort is None:
+        return entry.make(name=spec.name, **entry.options)
+    if entry.effort_option is None:
+        raise ConfigError(f"{spec}: {spec.name} has no speeds or efforts; give {spec.name}")
+    if spec.effort not in entry.efforts:
+        first, last = entry.efforts[0], entry.efforts[-1]
+        raise ConfigError(
+            f"{spec}: the {entry.effort_option} of {spec.name} must be from {first} to {last}"
+        )
+    return entry.make(name=str(spec), **entry.options, **{entry.effort_option: spec.effort})
+
+
+def check_codecs(codecs: Iterable[CodecSpec | str]) -> tuple[CodecSpec, ...]:
+    """The codecs, each once, after opening all of them.
 
     Raises:
-        ConfigError: if AVIF or JPEG XL has no such speed or effort.
-        InstallationError: if a library that it needs is missing.
-        ModelError: if the name is none of these, or the model's files are broken.
+        ConfigError: if one is not known, has no such effort, or is named as another one.
+        InstallationError, ModelError: as `open_codec`, for those that are known.
     """
-    codec, effort = split_effort(name)
-    if classic_codec(name) is None:
-        return ProgressiveCodec(name)
-    if effort is None:
-        return CLASSIC_CODECS[codec]()
-    if effort not in (efforts := EFFORTS[codec]):
-        raise ConfigError(
-            f"{name}: the number behind {codec}@ must be from {efforts[0]} to {efforts[-1]}"
-        )
-    return CLASSIC_CODECS[codec](name, effort)
+    specs = tuple(dict.fromkeys(map(CodecSpec.of, codecs)))
+    if not specs:
+        raise ConfigError("no codec is given")
+    shown: list[str] = []
+    for spec in specs:
+        if spec.name not in CLASSIC_CODECS:
+            try:
+                model_folder(spec.name)
+            except ModelError as error:
+                raise ConfigError(
+                    f"{spec}: none of {', '.join(codec_names())}, nor a model's folder"
+                ) from error
+        shown.append(open_codec(spec).name)
+    if twice := {name for name in shown if shown.count(name) > 1}:
+        raise ConfigError(f"several codecs are named {', '.join(sorted(twice))}")
+    return specs

@@ -30,11 +30,13 @@ class EvaluatedCodec(Protocol):
 
     Attributes:
         name: short, for tables and files.
-        packages: of tfrnnc, without which it would not work.
+        version: of the code that encodes and decodes; results of another version are not taken
+            again. Raise it with every change of the codec's bytes or pictures that `settings` does
+            not tell.
     """
 
     name: str
-    packages: tuple[str, ...]
+    version: int
 
     def settings(self) -> dict:
         """All that its results depend on beside the image, as JSON takes it."""
@@ -47,14 +49,3 @@ class EvaluatedCodec(Protocol):
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
         """The best whole file of at most so many bytes, or the smallest there is."""
-
-
-def split_effort(name: str) -> tuple[str, int | None]:
-    """A codec and the effort that its name asks for, if any.
-
-    Example:
-    >>> split_effort("conv_lstm_small@2"), split_effort("runs/mine")
-    (('conv_lstm_small', 2), ('runs/mine', None))
-    """
-    codec, mark, effort = name.rpartition("@")
-    return (codec, int(effort)) if mark and effort.isdecimal() else (name, None)

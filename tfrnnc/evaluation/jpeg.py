@@ -16,6 +16,7 @@ class JPEG(ClassicCodec):
     progressive file has tables for each of its scans, which would then be had for nothing.
 
     Args:
+        name: as in reports.
         subsampling: of the chroma, "4:2:0" or "4:4:4".
     """
 
@@ -28,7 +29,7 @@ class JPEG(ClassicCodec):
         self.options = {"subsampling": subsampling, "optimize": True}
 
     def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
-        """As `ClassicCodec.encode`."""
+        """A JPEG file of the image at a quality from 1 to 100."""
         files = [
             save(pixels, "JPEG", quality=quality, progressive=progressive, **self.options)
             for progressive in ((False,) if headerless else (False, True))
@@ -49,7 +50,7 @@ class JPEG(ClassicCodec):
         return total
 
     def library(self) -> str:
-        """As `ClassicCodec.library`."""
+        """The names and versions of the libraries, as Pillow or the module tells them."""
         return pillow_library("libjpeg_turbo", "libjpeg-turbo")
 
 

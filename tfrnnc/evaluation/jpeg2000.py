@@ -16,16 +16,21 @@ class JPEG2000(ClassicCodec):
     A file is the bare codestream (.j2k), without the boxes of .jp2. The wavelet halves the image
     until its shorter side has about 8 pixels, five times at most: each further resolution has
     packets of its own, which at 64 bytes would take more than they save.
+
+    Args:
+        name: as in reports.
     """
 
-    name = "jpeg2000"
     unit = "{:g} dB"
     qualities = tuple(np.arange(10, 60.01, 0.25).tolist())
     sweep_qualities = tuple(range(20, 53, 2))
     options = {"irreversible": True, "mct": 1, "quality_mode": "dB", "no_jp2": True}
 
+    def __init__(self, name: str = "jpeg2000"):
+        self.name = name
+
     def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
-        """As `ClassicCodec.encode`."""
+        """A codestream of the image at a PSNR of `quality` dB; `headerless` changes nothing."""
         resolutions = min(max(int(np.log2(min(pixels.shape[:2]))) - 2, 1), 6)
         return save(
             pixels,
@@ -53,5 +58,5 @@ class JPEG2000(ClassicCodec):
         return total
 
     def library(self) -> str:
-        """As `ClassicCodec.library`."""
+        """The names and versions of the libraries, as Pillow or the module tells them."""
         return pillow_library("jpg_2000", "OpenJPEG")

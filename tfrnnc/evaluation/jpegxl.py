@@ -38,11 +38,11 @@ class JPEGXL(ClassicCodec):
         self._imagecodecs = imagecodecs
 
     def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
-        """As `ClassicCodec.encode`; the quality is a distance."""
+        """A codestream of the image at a distance of `quality`; `headerless` changes nothing."""
         return bytes(self._imagecodecs.jpegxl_encode(pixels, distance=quality, **self.options))
 
     def decode(self, data: bytes) -> np.ndarray:
-        """As `ClassicCodec.decode`."""
+        """The picture in a codestream, uint8 (H, W, 3)."""
         return self._imagecodecs.jpegxl_decode(data, numthreads=1)
 
     def payload_bytes(self, data: bytes) -> int:
@@ -59,7 +59,7 @@ class JPEGXL(ClassicCodec):
         return len(data) - 2 - -(-bits.place // 8)
 
     def library(self) -> str:
-        """As `ClassicCodec.library`."""
+        """The names and versions of the libraries, as Pillow or the module tells them."""
         return f"{self._imagecodecs.jpegxl_version()}, imagecodecs {self._imagecodecs.__version__}"
 
 

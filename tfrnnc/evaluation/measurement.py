@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import io
 import json
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import tfrnnc
 from tfrnnc.errors import ConfigError
 from tfrnnc.evaluation.evaluated_codec import Coded, EvaluatedCodec
 from tfrnnc.files import replacing
@@ -28,8 +26,9 @@ METRICS = {
 }  #: by the names that the command takes
 
 PAPER, MODERN = "paper", "modern"
-#: Modules that come after the measuring, and do not change what is measured.
-_ONLY_PRESENT = ("curves", "plots", "report", "runner", "strips")
+#: Of the code that measures. Results of another version are measured again: raise it with every
+#: change of a metric, of a protocol, or of how images are read. Codecs have versions of their own.
+MEASUREMENT_VERSION = 1
 
 DEFAULT_TARGETS = (16, 32, 48, 64, 80, 96, 112, 128)
 
@@ -160,7 +159,7 @@ def result_key(
     protocol: EvaluationProtocol,
     picture_bytes: int | None = None,
 ) -> dict:
-    """All that a result depends on: the image, the codec, the protocol and the code.
+    """All that a result depends on: the image, the codec, the protocol and the code's versions.
 
     Args:
         codec: that is measured.
@@ -174,26 +173,13 @@ def result_key(
         "settings": codec.settings(),
         "protocol": asdict(protocol) if picture_bytes is None else protocol.name,
         "picture_bytes": picture_bytes,
-        "code": code_digest(codec.packages),
+        "versions": {"measurement": MEASUREMENT_VERSION, "codec": codec.version},
     }
 
 
 def image_digest(pixels: np.ndarray) -> str:
     """SHA-256 of an image's size and pixels."""
     return hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
-
-
-@functools.cache
-def code_digest(packages: tuple[str, ...]) -> str:
-    """SHA-256 of the modules that a measurement runs, with those of some packages."""
-    package = Path(tfrnnc.__file__).parent
-    digest = hashlib.sha256()
-    for folder in ("evaluation", "metrics", *packages):
-        for path in sorted((package / folder).glob("*.py")):
-            if path.stem not in _ONLY_PRESENT:
-                digest.update(path.name.encode() + path.read_bytes())
-    digest.update((package / "images.py").read_bytes())
-    return digest.hexdigest()
 
 
 def _to_png(coded: Coded) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from tfrnnc.errors import InstallationError
-from tfrnnc.evaluation.codecs import classic_codec
+from tfrnnc.evaluation.codecs import CLASSIC_CODECS
 from tfrnnc.evaluation.measurement import MODERN
-from tfrnnc.evaluation.report import LABELS, count_of_images
+from tfrnnc.evaluation.report import LABELS, count_of_images, rate_curve
 from tfrnnc.files import replacing
 
 #: A colour and a marker that stay a codec's own, whichever are compared (Okabe and Ito's colours,
@@ -31,6 +33,12 @@ _COLOURS = 64  #: of a figure's file
 
 _BPP_TICKS = (0.0625, 0.125, 0.25, 0.5, 1, 2)
 _MSSSIM_TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+
+
+class _Style(NamedTuple):
+    colour: str
+    marker: str
+    own: bool  #: whether it is one of tfrnnc's own codecs, which are drawn bolder
 
 
 def draw_curves(report: dict, folder: Path) -> list[Path]:
@@ -60,18 +68,7 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
         axes = figure.add_subplot()
         modern = report["protocol"] == MODERN
         for entry in report["codecs"]:
-            colour, marker, own = styles[entry["codec"]]
-            points = entry["points"]
-            axes.plot(
-                points["bpp" if modern else "bytes"],
-                points[name],
-                label=entry["codec"],
-                color=colour,
-                marker=marker,
-                markersize=6 if own else 5,
-                linewidth=2.6 if own else 1.5,
-                zorder=3 if own else 2,
-            )
+            _draw_codec(axes, entry, name, modern, styles[entry["codec"]])
         _set_axes(axes, report, name, modern)
         figure.legend(
             loc="outside lower center",
@@ -83,6 +80,20 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
         save_figure(figure, file)
         files.append(file)
     return files
+
+
+def _draw_codec(axes, entry: dict, metric: str, modern: bool, style: _Style) -> None:
+    """A mark at each point, and the curve between them: that of the tables, where there is one."""
+    points = entry["points"]
+    rates = points["bpp" if modern else "bytes"]
+    marks, own = {"color": style.colour, "marker": style.marker}, style.own
+    size, width, order = 6 if own else 5, 2.6 if own else 1.5, 3 if own else 2
+    if modern:
+        curve = rate_curve(entry, metric).samples()
+        axes.plot(*curve, color=style.colour, linewidth=width, zorder=order)
+        width = 0
+    axes.plot(rates, points[metric], **marks, markersize=size, linewidth=width, zorder=order)
+    axes.plot([], [], **marks, markersize=size, linewidth=2.6 if own else 1.5, label=entry["codec"])
 
 
 def save_figure(figure, file: Path) -> None:
@@ -150,9 +161,13 @@ def _from_decibels(values):
     return 1 - 10 ** (-np.asarray(values, np.float64) / 10)
 
 
-def _styles(names: Sequence[str]) -> dict[str, tuple[str, str, bool]]:
-    classic = {name: codec for name in names if (codec := classic_codec(name))}
-    styles = {name: (*_CLASSIC_STYLES[codec], False) for name, codec in classic.items()}
-    for number, name in enumerate(name for name in names if name not in classic):
-        styles[name] = (_OWN_COLOURS[number % len(_OWN_COLOURS)], "o", True)
+def _styles(names: Sequence[str]) -> dict[str, _Style]:
+    styles = {}
+    own_colours = itertools.cycle(_OWN_COLOURS)
+    for name in names:
+        codec, _, _ = name.partition("@")
+        if codec in CLASSIC_CODECS:
+            styles[name] = _Style(*_CLASSIC_STYLES[codec], own=False)
+        else:
+            styles[name] = _Style(next(own_colours), "o", own=True)
     return styles

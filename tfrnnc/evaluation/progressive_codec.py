@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrnnc.codec import load
-from tfrnnc.evaluation.evaluated_codec import Coded, split_effort
+from tfrnnc.evaluation.evaluated_codec import Coded
 from tfrnnc.model_folder.file_names import MANIFEST_FILE
 from tfrnnc.model_folder.presets import list_presets, model_folder
 
@@ -19,21 +19,22 @@ from tfrnnc.model_folder.presets import list_presets, model_folder
 class ProgressiveCodec:
     """A preset or a trained model; an `EvaluatedCodec`.
 
-    LiteRT has one thread, so that the results and times do not depend on the machine's number of
-    processors. Keras is imported only for folders without TFLite files.
+    LiteRT has one thread, so that results and times do not depend on the machine's number of CPUs.
+    Keras is imported only for folders without TFLite files.
 
     Args:
-        name: as for `tfrnnc.load`; with `@` and a number behind it, encoded with that effort.
+        name_or_path: of a preset or a model's folder, for `tfrnnc.load`.
+        effort: that the codec encodes with.
 
     Raises:
-        ModelError, InstallationError: as for `tfrnnc.load`.
+        ModelError: if there is no such model, or its files are broken.
+        InstallationError: if what runs it is not installed.
     """
 
-    packages: tuple[str, ...] = ("bitstream", "codec", "layers", "models")
+    version = 1
 
-    def __init__(self, name: str):
-        name_or_path, effort = split_effort(name)
-        self._effort = effort or 0
+    def __init__(self, name_or_path: str, effort: int = 0):
+        self._effort = effort
         self._folder = model_folder(name_or_path)
         self.name = name_or_path if name_or_path in list_presets() else self._folder.resolve().name
         if self._effort:
@@ -41,7 +42,7 @@ class ProgressiveCodec:
         self._codec = load(name_or_path, threads=1)
 
     def settings(self) -> dict:
-        """As `EvaluatedCodec.settings`."""
+        """What runs the model, its identity and files, and the effort, as JSON takes them."""
         package = "ai-edge-litert" if (self._folder / MANIFEST_FILE).is_file() else "keras"
         model = self._codec.entropy_model
         return {
@@ -77,7 +78,7 @@ class ProgressiveCodec:
         return [self._limited(pixels, target, headerless=True) for target in targets]
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
-        """As `EvaluatedCodec.within`; the last iteration is cut where the bytes end.
+        """A file of at most so many bytes; the last iteration is cut where they end.
 
         Raises:
             ConfigError: if the bytes are too few for any picture.

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfrnnc.evaluation.codecs import open_codec
-from tfrnnc.evaluation.curves import AREA_FROM, AREA_TO, area, bd_rate, decibels, quality_at
+from tfrnnc.evaluation.codecs import CodecSpec, open_codec
+from tfrnnc.evaluation.curves import AREA_FROM, AREA_TO, BDRate, RateCurve, mean_points
 from tfrnnc.evaluation.measurement import MODERN, EvaluationProtocol
 from tfrnnc.evaluation.runner import EvaluatedImage
 
@@ -21,111 +21,120 @@ _DIGITS = {"psnr": 4, "ssim": 6, "msssim": 6}
 def build_report(
     data: str,
     images: Sequence[EvaluatedImage],
-    codecs: Sequence[str],
+    codecs: Sequence[CodecSpec],
     results: Sequence[Sequence[dict]],
     protocol: EvaluationProtocol,
-    anchor: str | None,
+    references: Sequence[CodecSpec],
 ) -> dict:
     """What `results.json` holds; the same for the same inputs and settings.
 
     Args:
         data: the name of the folder of images.
         images: that were measured.
-        codecs: by the names that open them.
+        codecs: that measured them.
         results: for each codec, of each image, as `measure` returns them.
         protocol: by which.
-        anchor: the codec that BD-rates compare with, one of `codecs`; None for "paper".
+        references: those of the codecs that BD-rates compare with; none for "paper".
 
     Raises:
         InstallationError: if the protocol is "modern" and SciPy is missing.
     """
     pixels = np.array([image.width * image.height for image in images])
-    entries = []
-    for codec, codec_results in zip(codecs, results, strict=True):
-        sizes = np.array([result["bytes"] for result in codec_results])
-        entry = {
-            "codec": open_codec(codec).name,
-            "settings": open_codec(codec).settings(),
-            "points": {
-                **_settings(codec_results, protocol),
-                "bytes": _rounded(sizes.mean(axis=0), 4),
-                "bpp": _rounded((8 * sizes / pixels[:, None]).mean(axis=0), 5),
-                **{
-                    name: _rounded(
-                        np.mean([each[name] for each in codec_results], 0), _DIGITS[name]
-                    )
-                    for name in protocol.metrics
-                },
-            },
-        }
-        entries.append(entry)
     report = {
         "protocol": protocol.name,
         "data": data,
         "images": len(images),
         "metrics": list(protocol.metrics),
-        "codecs": entries,
+        "codecs": [
+            {
+                "codec": open_codec(codec).name,
+                "settings": open_codec(codec).settings(),
+                "points": _points(codec_results, pixels, protocol),
+            }
+            for codec, codec_results in zip(codecs, results, strict=True)
+        ],
     }
     if protocol.name == MODERN:
-        assert anchor is not None
-        anchor_results = results[codecs.index(anchor)]
-        report["anchor"] = open_codec(anchor).name
-        for entry, codec_results in zip(entries, results, strict=True):
-            entry |= _from_curves(codec_results, anchor_results, pixels, protocol)
+        add_curves(report, [open_codec(codec).name for codec in references])
     return report
 
 
-def _settings(codec_results: Sequence[dict], protocol: EvaluationProtocol) -> dict:
-    if protocol.targets:
-        return {"target_bytes": list(protocol.targets)}
-    return {"setting": codec_results[0]["setting"]}
-
-
-def _from_curves(codec_results, anchor_results, pixels, protocol: EvaluationProtocol) -> dict:
-    """What is read off each image's curve, as means over the images."""
-    rates, anchor_rates = (
-        [8 * np.array(each["bytes"]) / count for each, count in zip(every, pixels, strict=True)]
-        for every in (codec_results, anchor_results)
+def _points(
+    codec_results: Sequence[dict], pixels: np.ndarray, protocol: EvaluationProtocol
+) -> dict:
+    """Means over the images, for each setting."""
+    sizes = np.array([result["bytes"] for result in codec_results])
+    points: dict[str, list] = (
+        {"target_bytes": list(protocol.targets)}
+        if protocol.targets
+        else {"setting": codec_results[0]["setting"]}
     )
-    at_bpp: dict[str, list] = {"bpp": list(SHOWN_BPP)}
-    deltas, areas = {}, {}
+    points["bytes"] = _rounded(sizes.mean(axis=0), 4)
     for name in protocol.metrics:
-        qualities, anchors = (
-            [each[name] for each in every] for every in (codec_results, anchor_results)
-        )
-        at_bpp[name] = [
-            _mean([quality_at(*curve, bpp) for curve in zip(rates, qualities, strict=True)], name)
-            for bpp in SHOWN_BPP
-        ]
-        scale = decibels if name == "msssim" else list
-        found = [
-            bd_rate((anchor_rate, scale(anchor)), (rate, scale(quality)))
-            for anchor_rate, anchor, rate, quality in zip(
-                anchor_rates, anchors, rates, qualities, strict=True
-            )
-        ]
-        known = [delta for delta in found if delta is not None]
-        deltas[name] = {
-            "percent": round(float(np.mean(known)), 3) if known else None,
-            "images": len(known),
+        qualities = np.array([result[name] for result in codec_results])
+        bpp, means = mean_points(sizes, pixels, qualities)
+        points["bpp"] = _rounded(bpp, 5)
+        points[name] = _rounded(means, _DIGITS[name])
+    return points
+
+
+def add_curves(report: dict, references: Sequence[str]) -> None:
+    """Adds to a report of the modern protocol what is read off the curves of its points.
+
+    Args:
+        report: with an entry in "codecs" for each codec; each gets "at_bpp", "bd_rate" for each
+            reference, and "area" of MS-SSIM.
+        references: names of codecs in the report, which BD-rates compare with.
+
+    Raises:
+        InstallationError: if SciPy is missing.
+    """
+    entries = {entry["codec"]: entry for entry in report["codecs"]}
+    report["references"] = list(references)
+    for entry in entries.values():
+        curves = {name: rate_curve(entry, name) for name in report["metrics"]}
+        entry["at_bpp"] = {
+            "bpp": list(SHOWN_BPP),
+            **{
+                name: [_rounded_quality(curve.quality_at(bpp), name) for bpp in SHOWN_BPP]
+                for name, curve in curves.items()
+            },
         }
-        if name == "msssim":
-            areas[name] = round(
-                float(np.mean([area(*curve) for curve in zip(rates, qualities, strict=True)])), 5
-            )
-    return {"at_bpp": at_bpp, "bd_rate": deltas, **({"area": areas} if areas else {})}
+        entry["bd_rate"] = {
+            reference: {
+                name: _delta(curve.bd_rate(rate_curve(entries[reference], name)))
+                for name, curve in curves.items()
+            }
+            for reference in references
+        }
+        if "msssim" in curves:
+            entry["area"] = {"msssim": round(curves["msssim"].area(), 5)}
 
 
-def _mean(values: Sequence[float | None], name: str) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(float(np.mean(known)), _DIGITS[name]) if len(known) == len(values) else None
+def rate_curve(entry: dict, metric: str) -> RateCurve:
+    """The curve through the points of a codec's entry in a report."""
+    return RateCurve(entry["points"]["bpp"], entry["points"][metric], metric)
+
+
+def _delta(bd_rate: BDRate | None) -> dict | None:
+    if bd_rate is None:
+        return None
+    return {
+        "percent": round(bd_rate.percent, 3),
+        "from": round(bd_rate.low, 4),
+        "to": round(bd_rate.high, 4),
+    }
+
+
+def _rounded_quality(quality: float | None, metric: str) -> float | None:
+    return None if quality is None else round(quality, _DIGITS[metric])
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
-def build_times(codecs: Sequence[str], results: Sequence[Sequence[dict]]) -> dict:
+def build_times(codecs: Sequence[CodecSpec], results: Sequence[Sequence[dict]]) -> dict:
     """What `times.json` holds: means over the images, in seconds, on one thread."""
     return {
         open_codec(codec).name: {
@@ -138,7 +147,7 @@ def build_times(codecs: Sequence[str], results: Sequence[Sequence[dict]]) -> dic
 
 def build_csv(
     images: Sequence[EvaluatedImage],
-    codecs: Sequence[str],
+    codecs: Sequence[CodecSpec],
     results: Sequence[Sequence[dict]],
     protocol: EvaluationProtocol,
 ) -> str:
@@ -166,41 +175,60 @@ def build_csv(
 
 def table(report: dict) -> str:
     """The report as lines for a terminal."""
-    names = report["metrics"]
-    width = max(len("codec"), *(len(entry["codec"]) for entry in report["codecs"]))
-    heads = "".join(f"{LABELS[name]:>9}" for name in names)
-    count = f"{count_of_images(report)} of {report['data']}"
-    if report["protocol"] != MODERN:
-        lines = [
-            f"{count}, protocol paper: means, headers not counted",
-            f"{'codec':<{width}}  target   bytes    bpp{heads}",
-        ]
-        for entry in report["codecs"]:
-            points = entry["points"]
-            for number, target in enumerate(points["target_bytes"]):
-                values = "".join(_shown(name, points[name][number]) for name in names)
-                lines.append(
-                    f"{entry['codec']:<{width}}  {target:>6} {points['bytes'][number]:>7.1f} "
-                    f"{points['bpp'][number]:>6.3f}{values}"
-                )
-        return "\n".join(lines)
+    return "\n".join(
+        _modern_lines(report) if report["protocol"] == MODERN else _paper_lines(report)
+    )
+
+
+def _paper_lines(report: dict) -> list[str]:
+    width, heads = _columns(report)
     lines = [
-        f"{count}, protocol modern: whole files, means of each image's curve at so many bpp",
+        f"{count_of_images(report)} of {report['data']}, protocol paper: means without headers",
+        f"{'codec':<{width}}  target   bytes    bpp{heads}",
+    ]
+    for entry in report["codecs"]:
+        points = entry["points"]
+        for number, target in enumerate(points["target_bytes"]):
+            values = "".join(_shown(name, points[name][number]) for name in report["metrics"])
+            lines.append(
+                f"{entry['codec']:<{width}}  {target:>6} {points['bytes'][number]:>7.1f} "
+                f"{points['bpp'][number]:>6.3f}{values}"
+            )
+    return lines
+
+
+def _modern_lines(report: dict) -> list[str]:
+    width, heads = _columns(report)
+    lines = [
+        f"{count_of_images(report)} of {report['data']}, protocol modern: whole files, curves of "
+        "mean points",
         f"{'codec':<{width}}    bpp{heads}",
     ]
     for entry in report["codecs"]:
         for number, bpp in enumerate(entry["at_bpp"]["bpp"]):
-            values = "".join(_shown(name, entry["at_bpp"][name][number]) for name in names)
+            values = "".join(
+                _shown(name, entry["at_bpp"][name][number]) for name in report["metrics"]
+            )
             lines.append(f"{entry['codec']:<{width}}  {bpp:>5.3f}{values}")
-    lines += ["", f"BD-rate against {report['anchor']}; below zero, fewer bits for as much quality"]
-    with_area = "msssim" in names
-    tail = f"   MS-SSIM area, {AREA_FROM:g} to {AREA_TO:g} bpp" if with_area else ""
-    lines.append(f"{'codec':<{width}}       {heads}{tail}")
-    for entry in report["codecs"]:
-        deltas = "".join(_delta(entry["bd_rate"][name], report["images"]) for name in names)
-        tail = f"   {entry['area']['msssim']:.4f}" if with_area else ""
-        lines.append(f"{entry['codec']:<{width}}       {deltas}{tail}")
-    return "\n".join(lines)
+    for reference in report["references"]:
+        lines += ["", f"BD-rate against {reference}; below zero, fewer bits for the same quality"]
+        lines.append(f"{'codec':<{width}}       {heads}")
+        for entry in report["codecs"]:
+            deltas = "".join(map(_shown_delta, entry["bd_rate"][reference].values()))
+            lines.append(f"{entry['codec']:<{width}}       {deltas}")
+    if "msssim" in report["metrics"]:
+        lines += ["", f"area under MS-SSIM, {AREA_FROM:g} to {AREA_TO:g} bpp"]
+        lines += [
+            f"{entry['codec']:<{width}}         {entry['area']['msssim']:.4f}"
+            for entry in report["codecs"]
+        ]
+    return lines
+
+
+def _columns(report: dict) -> tuple[int, str]:
+    """The width of the first column, and the heads of the metrics' columns."""
+    width = max(len("codec"), *(len(entry["codec"]) for entry in report["codecs"]))
+    return width, "".join(f"{LABELS[name]:>9}" for name in report["metrics"])
 
 
 def count_of_images(report: dict) -> str:
@@ -214,8 +242,5 @@ def _shown(name: str, value: float | None) -> str:
     return f"{value:>6.2f} dB" if name == "psnr" else f"{value:>9.4f}"
 
 
-def _delta(delta: dict, images: int) -> str:
-    if delta["percent"] is None:
-        return f"{'-':>9}"
-    mark = "" if delta["images"] == images else f" ({delta['images']} images)"
-    return f"{delta['percent']:>+7.1f} %{mark}"
+def _shown_delta(delta: dict | None) -> str:
+    return f"{'-':>9}" if delta is None else f"{delta['percent']:>+7.1f} %"

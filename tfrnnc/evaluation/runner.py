@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrnnc.errors import DataError, EvaluationError, ImageError, TfrnncError
-from tfrnnc.evaluation.codecs import open_codec
+from tfrnnc.evaluation.codecs import CodecSpec, open_codec
 from tfrnnc.evaluation.measurement import (
     EvaluationProtocol,
     ResultStore,
@@ -48,13 +48,14 @@ class Task:
     """One image by one codec.
 
     Attributes:
-        image, codec: which; the codec by the name that opens it.
+        image: to encode.
+        codec: that encodes it.
         protocol: how it is measured.
         picture_bytes: make a picture of so many bytes rather than measure.
     """
 
     image: EvaluatedImage
-    codec: str
+    codec: CodecSpec
     protocol: EvaluationProtocol
     picture_bytes: int | None = None
 
@@ -109,36 +110,52 @@ def read_images(folder: Path, protocol: EvaluationProtocol) -> list[EvaluatedIma
     return images
 
 
-def run_tasks(
-    tasks: Sequence[Task],
-    store: ResultStore,
-    jobs: int,
-    progress: Callable[[Iterable, int, int], Iterable] = lambda results, total, kept: results,
-) -> list[dict]:
+#: Wraps the results as they come. Takes what is done, the results, the number of all tasks, and of
+#: those whose results were kept from before.
+Progress = Callable[[str, Iterable, int, int], Iterable]
+
+
+def no_progress(what: str, results: Iterable, total: int, kept: int) -> Iterable:
+    """Shows nothing."""
+    return results
+
+
+@dataclass(frozen=True)
+class TaskRunner:
     """Does tasks, or takes the results that were kept of them.
 
-    Args:
-        tasks: to do.
+    Attributes:
         store: asked before a task is done, and given its result after.
         jobs: how many processes; 1 stays in this one.
-        progress: wraps the results as they come, with the number of all tasks and of those that
-            were done before.
-
-    Returns:
-        the results, in the order of the tasks; they do not depend on `jobs`.
-
-    Raises:
-        EvaluationError, ImageError: of the first task that fails; the others are dropped.
-        KeyboardInterrupt: what was done is kept.
+        progress: told of each result.
     """
-    keys = [task.key() for task in tasks]
-    results = {index: kept for index, key in enumerate(keys) if (kept := store.get(key))}
-    missing = [index for index in range(len(tasks)) if index not in results]
-    with _results(tasks, missing, jobs) as coming:
-        for index, result in progress(coming, len(tasks), len(results)):
-            store.put(keys[index], result)
-            results[index] = result
-    return [results[index] for index in range(len(tasks))]
+
+    store: ResultStore
+    jobs: int
+    progress: Progress = no_progress
+
+    def run(self, tasks: Sequence[Task], what: str) -> list[dict]:
+        """Does all tasks.
+
+        Args:
+            tasks: to do.
+            what: they are, for `progress`.
+
+        Returns:
+            the results, in the order of the tasks; they do not depend on `jobs`.
+
+        Raises:
+            EvaluationError, ImageError: of the first task that fails; the others are dropped.
+            KeyboardInterrupt: what was done is kept.
+        """
+        keys = [task.key() for task in tasks]
+        results = {index: kept for index, key in enumerate(keys) if (kept := self.store.get(key))}
+        missing = [index for index in range(len(tasks)) if index not in results]
+        with _results(tasks, missing, self.jobs) as coming:
+            for index, result in self.progress(what, coming, len(tasks), len(results)):
+                self.store.put(keys[index], result)
+                results[index] = result
+        return [results[index] for index in range(len(tasks))]
 
 
 @contextmanager
@@ -173,8 +190,8 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def available_processors() -> int:
-    """How many processors this process may use."""
+def available_cpus() -> int:
+    """How many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

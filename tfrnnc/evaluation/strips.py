@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tfrnnc.evaluation.codecs import CodecSpec, open_codec
+from tfrnnc.evaluation.measurement import EvaluationProtocol, picture_of
+from tfrnnc.evaluation.runner import EvaluatedImage, Task, TaskRunner
 from tfrnnc.files import replacing
+from tfrnnc.images import read_image
 
 _SMALL = 96  # pixels; smaller images are enlarged
 _CELL_SMALL, _COLUMNS_SMALL = 160, 4
@@ -16,12 +21,68 @@ _CELL_LARGE, _COLUMNS_LARGE = (384, 256), 2
 _GAP, _FONT_SMALL, _FONT_LARGE = 8, 20, 24
 
 
+@dataclass(frozen=True)
+class Strips:
+    """Strips of some images, to be made of all codecs.
+
+    Attributes:
+        count: how many images, evenly from all.
+        bpp: bits per pixel of each picture.
+    """
+
+    count: int
+    bpp: float
+
+    def make(
+        self,
+        images: Sequence[EvaluatedImage],
+        codecs: Sequence[CodecSpec],
+        protocol: EvaluationProtocol,
+        runner: TaskRunner,
+        folder: Path,
+    ) -> list[Path]:
+        """Encodes the images at the same bytes by every codec, and writes a sheet of each.
+
+        Args:
+            images: to choose from.
+            codecs: that are shown.
+            protocol: says how a picture of so many bytes is made; see `picture_at`.
+            runner: that encodes.
+            folder: that exists, for `strip_IMAGE.png` or `.jpg`.
+
+        Returns:
+            the files.
+
+        Raises:
+            EvaluationError, ImageError: naming the image's file.
+        """
+        chosen = [images[number] for number in choose(len(images), self.count)]
+        tasks = [
+            Task(image, codec, protocol, self._bytes_of(image))
+            for image in chosen
+            for codec in codecs
+        ]
+        results = iter(runner.run(tasks, "strips"))
+        files = []
+        for image in chosen:
+            pictures = [
+                (open_codec(codec).name, result["bytes"], picture_of(result))
+                for codec, result in zip(codecs, results, strict=False)
+            ]
+            name = image.name.replace("/", "_").replace(".", "_")
+            files.append(save_strip(draw_strip(read_image(image.path), pictures), folder, name))
+        return files
+
+    def _bytes_of(self, image: EvaluatedImage) -> int:
+        return max(1, int(self.bpp * image.width * image.height / 8))
+
+
 def choose(count: int, wanted: int) -> list[int]:
     """Numbers of so many images, evenly from all.
 
     Example:
-    >>> choose(24, 3)
-    [4, 12, 20]
+        >>> choose(24, 3)
+        [4, 12, 20]
     """
     wanted = min(count, wanted)
     return [(2 * number + 1) * count // (2 * wanted) for number in range(wanted)]

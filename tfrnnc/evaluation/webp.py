@@ -11,16 +11,22 @@ _FRAME_HEADER = 10  # VP8's frame tag, start code and size, which are not entrop
 
 
 class WebP(ClassicCodec):
-    """Lossy WebP at its slowest."""
+    """Lossy WebP at its slowest.
 
-    name = "webp"
+    Args:
+        name: as in reports.
+    """
+
     unit = "quality {}"
     qualities = range(101)
     sweep_qualities = (0, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 98, 100)
     options = {"method": 6}
 
+    def __init__(self, name: str = "webp"):
+        self.name = name
+
     def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
-        """As `ClassicCodec.encode`."""
+        """A WebP file of the image at a quality from 0 to 100; `headerless` changes nothing."""
         return save(pixels, "WEBP", quality=quality, **self.options)
 
     def payload_bytes(self, data: bytes) -> int:
@@ -34,5 +40,5 @@ class WebP(ClassicCodec):
         raise EvaluationError("not a WebP file as expected: it has no VP8 chunk")
 
     def library(self) -> str:
-        """As `ClassicCodec.library`."""
+        """The names and versions of the libraries, as Pillow or the module tells them."""
         return pillow_library("webp", "libwebp")

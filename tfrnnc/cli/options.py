@@ -1,0 +1,149 @@
+"""Options in groups, and words that the shell completes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from tfrnnc.model_folder.presets import list_presets
+
+GENERAL = "General"  #: the group of options that have no other
+
+
+class GroupedOption(click.Option):
+    """An option that `GroupedCommand` shows under a heading."""
+
+    def __init__(self, *names: Any, group: str = GENERAL, **settings: Any):
+        super().__init__(*names, **settings)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help has its options in groups, in the order in which they are declared."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes a section for each group, those without a group last."""
+        for title, options in grouped_options(self, ctx).items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [record for each in options if (record := each.get_help_record(ctx))]
+                )
+
+
+def grouped_options(command: click.Command, ctx: click.Context) -> dict[str, list[click.Option]]:
+    """The visible options of a command by their headings, general ones last."""
+    groups: dict[str, list[click.Option]] = {}
+    for parameter in command.get_params(ctx):
+        if isinstance(parameter, click.Option) and parameter.get_help_record(ctx):
+            groups.setdefault(getattr(parameter, "group", GENERAL), []).append(parameter)
+    general = groups.pop(GENERAL, [])
+    return {**groups, **({GENERAL: general} if general else {})}
+
+
+def option_group(title: str) -> Callable[..., Callable]:
+    """Makes the decorator for the options under a heading; it takes what `click.option` takes.
+
+    Args:
+        title: of the group, as help shows it.
+    """
+
+    def option(*names: str, **settings: Any) -> Callable:
+        return click.option(*names, cls=GroupedOption, group=title, **settings)
+
+    return option
+
+
+class ModelName(click.ParamType):
+    """A preset's name or the path of a model's folder; the shell completes both."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Presets that begin so, and folders."""
+        return [*beginning(list_presets(), incomplete), CompletionItem(incomplete, type="dir")]
+
+
+class FileName(click.ParamType):
+    """A path that the shell completes, or `-` for standard input or output."""
+
+    name = "file"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Files, by the shell itself."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Words(click.ParamType):
+    """Words with commas between them.
+
+    Args:
+        known: all that there are; None takes any.
+    """
+
+    name = "words"
+
+    def __init__(self, known: Sequence[str] | None = None):
+        self.known = known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The words, each once.
+
+        Raises:
+            click.BadParameter: if there is none, or one is not known.
+        """
+        if isinstance(value, tuple):
+            return value
+        words = tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+        if not words:
+            self.fail("nothing is named", param, ctx)
+        if self.known and (unknown := [word for word in words if word not in self.known]):
+            self.fail(f"{unknown[0]}: none of {', '.join(self.known)}", param, ctx)
+        return words
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The words that may follow the last comma."""
+        before, comma, last = incomplete.rpartition(",")
+        return beginning(self.known or (), last, before + comma)
+
+
+class ByteSizes(Words):
+    """Numbers of bytes with commas between them; values are tuples, rising."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The numbers, each once.
+
+        Raises:
+            click.BadParameter: if there is none, or a word is not a number above 0.
+        """
+        words = super().convert(value, param, ctx)
+        if not all(re.fullmatch(r"[0-9]+", str(word)) and int(word) > 0 for word in words):
+            self.fail(f"{value!r} is not numbers of bytes with commas between them", param, ctx)
+        return tuple(sorted({int(word) for word in words}))
+
+
+def joined(groups: Sequence[tuple]) -> tuple:
+    """The values of an option that was given several times, each once."""
+    return tuple(dict.fromkeys(value for group in groups for value in group))
+
+
+def folder_path() -> click.Path:
+    """The type of an option for a folder."""
+    return click.Path(file_okay=False, path_type=Path)
+
+
+def beginning(words: Sequence[str], incomplete: str, before: str = "") -> list[CompletionItem]:
+    """Completions: the words that begin so, each after what is before the word on the line."""
+    return [CompletionItem(before + word) for word in words if word.startswith(incomplete)]
