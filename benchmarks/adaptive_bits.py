@@ -20,9 +20,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-from machine import describe_machine
 
 import tfrnnc
+from machine import describe_machine
 from tfrnnc.bitstream import Header, StreamWriter
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec

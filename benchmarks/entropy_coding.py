@@ -17,9 +17,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-from machine import describe_machine
 
 import tfrnnc
+from machine import describe_machine
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, payload_sizes
 from tfrnnc.bitstream.range_coder import RangeDecoder, RangeEncoder

@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from machine import describe_machine, free_memory, load_average
 from PIL import Image
-from runtime_tables import peak_key, put_between_markers, threads_text, to_markdown
 
 import tfrnnc
+from machine import describe_machine, free_memory, load_average
+from runtime_tables import peak_key, put_between_markers, threads_text, to_markdown
 from tfrnnc.cli.common import command
 from tfrnnc.files import replacing
 from tfrnnc.images import find_images

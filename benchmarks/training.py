@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from machine import describe_machine, load_average
 from runtime import Worker
-from training_protocol import MATRIX_SIDE
-
 from tfrnnc.cli.common import command
 from tfrnnc.files import replacing
 from tfrnnc.models import ConvLSTM
+from training_protocol import MATRIX_SIDE
 
 HERE = Path(__file__).parent
 BEGIN = "<!-- written by benchmarks/training.py: begin -->"

@@ -17,6 +17,7 @@ started = time.perf_counter()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
+
 from training_protocol import answer_questions, peak_memory, time_batches  # noqa: E402
 
 SCALE = 0.9  # of the pixels

@@ -13,6 +13,7 @@ import time
 started = time.perf_counter()
 
 import numpy as np  # noqa: E402
+
 from training_protocol import MATRIX_SIDE, answer_questions, peak_memory, time_batches  # noqa: E402
 
 # TensorFlow and Keras import these where they find them, which takes 150 MB; the package's "train"

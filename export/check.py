@@ -39,7 +39,7 @@ def main(pattern: str = "*") -> int:
             failures += failed
             checked += 1
     if not checked:
-        print(f"{HERE}: no golden vectors in {pattern}; run export/make.py", file=sys.stderr)
+        print(f"{HERE}: no golden vectors in {pattern}; run make export", file=sys.stderr)
         return 1
     print(f"{checked - failures} of {checked} golden vectors are right")
     return failures

@@ -12,16 +12,14 @@ import click
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from multiplications import stage_multiplications
+from op_times import op_times
+from runtime_tables import BEGIN, END, put_between_markers
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 from tfrnnc.models.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-from multiplications import stage_multiplications  # noqa: E402
-from op_times import op_times  # noqa: E402
-from runtime_tables import BEGIN, END, put_between_markers  # noqa: E402
 
 
 @pytest.mark.parametrize(

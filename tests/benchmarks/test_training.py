@@ -8,11 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from training import BEGIN, END, QUARTER, layout, ratios, to_markdown
+
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-from training import BEGIN, END, QUARTER, layout, ratios, to_markdown  # noqa: E402
 
 
 def run(*arguments) -> subprocess.CompletedProcess:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make_golden import STRIDE, cases, describe, error_of, likely_planes, refused, small_model
 
+from golden_streams import STRIDE, cases, describe, error_of, likely_planes, refused, small_model
 from tfrnnc.bitstream import (
     EntropyModel,
     Header,

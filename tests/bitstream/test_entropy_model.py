@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from make_golden import CODEC_ID, likely_planes, small_model
 
+from golden_streams import CODEC_ID, likely_planes, small_model
 from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model
 from tfrnnc.bitstream.entropy_model import EXACT, Head, IterationModel, stream_id
 from tfrnnc.bitstream.plane_coder import MIN_COST, PlaneEncoder

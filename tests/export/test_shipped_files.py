@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import check
+from golden_vectors import LEAST_LOGIT, golden_images, write_golden_vectors
 from tfrnnc.export.parity import export_measured, measure_parity
 from tfrnnc.export.tflite import converter_versions, export_tflite
 from tfrnnc.model_folder.file_names import WEIGHTS_FILE
@@ -22,16 +23,6 @@ SHIPPED = sorted(path.parent for path in EXPORT.glob("*/*/manifest.json"))
 PRESETS = [PRESETS_FOLDER / name for name in list_presets()]
 WITH_WEIGHTS = [folder for folder in PRESETS if (folder / WEIGHTS_FILE).is_file()]
 FROM_KERAS = [*SHIPPED, *WITH_WEIGHTS]
-
-
-def load_script(name):
-    spec = importlib.util.spec_from_file_location(f"export_{name}", EXPORT / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-check, make = load_script("check"), load_script("make")
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +83,11 @@ def test_wrong_golden_vectors_are_found(tmp_path, monkeypatch, capsys):
 def test_float32_files_of_one_size(model, tmp_path, monkeypatch, capsys):
     """What `make export` makes beside what is kept."""
     folder = tmp_path / DEFAULT_PRESET / "float32_32x32"
-    images = [next(pieces) for pieces in make.golden_images((32, 32)).values()]
+    images = [next(pieces) for pieces in golden_images((32, 32)).values()]
     manifest = export_measured(model, folder, images, (32, 32))
     assert max(manifest.parity["bits_differing"]) == 0
     assert manifest.parity["max_difference"] <= 1e-5
-    make.write_golden_vectors(folder, manifest, make.golden_images((32, 32)))
+    write_golden_vectors(folder, manifest, golden_images((32, 32)))
     monkeypatch.setattr(check, "HERE", tmp_path)
     assert check.main() == 0
     assert "3 of 3 golden vectors are right" in capsys.readouterr().out
@@ -106,13 +97,13 @@ def test_golden_vectors_cover_each_folder():
     for folder in SHIPPED:
         entries = json.loads((folder / "golden" / "golden.json").read_text())
         assert len(entries) == (1 if folder.name.endswith("_256x256") else 3)
-        assert all(entry["least_logit"] >= make.LEAST_LOGIT for entry in entries)
+        assert all(entry["least_logit"] >= LEAST_LOGIT for entry in entries)
 
 
 @pytest.mark.parametrize("folder", FROM_KERAS, ids=lambda folder: folder.name)
 def test_no_further_from_keras_than_the_manifest_says(folder, model):
     manifest = Manifest.read(folder)
-    images = [next(pieces) for pieces in make.golden_images(manifest.size or (64, 96)).values()]
+    images = [next(pieces) for pieces in golden_images(manifest.size or (64, 96)).values()]
     parity = measure_parity(load_model(folder) if manifest.size is None else model, folder, images)
     said = manifest.parity
     bits = parity["bits_per_iteration"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import base64
-import importlib.util
 import io
 from pathlib import Path
 
@@ -13,17 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from notebook_runner import compact, run
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LARGEST = 500_000  # bytes
 FIGURES = {"image/jpeg", "image/png"}
-
-
-def load_runner():
-    specification = importlib.util.spec_from_file_location("run_notebooks", FOLDER / "run.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def code_cells(notebook) -> list:
@@ -50,7 +44,7 @@ def test_figures_are_kept_small():
     for pixels, expected in ((plane, "image/png"), (noise, "image/jpeg")):
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
-        ((kind, data),) = load_runner().compact(file.getvalue()).items()
+        ((kind, data),) = compact(file.getvalue()).items()
         kept = Image.open(io.BytesIO(base64.b64decode(data)))
         assert kind == expected == kept.get_format_mimetype()
         assert kept.size == (128, 128)
@@ -64,7 +58,7 @@ def test_notebook_runs(path, monkeypatch):
     monkeypatch.setenv("TFRNNC_NOTEBOOKS", "small")
     before = sorted(FOLDER.iterdir())
     kept = path.read_bytes()
-    check_outputs(load_runner().run(path))
+    check_outputs(run(path))
     assert sorted(FOLDER.iterdir()) == before
     assert path.read_bytes() == kept
 

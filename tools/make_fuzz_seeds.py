@@ -1,12 +1,14 @@
-"""Writes what fuzzing starts from, the golden streams and their entropy model, into a folder."""
+"""Writes what fuzzing starts from, the golden streams and their entropy model, into a folder.
+
+python tools/make_fuzz_seeds.py FOLDER
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from target import ENTROPY_MODEL, GOLDEN, MODEL, RAW, WITH_CHECK, WITH_HEADER
-
+from fuzz_target import ENTROPY_MODEL, GOLDEN, MODEL, RAW, WITH_CHECK, WITH_HEADER
 from tfrnnc.bitstream import read_header
 
 

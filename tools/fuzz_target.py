@@ -17,7 +17,9 @@ from tfrnnc.bitstream import EntropyModel, Planes, StreamWriter, read_header, re
 from tfrnnc.bitstream.container import MAGIC
 from tfrnnc.errors import ModelError, StreamError
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "v2_container.json").read_text())
+GOLDEN = json.loads(
+    (Path(__file__).parents[1] / "tests" / "golden" / "v2_container.json").read_text()
+)
 MODEL = EntropyModel.from_bytes(bytes.fromhex(GOLDEN["entropy_model"]))
 STRIDE = GOLDEN["stride"]
 MAX_PIXELS = 1 << 14  # so that an input takes milliseconds

@@ -1,12 +1,15 @@
-"""Makes the pictures of the README and of the tutorial again: `make pictures`."""
+"""Makes the pictures of the README and of the tutorial again.
+
+PYTHONPATH=examples python tools/make_pictures.py
+"""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from watch_it_sharpen import strip
 
 import tfrnnc
 from tfrnnc.images import read_image
@@ -62,9 +65,6 @@ def enlarged(picture: Image.Image) -> np.ndarray:
 
 def save(pictures: list[np.ndarray], name: str) -> None:
     """Writes pictures in rows of three into docs/."""
-    sys.path.insert(0, str(ROOT / "examples"))
-    from watch_it_sharpen import strip
-
     Image.fromarray(strip(pictures)).save(ROOT / "docs" / name, quality=88)
 
 

@@ -1,23 +1,15 @@
-"""Runs notebooks from top to bottom and keeps what they show.
-
-    python notebooks/run.py [NOTEBOOK ...]
-
-Without names all of them, in place. With TFRNNC_NOTEBOOKS=small in the environment they take
-seconds, as the tests run them; what they then show is not worth keeping.
-"""
+"""Runs a notebook from top to bottom and keeps what it shows, in few bytes."""
 
 from __future__ import annotations
 
 import base64
 import io
-import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
-FOLDER = Path(__file__).parent
 JPEG_QUALITY = 60
 
 
@@ -65,14 +57,3 @@ def compact(png: bytes) -> dict[str, str]:
     files = {"image/png": few.getvalue(), "image/jpeg": photo.getvalue()}
     kind = min(files, key=lambda kind: len(files[kind]))
     return {kind: base64.b64encode(files[kind]).decode()}
-
-
-def main(names: list[str]) -> None:
-    """Runs notebooks in place."""
-    for path in map(Path, names) if names else sorted(FOLDER.glob("*.ipynb")):
-        print(f"running {path}", flush=True)
-        nbformat.write(run(path), path)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,12 +1,4 @@
-"""Makes the files that phones and pages load, with golden vectors, for the default preset.
-
-    python export/make.py --small-images FOLDER --large-images FOLDER
-
-The files with 8-bit weights are kept in the repository. Those in float32 are made beside them, and
-left to this command because of their size. The images are what the manifests' comparison with
-Keras is measured on. Made again from the same preset with the same package versions, all .tflite
-files and golden vectors are the same bytes.
-"""
+"""Golden vectors: what clients must compute with the files in export/."""
 
 from __future__ import annotations
 
@@ -20,47 +12,14 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from tfrnnc.backend import require_tensorflow
 from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_plane
-from tfrnnc.cli.common import command
-from tfrnnc.cli.export import copy_entropy_model, images_of_size
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image, to_float, to_uint8
 from tfrnnc.model_folder.manifest import WHOLE_ITERATION, Manifest
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
-HERE = Path(__file__).parent
-PHOTOS = HERE.parent / "examples" / "photos"
-QUANTIZATIONS = {"float32": "none", "small": "weights"}
-SMALL, LARGE = (32, 32), (256, 256)
+PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
 # A logit nearer to zero than this could change sign with the order of a sum.
 LEAST_LOGIT = 1e-5
-
-
-@command()
-@click.option("--small-images", type=click.Path(path_type=Path), required=True)
-@click.option("--large-images", type=click.Path(path_type=Path), required=True)
-@click.option("--output", type=click.Path(path_type=Path), default=HERE, show_default=True)
-def main(small_images, large_images, output):
-    """Make the folders again, measuring on these images."""
-    require_tensorflow()
-    from tfrnnc.export.parity import export_measured
-    from tfrnnc.model_folder.keras_model import load_model
-
-    model = load_model(model_folder(DEFAULT_PRESET))
-    for size, folder_of_images in ((SMALL, small_images), (LARGE, large_images)):
-        measured = images_of_size(folder_of_images, size)
-        for name, quantize in QUANTIZATIONS.items():
-            folder = output / DEFAULT_PRESET / f"{name}_{size[0]}x{size[1]}"
-            manifest = export_measured(model, folder, measured, size, quantize)
-            copy_entropy_model(model_folder(DEFAULT_PRESET), folder)
-            images = golden_images(size)
-            if size == LARGE:  # The pictures of one photo take a megabyte.
-                images = {"chelsea": images["chelsea"]}
-            write_golden_vectors(folder, manifest, images)
-            lost = max(manifest.parity["psnr_lost"])
-            total = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
-            click.echo(f"{folder}: {total:,} bytes, {lost:.3f} dB lost at the worst iteration")
 
 
 def golden_images(size: tuple[int, int]) -> dict[str, Iterator[np.ndarray]]:
@@ -174,7 +133,3 @@ def run_files(encoders: list, decoders: list, manifest: Manifest, image: np.ndar
 
 def _renamed(states: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix("new_"): value for name, value in states.items()}
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,9 @@
-"""Writes docs/COMMANDS.md, the reference of the commands, from their code."""
+"""Writes docs/COMMANDS.md, the reference of the commands, from their code.
+
+    python tools/make_commands.py [--check]
+
+With --check nothing is written: exit code 1 says that the page is out of date.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,16 @@ from pathlib import Path
 
 import click
 
+from checked_page import write_or_check
+from tfrnnc.cli.options import grouped_options
+
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "docs" / "COMMANDS.md"
 
 HEAD = """\
 # Commands
 
-<!-- Written by docs/make_commands.py: make commands -->
+<!-- Written by tools/make_commands.py -->
 
 Every command has `--help` and `--version`. Exit codes: 0, all went well; 1, something failed, and
 a line on standard error says what and what to do; 2, the command was not understood. Progress bars
@@ -25,7 +33,7 @@ appear on terminals only.
 
 def main() -> None:
     """Writes the reference."""
-    OUTPUT.write_text(reference())
+    write_or_check(OUTPUT, reference())
 
 
 def reference() -> str:
@@ -37,24 +45,29 @@ def commands() -> dict[str, click.Command]:
     """The commands that the package installs, by name."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    found = {}
+    commands = {}
     for line in setup["options.entry_points"]["console_scripts"].split("\n"):
         name, _, place = line.partition("=")
         if name.strip():
             module, _, attribute = place.strip().partition(":")
-            found[name.strip()] = getattr(importlib.import_module(module), attribute)
-    return found
+            commands[name.strip()] = getattr(importlib.import_module(module), attribute)
+    return commands
 
 
 def section(name: str, command: click.Command) -> str:
-    """What one command takes."""
+    """What one command takes; its subcommands too, if it has any."""
     context = click.Context(command, info_name=name, **command.context_settings)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
-    records = [option.get_help_record(context) for option in options]
-    lines = [f"- `{names}`{': ' * bool(text)}{text}" for names, text in filter(None, records)]
     help_text = inspect.cleandoc(command.help or "")
-    return "\n".join([f"## {name}", "", "```", usage, "```", "", help_text, "", *lines, ""])
+    parts = [f"## {name}", f"```\n{usage}\n```", help_text]
+    for title, options in grouped_options(command, context).items():
+        records = [option.get_help_record(context) for option in options]
+        lines = [f"- `{names}`{': ' * bool(text)}{text}" for names, text in filter(None, records)]
+        parts += [f"{title}:", "\n".join(lines)]
+    sections = ["\n\n".join(parts) + "\n"]
+    if isinstance(command, click.Group):
+        sections += [section(f"{name} {each.name}", each) for each in command.commands.values()]
+    return "\n".join(sections)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,10 @@
-"""Writes a golden file of a stream format, `python tests/bitstream/make_golden.py FILE`.
-
-What is in `tests/golden` never changes: it pins streams that exist. A new kind of stream is added
-to it, and this shows how all of them were made.
-"""
+"""The streams that the golden file of the format holds, and what a decoder must find in them."""
 
 from __future__ import annotations
 
-import json
-import sys
 import zlib
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -219,25 +212,3 @@ def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
         "positive": [pack_plane(plane).hex() for plane in found.planes],
         "known": [pack_plane(as_plane(plane != 0)).hex() for plane in found.planes],
     }
-
-
-def main(path: str) -> None:
-    """Writes the file."""
-    model = small_model()
-    streams = cases(model)
-    content = {
-        "format_version": 2,
-        "stride": STRIDE,
-        "bits": model.bits,
-        "entropy_model": model.to_bytes().hex(),
-        "streams": [describe(name, stream, model) for name, stream in streams.items()],
-        "refused": [
-            {"name": name, "stream": stream.hex(), "error": error_of(stream, model)}
-            for name, stream in refused(streams, model).items()
-        ],
-    }
-    Path(path).write_text(json.dumps(content, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,6 +1,8 @@
 """Turns a finished training run into a preset, its model card written from measurements.
 
-Not a command that users install; run it with `python -m tfrnnc.cli.make_preset RUN NAME`.
+    python tools/make_preset.py RUN NAME --images FOLDER
+
+The cards' text is in templates/.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from string import Template
+from typing import NamedTuple
 
 import click
 import numpy as np
@@ -21,9 +25,21 @@ from tfrnnc.model_folder.presets import PRESETS_FOLDER
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
 QUANTIZATION = "weights"
 
-WITHOUT_WEIGHTS = """\
-It encodes and decodes. Keras's weights are left out for their size, so that it can be neither
-trained further nor exported; the command below makes them again."""
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Card(NamedTuple):
+    """What a model card says beside what is measured."""
+
+    name: str
+    notes: str
+
+
+class FinishedRun(NamedTuple):
+    """What a training left: its settings, and the rows of its log."""
+
+    settings: dict
+    log: list[dict[str, str]]
 
 
 @command()
@@ -45,6 +61,8 @@ trained further nor exported; the command below makes them again."""
 )
 def main(run, name, images, presets, notes, weights):
     """Make the preset NAME from the best model of the training in the folder RUN."""
+    if not name.isidentifier():
+        raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
     require_tensorflow()
     from tfrnnc.cli.export import copy_entropy_model
     from tfrnnc.codec import load
@@ -54,13 +72,10 @@ def main(run, name, images, presets, notes, weights):
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.trainer import read_settings
 
-    if not name.isidentifier():
-        raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
     model = load_model(run)
-    settings = read_settings(run)
-    measured = FolderImages(images)
     with (run / LOG_FILE).open(newline="") as file:
-        log = list(csv.DictReader(file))
+        finished = FinishedRun(read_settings(run), list(csv.DictReader(file)))
+    measured = FolderImages(images)
     folder = presets / name
     save_model(model, folder)
     export_measured(model, folder, measured, quantize=QUANTIZATION)
@@ -69,8 +84,8 @@ def main(run, name, images, presets, notes, weights):
     codec = load(folder)
     if not weights:
         (folder / WEIGHTS_FILE).unlink()
-        notes = f"{notes}\n\n{WITHOUT_WEIGHTS}".lstrip()
-    card = model_card(name, model, settings, log, measure(codec, measured), images, notes)
+        notes = f"{notes}\n\n{filled('model_card_no_weights').rstrip()}".lstrip()
+    card = model_card(model, finished, measure(codec, measured), images, Card(name, notes))
     if codec.entropy_model:
         shutil.copyfile(run / ENTROPY_LOG_FILE, folder / ENTROPY_LOG_FILE)
         saved = measure_entropy_model(codec, measured)
@@ -125,30 +140,24 @@ def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) 
     settings = json.loads((run / ENTROPY_SETTINGS_FILE).read_text())
     with (run / ENTROPY_LOG_FILE).open(newline="") as file:
         best = min(csv.DictReader(file), key=lambda row: float(row["val_loss"]))
-    table = "\n".join(
+    rows = "\n".join(
         f"| {iteration} | {plain:.1f} | {coded:.1f} | {100 * (1 - coded / plain):.1f} % |"
         for iteration, (plain, coded) in enumerate(saved, start=1)
     )
-    return f"""
-## Entropy model
-
-```
-{settings["command"]}
-```
-
-Seed {settings["recipe"]["seed"]}; the weights are those after epoch {best["epoch"]}, at which a bit
-of the validation patches takes {float(best["val_loss"]):.4f} bits. The curve is in
-`{ENTROPY_LOG_FILE}`. {len(entropy_model.to_bytes()):,} bytes; streams coded with it carry the
-identity `{entropy_model.stream_id.hex()}`. Bytes of the code on the same images, header and checks
-apart:
-
-| iteration | plain | coded | saved |
-|---|---|---|---|
-{table}
-"""
+    return filled(
+        "model_card_entropy",
+        command=settings["command"],
+        seed=settings["recipe"]["seed"],
+        epoch=best["epoch"],
+        loss=f"{float(best['val_loss']):.4f}",
+        log=ENTROPY_LOG_FILE,
+        size=f"{len(entropy_model.to_bytes()):,}",
+        identity=entropy_model.stream_id.hex(),
+        rows=rows,
+    )
 
 
-def model_card(name, model, settings, log, rows, images, notes) -> str:
+def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Card) -> str:
     """The text of a model card."""
     from tfrnnc.model_folder.keras_model import model_id
 
@@ -161,49 +170,39 @@ def model_card(name, model, settings, log, rows, images, notes) -> str:
         f"- {part}: {', '.join(f'`{layer}`' for layer in layout)}"
         for part, layout in (("encoder", model.encoder_layout), ("decoder", model.decoder_layout))
     )
-    commands = "\n".join([*settings.get("earlier_commands", []), settings["command"]])
-    recipe = settings["recipe"]
-    best = min(log, key=lambda row: float(row["val_loss"]))
-    speed = np.median([float(row["steps_per_second"]) for row in log]) * recipe["batch_size"]
-    patches = int(best["step"]) * recipe["batch_size"]
-    versions = ", ".join(f"{package} {number}" for package, number in settings["versions"].items())
-    earlier = (
-        "The last of these commands started from the weights that the ones before it left; the\n"
-        "figures and the curve are its own.\n\n"
-        if "\n" in commands
-        else ""
+    earlier = run.settings.get("earlier_commands", [])
+    batch_size = run.settings["recipe"]["batch_size"]
+    best = min(run.log, key=lambda row: float(row["val_loss"]))
+    speed = np.median([float(row["steps_per_second"]) for row in run.log]) * batch_size
+    versions = run.settings["versions"].items()
+    return filled(
+        "model_card",
+        name=card.name,
+        notes=card.notes,
+        arch=model.arch,
+        parameters=f"{model.count_params():,}",
+        identity=model_id(model).hex(),
+        bits=model.bits,
+        stride=model.stride,
+        iterations=model.iterations,
+        layers=layers,
+        commands="\n".join([*earlier, run.settings["command"]]),
+        earlier=filled("model_card_earlier") if earlier else "",
+        seed=run.settings["recipe"]["seed"],
+        versions=", ".join(f"{package} {number}" for package, number in versions),
+        speed=f"{speed:.0f}",
+        steps=best["step"],
+        batch_size=batch_size,
+        patches=f"{int(best['step']) * batch_size:,}",
+        loss=f"{float(best['val_loss']):.5f}",
+        images=f"{Path(images).parent.name}/{Path(images).name}",
+        rows=table,
     )
-    return f"""# {name}
 
-A `{model.arch}` model of {model.count_params():,} parameters, identity `{model_id(model).hex()}`.
-{model.bits} bits at each location, stride {model.stride}, {model.iterations} iterations.
 
-{layers}
-
-{notes}
-
-## Training
-
-```
-{commands}
-```
-
-{earlier}Seed {recipe["seed"]}; {versions}; {speed:.0f} patches a second (median).
-The weights are those after {best["step"]} steps of {recipe["batch_size"]} patches
-({patches:,} patches), the best validation loss ({float(best["val_loss"]):.5f}).
-The curve is in `log.csv`.
-
-## Quality
-
-Means over the images of `{Path(images).parent.name}/{Path(images).name}`, of the TFLite files,
-which hold 8-bit weights. Bytes and bpp are of the bit planes; the header is not counted. SSIM is
-the paper's: 8x8 blocks, each channel, no smoothing. The best weights were chosen by their loss on
-the validation images named in the command.
-
-| iteration | bytes | bpp | PSNR (dB) | SSIM |
-|---|---|---|---|---|
-{table}
-"""
+def filled(template: str, **values) -> str:
+    """A template of tools/templates/ with its places filled."""
+    return Template((TEMPLATES / f"{template}.md").read_text()).substitute(values)
 
 
 if __name__ == "__main__":

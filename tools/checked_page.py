@@ -1,0 +1,32 @@
+"""What the generators of pages share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tfrnnc.files import replacing
+
+
+def write_or_check(path: Path, text: str) -> bool:
+    """Writes a page; with `--check` on the command line, compares it with the file only.
+
+    Args:
+        path: of the page.
+        text: that it should have.
+
+    Returns:
+        whether it was written.
+
+    Raises:
+        SystemExit: if `--check` finds another text; the exit code is 1.
+    """
+    if sys.argv[1:] == ["--check"]:
+        if not path.is_file() or path.read_text() != text:
+            sys.exit(f"{path} is out of date; run python {sys.argv[0]}")
+        return False
+    if sys.argv[1:]:
+        sys.exit(f"{sys.argv[0]} takes nothing but --check")
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+    return True
