@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The page in Firefox: `make check-web-firefox`. Not part of the tests; FIREFOX is its path.
+# The page in Firefox. Not part of the tests; FIREFOX is its path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 firefox=${FIREFOX:-$(command -v firefox-esr || command -v firefox || true)}

@@ -5,7 +5,7 @@ import kotlin.system.measureNanoTime
 import tfrnnc.Repository
 import tfrnnc.filesOf
 
-/** Prints what the README of the demo says of the time; `make bench-android`. */
+/** Prints what the README of the demo says of the time; `android_demo/maven bench`. */
 fun main() {
     val folder = Repository.small(256)
     val golden = File(folder, "golden")
