@@ -121,7 +121,9 @@ def listed(*patterns: str) -> list[str]:
 
 
 MANUALS = listed("README.md", "docs/*.md")
-DOCUMENTS = listed("*.md", "docs/*.md", "examples/*.md", "export/*.md", "recipes/*.md", "tfrnnc/presets/*/*.md")
+DOCUMENTS = listed(
+    "*.md", "docs/*.md", "examples/*.md", "export/*.md", "recipes/*.md", "tfrnnc/presets/*/*.md"
+)
 
 #: blocks that are no commands, each with its own test here
 NOT_SHELL = {"docs/FORMAT.md", "docs/COMMANDS.md", "CONTRIBUTING.md"}

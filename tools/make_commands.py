@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from checked_page import write_or_check
-from tfrnnc.cli.options import grouped_options
+from tfrnnc.cli.options import CommandWithModes, grouped_options
 
 ROOT = Path(__file__).parents[1]
 OUTPUT = ROOT / "docs" / "COMMANDS.md"
@@ -55,7 +55,7 @@ def commands() -> dict[str, click.Command]:
 
 
 def section(name: str, command: click.Command) -> str:
-    """What one command takes; its subcommands too, if it has any."""
+    """What one command takes, and its modes."""
     context = click.Context(command, info_name=name, **command.context_settings)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     help_text = inspect.cleandoc(command.help or "")
@@ -65,8 +65,8 @@ def section(name: str, command: click.Command) -> str:
         lines = [f"- `{names}`{': ' * bool(text)}{text}" for names, text in filter(None, records)]
         parts += [f"{title}:", "\n".join(lines)]
     sections = ["\n\n".join(parts) + "\n"]
-    if isinstance(command, click.Group):
-        sections += [section(f"{name} {each.name}", each) for each in command.commands.values()]
+    if isinstance(command, CommandWithModes):
+        sections += [section(f"{name} {mode}", each) for mode, each in command.modes.items()]
     return "\n".join(sections)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import keras
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import tfrnnc
 from helpers.models import TINY_LAYOUTS, tiny_config
-from tfrnnc.cli.export import main
 from tfrnnc.errors import ConfigError, InstallationError
 from tfrnnc.export.parity import export_measured
 from tfrnnc.export.quantization import QUANTIZATIONS, roll_out
@@ -133,32 +130,6 @@ def test_errors(model, tmp_path, monkeypatch):
     with pytest.raises(InstallationError, match=r"pip install 'tfrnnc\[export\]'"):
         export_tflite(model, tmp_path / "out", quantize="weights")
     assert not (tmp_path / "out").exists()
-
-
-def test_command(tiny_model_folder, image_folder, tmp_path):
-    def run(*words, code=0):
-        result = CliRunner().invoke(main, list(map(str, words)))
-        assert result.exit_code == code, result.output
-        return result
-
-    calibrated = ("--quantize", "int8", "--calibration", image_folder, "--size", "32x32")
-    result = run(tiny_model_folder, tmp_path / "a", *calibrated, "--images", image_folder)
-    assert "dB lost at the worst iteration" in result.stdout
-    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
-    assert (manifest["quantization"], manifest["size"]) == ("int8", [32, 32])
-    assert manifest["parity"]["images"] == 12
-
-    run(tiny_model_folder, tmp_path / "b", "--quantize", "int8", code=2)
-    run(tiny_model_folder, tmp_path / "b", "--calibration", image_folder, code=2)
-    run(tiny_model_folder, tmp_path / "b", "--target", "savedmodel", "--quantize", "int8", code=2)
-    result = run(tiny_model_folder, tmp_path / "b", *calibrated[:4], "--size", "64x64", code=2)
-    assert "has no image of 64x64 pixels or more" in result.stderr
-    assert not (tmp_path / "b").exists()
-
-
-def test_the_names_in_the_command_are_all_there_are():
-    (option,) = (option for option in main.params if option.name == "quantize")
-    assert list(option.type.choices) == list(QUANTIZATIONS)
 
 
 def test_the_shipped_preset_is_what_phones_and_pages_have():

@@ -43,9 +43,8 @@ def command(**settings):
 
     def decorate(function):
         @click.command(
-            cls=GroupedCommand,
+            **{"cls": GroupedCommand, **settings},
             context_settings={"help_option_names": ["-h", "--help"]},
-            **settings,
         )
         @click.version_option(package_name="tfrnnc", prog_name="tfrnnc")
         @functools.wraps(function)

@@ -6,12 +6,14 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import numpy as np
 
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
+from tfrnnc.cli.options import CommandWithModes, ModelName, folder_path, option_group
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, SETTINGS_FILE
 from tfrnnc.model_folder.presets import model_folder
@@ -20,148 +22,273 @@ CALIBRATION_IMAGES = 50  #: at most
 CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
 
 
-@command()
-@click.argument("model")
-@click.argument("output", type=click.Path(file_okay=False, path_type=Path))
-@click.option(
+exporting = option_group("Files")
+comparing = option_group("Comparison with Keras")
+optimizing = option_group("Optimisation")
+tuning = option_group("Fine-tuning, as the model was trained")
+
+
+def file_options(function: Callable) -> Callable:
+    """Adds MODEL, OUTPUT and the options for TFLite files, which are alike for all modes."""
+    for decorate in reversed(
+        (
+            click.argument("model", type=ModelName()),
+            click.argument("output", type=folder_path()),
+            exporting(
+                "--size",
+                default="any",
+                show_default=True,
+                metavar="HxW",
+                help="Height and width of the images in pixels, or any.",
+            ),
+            exporting(
+                "--quantize",
+                type=click.Choice(["none", "float16", "weights", "dynamic", "int8"]),
+                default="none",
+                show_default=True,
+                help="Store weights in 16 or 8 bits. With float16 and weights a client still "
+                "computes in float32; dynamic and int8 compute in 8 bits, faster and less exactly.",
+            ),
+            exporting(
+                "--calibration",
+                type=folder_path(),
+                help="For --quantize int8: a folder of images like those that will be encoded.",
+            ),
+            comparing(
+                "--images",
+                type=folder_path(),
+                help="Compare the TFLite files with Keras on the images in this folder (default: "
+                "noise).",
+            ),
+            click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+def optimization_options(function: Callable) -> Callable:
+    """Adds what the modes that change weights share."""
+    for decorate in reversed(
+        (
+            tuning(
+                "--data",
+                multiple=True,
+                help="A folder of images, or tfds:NAME, to fine-tune on; may be repeated.",
+            ),
+            tuning(
+                "--fine-tune-steps",
+                type=click.IntRange(0),
+                default=500,
+                show_default=True,
+                help="Batches; 0 needs no --data.",
+            ),
+            tuning(
+                "--min-downscale",
+                type=click.IntRange(1),
+                default=1,
+                show_default=True,
+                help="See tfrnnc-train.",
+            ),
+            tuning(
+                "--ssim-weight",
+                type=click.FloatRange(0),
+                default=0.0,
+                show_default=True,
+                help="See tfrnnc-train.",
+            ),
+            tuning("--seed", type=click.IntRange(0), default=0, show_default=True),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+class Export(NamedTuple):
+    """What is exported, where to, and how; checked as far as that takes no TensorFlow.
+
+    Attributes:
+        folder: of the model.
+        output: folder for the files.
+        pixels: height and width, or None for any.
+        quantize: as `tfrnnc.export.tflite.export_tflite` takes it.
+        calibration, images: folders of images, if given.
+        say: prints a line.
+    """
+
+    folder: Path
+    output: Path
+    pixels: tuple[int, int] | None
+    quantize: str
+    calibration: Path | None
+    images: Path | None
+    say: Callable[[str], None]
+
+    def load(self):
+        """The model, a `tfrnnc.models.ResidualCodec`."""
+        require_tensorflow()
+        # Imported late: TensorFlow takes seconds, and --help needs none of it.
+        from tfrnnc.model_folder.keras_model import load_model
+
+        return load_model(self.folder)
+
+    def write_tflite(self, trained, change: Callable[[], dict] | None = None) -> None:
+        """Writes TFLite files, compares them with Keras, and reports.
+
+        Args:
+            trained: the model.
+            change: changes the model in place before, and returns the settings of that. All that
+                can be refused is looked at first.
+        """
+        from tfrnnc.export.parity import export_measured
+
+        compared = (
+            images_of_size(self.images, self.pixels)
+            if self.images
+            else _noise(self.pixels, trained.stride)
+        )
+        calibrating: Sequence[np.ndarray] = ()
+        if self.calibration:
+            usable = images_of_size(self.calibration, self.pixels or CALIBRATION_SIZE)
+            calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
+        settings = change() if change else None
+        manifest = export_measured(
+            trained, self.output, compared, self.pixels, self.quantize, calibrating, settings
+        )
+        if change is None and self.folder.resolve() != self.output.resolve():
+            copy_entropy_model(self.folder, self.output, self.say)
+        for file in (*manifest.encoders, *manifest.decoders):
+            self.say(f"{self.output / file.name}: {file.size_bytes:,} bytes")
+        self.say(_describe_parity(manifest.parity))
+
+
+@command(cls=CommandWithModes)
+@file_options
+@exporting(
     "--target", type=click.Choice(["tflite", "savedmodel"]), default="tflite", show_default=True
 )
-@click.option(
-    "--size",
-    default="any",
-    show_default=True,
-    metavar="HxW",
-    help="Height and width of the images in pixels, or any.",
-)
-@click.option(
-    "--quantize",
-    type=click.Choice(["none", "float16", "weights", "dynamic", "int8"]),
-    default="none",
-    show_default=True,
-    help="Store weights in 16 or 8 bits. With float16 and weights a client still computes in "
-    "float32; dynamic and int8 compute in 8 bits, faster and less exactly.",
-)
-@click.option(
-    "--calibration",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="For --quantize int8: a folder of images like those that will be encoded.",
-)
-@click.option(
-    "--images",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Compare the TFLite files with Keras on the images in this folder; else on noise.",
-)
-@click.option(
-    "--optimize",
-    type=click.Choice(["none", "cluster", "prune"]),
-    default="none",
-    show_default=True,
-    help="Make another model whose files compress better: its kernels have a few values only, or "
-    "are mostly zeros.",
-)
-@click.option(
-    "--data",
-    multiple=True,
-    help="A folder of images, or tfds:NAME, for --optimize to fine-tune on; may be repeated.",
-)
-@click.option(
-    "--fine-tune-steps",
-    type=click.IntRange(0),
-    default=500,
-    show_default=True,
-    help="Batches that --optimize takes; 0 needs no --data.",
-)
-@click.option(
-    "--min-downscale",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="As the model was trained with; see tfrnnc-train.",
-)
-@click.option(
-    "--ssim-weight",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="As the model was trained with; see tfrnnc-train.",
-)
-@click.option(
-    "--sparsity",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.5,
-    show_default=True,
-    help="Share of zeros for --optimize prune.",
-)
-@click.option(
-    "--clusters",
-    type=click.IntRange(2, 256),
-    default=16,
-    show_default=True,
-    help="Values in a kernel for --optimize cluster.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def main(
-    model, output, target, size, quantize, calibration, images, optimize, quiet, **optimization
-):
+def main(target, **options):
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
 
     One iteration of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
     with their states as inputs and outputs; a model with distinct weights has a pair for each
     iteration. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
-    compare with Keras, as measured. An optimised model is kept there too, with its own identity.
+    compare with Keras, as measured.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
-    say = _silence if quiet else click.echo
+    export = _checked(**options)
+    if target == "savedmodel" and export.quantize != "none":
+        raise click.UsageError("--quantize is for --target tflite; SavedModels stay float32")
+    trained = export.load()
+    if target == "tflite":
+        export.write_tflite(trained)
+        return
+    from tfrnnc.export.saved_model import export_saved_models
+
+    for iteration in export_saved_models(trained, export.output, export.pixels):
+        export.say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
+
+
+@main.add_mode
+@command(name="cluster")
+@file_options
+@optimizing(
+    "--clusters",
+    type=click.IntRange(2, 256),
+    default=16,
+    show_default=True,
+    help="Values in a kernel.",
+)
+@optimization_options
+def cluster(clusters, **options):
+    """Make another model whose kernels have a few values, and export it.
+
+    Its files compress better. The new model is kept in OUTPUT too, with its own identity; streams
+    of MODEL are not its own.
+
+    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    """
+    _optimize("cluster", {"clusters": clusters}, **options)
+
+
+@main.add_mode
+@command(name="prune")
+@file_options
+@optimizing(
+    "--sparsity",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of zeros in a kernel.",
+)
+@optimization_options
+def prune(sparsity, **options):
+    """Make another model whose kernels are mostly zeros, and export it.
+
+    Its files compress better. The new model is kept in OUTPUT too, with its own identity; streams
+    of MODEL are not its own.
+
+    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    """
+    _optimize("prune", {"sparsity": sparsity}, **options)
+
+
+def _checked(model, output, size, quantize, calibration, images, quiet) -> Export:
+    """What the options for files ask for.
+
+    Raises:
+        click.UsageError: if they do not fit each other.
+        ModelError: if there is no such model.
+    """
     pixels = _parse_size(size)
     if (quantize == "int8") != (calibration is not None):
         raise click.UsageError("--calibration FOLDER is needed for --quantize int8, and only there")
-    if target == "savedmodel" and quantize != "none":
-        raise click.UsageError("--quantize is for --target tflite; SavedModels stay float32")
-    folder = model_folder(model)
-    if optimize == "none" and optimization["data"]:
-        raise click.UsageError("--data is for --optimize cluster or prune; --images compares")
-    if optimize != "none":
-        if optimization["fine_tune_steps"] and not optimization["data"]:
-            raise click.UsageError("--optimize needs --data, or --fine-tune-steps 0")
-        if output.resolve() == folder.resolve() or (output / SETTINGS_FILE).exists():
-            raise click.UsageError(
-                f"{output} holds a trained model, which --optimize would replace; "
-                "give another OUTPUT"
-            )
-    require_tensorflow()
-    # Imported late: TensorFlow takes seconds, and --help needs none of it.
-    from tfrnnc.export.parity import export_measured
-    from tfrnnc.export.saved_model import check_size, export_saved_models
-    from tfrnnc.model_folder.keras_model import load_model
+    say = _silence if quiet else click.echo
+    return Export(model_folder(model), output, pixels, quantize, calibration, images, say)
 
-    trained = load_model(folder)
-    # All that can be refused is looked at before minutes go into fine-tuning.
-    compared = images_of_size(images, pixels) if images else _noise(pixels, trained.stride)
-    calibrating: Sequence[np.ndarray] = ()
-    if calibration:
-        usable = images_of_size(calibration, pixels or CALIBRATION_SIZE)
-        calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
-    optimized = None
-    if optimize != "none":
-        check_size(trained, pixels)
-        optimized = _optimize(trained, optimize, output, say, quiet, **optimization)
-    if target == "savedmodel":
-        for iteration in export_saved_models(trained, output, pixels):
-            say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
-        return
-    manifest = export_measured(trained, output, compared, pixels, quantize, calibrating, optimized)
-    if optimized is None and folder.resolve() != output.resolve():
-        copy_entropy_model(folder, output, say)
-    parity = manifest.parity
-    for file in (*manifest.encoders, *manifest.decoders):
-        say(f"{output / file.name}: {file.size_bytes:,} bytes")
-    say(
+
+def _optimize(
+    method: str, settings: dict, data, fine_tune_steps, min_downscale, ssim_weight, seed, **options
+) -> None:
+    """Optimises a model, saves it in the output folder and exports it."""
+    if fine_tune_steps and not data:
+        raise click.UsageError("give --data to fine-tune on, or --fine-tune-steps 0")
+    export = _checked(**options)
+    output = export.output
+    if output.resolve() == export.folder.resolve() or (output / SETTINGS_FILE).exists():
+        raise click.UsageError(
+            f"{output} holds a trained model, which this would replace; give another OUTPUT"
+        )
+    trained = export.load()
+    from tfrnnc.data import JoinedImages, open_images
+    from tfrnnc.export.saved_model import check_size
+    from tfrnnc.model_folder.file_names import WEIGHTS_FILE
+    from tfrnnc.model_folder.keras_model import save_model
+    from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
+
+    check_size(trained, export.pixels)
+    recipe = fine_tuning(
+        fine_tune_steps, min_downscale=min_downscale, ssim_weight=ssim_weight, seed=seed
+    )
+
+    def change() -> dict:
+        images = JoinedImages([open_images(place) for place in data]) if recipe else []
+        done = optimize_weights(trained, method, images, recipe, quiet=options["quiet"], **settings)
+        save_model(trained, output)
+        shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in done.items())
+        export.say(f"{output / WEIGHTS_FILE}: {shown}")
+        return done
+
+    export.write_tflite(trained, change)
+
+
+def _describe_parity(parity: dict) -> str:
+    """How the files compare with Keras, for people."""
+    bits = parity["bits_per_iteration"] * len(parity["bits_differing"])
+    return (
         f"compared with Keras on {parity['images']} images: {sum(parity['bits_differing'])} bits "
-        f"of {parity['bits_per_iteration'] * len(parity['bits_differing']):,} differ, the picture "
-        f"by "
-        f"{parity['max_difference']:.1e} at most; "
+        f"of {bits:,} differ, the picture by {parity['max_difference']:.1e} at most; "
         f"{max(parity['psnr_lost']):.3f} dB lost at the worst iteration"
     )
 
@@ -178,26 +305,6 @@ def copy_entropy_model(folder: Path, output: Path, say: Callable[[str], None] = 
         say(
             f"{output / ENTROPY_MODEL_FILE}: {(output / ENTROPY_MODEL_FILE).stat().st_size:,} bytes"
         )
-
-
-def _optimize(
-    model, method, output, say, quiet, data, sparsity, clusters, fine_tune_steps, **recipe
-):
-    """Optimises the model in place and saves it in the folder; returns the settings."""
-    from tfrnnc.data import JoinedImages, open_images
-    from tfrnnc.model_folder.file_names import WEIGHTS_FILE
-    from tfrnnc.model_folder.keras_model import save_model
-    from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
-
-    fine_tuned = fine_tuning(fine_tune_steps, **recipe)
-    images = JoinedImages([open_images(place) for place in data]) if fine_tuned else []
-    optimization = optimize_weights(
-        model, method, images, fine_tuned, sparsity=sparsity, clusters=clusters, quiet=quiet
-    )
-    save_model(model, output)
-    done = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in optimization.items())
-    say(f"{output / WEIGHTS_FILE}: {done}")
-    return optimization
 
 
 def _parse_size(size: str) -> tuple[int, int] | None:

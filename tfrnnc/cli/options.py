@@ -35,6 +35,51 @@ class GroupedCommand(click.Command):
                 )
 
 
+class CommandWithModes(GroupedCommand):
+    """A command that does something else if its first word names a mode.
+
+    A mode is a command of its own, with the options that it needs and no others.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
+        self.modes: dict[str, click.Command] = {}
+
+    def add_mode(self, mode: click.Command) -> click.Command:
+        """Adds a command as a mode; a decorator."""
+        assert mode.name is not None
+        self.modes[mode.name] = mode
+        return mode
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """The context of the mode that the first word names, or of the command itself."""
+        if args and args[0] in self.modes:
+            name = f"{info_name} {args[0]}"
+            return self.modes[args[0]].make_context(name, args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the mode whose context it is, or the command itself."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the options, and then the modes."""
+        super().format_options(ctx, formatter)
+        with formatter.section("Modes"):
+            formatter.write_dl(
+                [
+                    (f"{ctx.command_path} {name} ...", mode.get_short_help_str(limit=80))
+                    for name, mode in self.modes.items()
+                ]
+            )
+
+
 def grouped_options(command: click.Command, ctx: click.Context) -> dict[str, list[click.Option]]:
     """The visible options of a command by their headings, general ones last."""
     groups: dict[str, list[click.Option]] = {}
@@ -66,8 +111,10 @@ class ModelName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Presets that begin so, and folders."""
-        return [*beginning(list_presets(), incomplete), CompletionItem(incomplete, type="dir")]
+        """Presets that begin so, and folders; the command's modes, where its first word stands."""
+        modes = tuple(getattr(ctx.command, "modes", ()))
+        words = (*modes, *list_presets()) if isinstance(param, click.Argument) else list_presets()
+        return [*beginning(words, incomplete), CompletionItem(incomplete, type="dir")]
 
 
 class FileName(click.ParamType):
