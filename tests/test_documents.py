@@ -137,7 +137,7 @@ def shell_blocks(document: str) -> list[str]:
         block
         for block in code_blocks(document, "")
         if COMPLETION not in block
-        and (document not in NOT_SHELL or re.match(r"tfrnnc-\w+ (?!\[)", block))
+        and (document not in NOT_SHELL or re.match(r"tfrnnc-\w+ (?!.*\[OPTIONS\])", block))
     ]
 
 

@@ -1,11 +1,12 @@
 """tfrnnc: a progressive, variable-rate image codec made of recurrent networks.
 
->>> import numpy as np
->>> import tfrnnc
->>> codec = tfrnnc.load()
->>> data = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=64)
->>> codec.decode(data).shape
-(32, 32, 3)
+Examples:
+    >>> import numpy as np
+    >>> import tfrnnc
+    >>> codec = tfrnnc.load()
+    >>> data = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=64)
+    >>> codec.decode(data).shape
+    (32, 32, 3)
 
 Encoding and decoding need neither TensorFlow nor Keras; training does.
 """

@@ -36,12 +36,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         OSError: if it cannot be written.
 
-    Example:
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(Path(folder) / "note.txt") as temporary:
-    ...         _ = temporary.write_text("whole")
-    ...     (Path(folder) / "note.txt").read_text()
-    'whole'
+    Examples:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with replacing(Path(folder) / "note.txt") as temporary:
+        ...         _ = temporary.write_text("whole")
+        ...     (Path(folder) / "note.txt").read_text()
+        'whole'
     """
     target = Path(path)
     if target.is_symlink() and _descriptor(target) is None:

@@ -55,10 +55,9 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
 def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
     """Repeats the last row and column until height and width are multiples of `stride`.
 
-    Example:
-
-    >>> pad_to_multiple(np.zeros((1, 9, 3), np.uint8), 8).shape
-    (8, 16, 3)
+    Examples:
+        >>> pad_to_multiple(np.zeros((1, 9, 3), np.uint8), 8).shape
+        (8, 16, 3)
     """
     height, width, _ = pixels.shape
     return np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
@@ -128,9 +127,9 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
             are floats or 32-bit numbers outside 0 to 255, or the array is of another shape or
             type.
 
-    Example:
-    >>> as_rgb(np.zeros((4, 5), np.uint8)).shape
-    (4, 5, 3)
+    Examples:
+        >>> as_rgb(np.zeros((4, 5), np.uint8)).shape
+        (4, 5, 3)
     """
     behind = parse_colour(background)
     if not isinstance(image, Image.Image):

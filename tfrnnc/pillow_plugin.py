@@ -1,13 +1,14 @@
 """Opens and saves .rnnc files with Pillow. Importing this module registers the format.
 
->>> import io
->>> from PIL import Image
->>> import tfrnnc.pillow_plugin
->>> file = io.BytesIO()
->>> Image.new("RGB", (40, 30), "teal").save(file, "RNNC", bpp=1.0)
->>> image = Image.open(file)
->>> image.format, image.size, image.mode
-('RNNC', (40, 30), 'RGB')
+Examples:
+    >>> import io
+    >>> from PIL import Image
+    >>> import tfrnnc.pillow_plugin
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (40, 30), "teal").save(file, "RNNC", bpp=1.0)
+    >>> image = Image.open(file)
+    >>> image.format, image.size, image.mode
+    ('RNNC', (40, 30), 'RGB')
 
 Pillow finds the formats of other packages only once they are imported.
 

@@ -52,8 +52,13 @@ def test_models_and_modes_complete():
     assert plain("tfrnnc-export cluster --spars") == []
 
 
-def test_folders_complete():
+def test_files_and_folders_complete():
     assert complete("tfrnnc-evaluate --data ph") == [("dir", "ph")]
+    assert complete("tfrnnc-encode -d out") == [("dir", "out")]
+    for line in ("tfrnnc-encode ph", "tfrnnc-decode ph.rnnc ph", "tfrnnc-info a ph"):
+        assert complete(line) == [("file", "ph")]
+    for name in ("encode", "decode", "info"):
+        assert plain(f"tfrnnc-{name} --model conv_l") == ["conv_lstm_small"]
 
 
 def test_codecs_with_efforts():

@@ -16,9 +16,9 @@ def pack_plane(plane: np.ndarray) -> bytes:
     Returns:
         ceil(h * w * bits / 8) bytes, with 1 for +1; what is left of the last one is zero.
 
-    Example:
-    >>> pack_plane(np.array([[[1, -1, 1]]], np.int8)).hex()
-    'a0'
+    Examples:
+        >>> pack_plane(np.array([[[1, -1, 1]]], np.int8)).hex()
+        'a0'
     """
     return np.packbits(plane > 0, axis=None).tobytes()
 

@@ -261,9 +261,9 @@ def stream_id(content: bytes) -> bytes:
 def group_edges(bits: int, groups: int) -> list[int]:
     """Where groups of bits begin, and the last one ends.
 
-    Example:
-    >>> group_edges(8, 3)
-    [0, 2, 5, 8]
+    Examples:
+        >>> group_edges(8, 3)
+        [0, 2, 5, 8]
     """
     return [bits * group // groups for group in range(groups + 1)]
 

@@ -47,9 +47,9 @@ class FieldReader:
 def varint(value: int) -> bytes:
     """A number, seven bits to a byte, the least significant first; the last byte is below 128.
 
-    Example:
-    >>> varint(300).hex()
-    'ac02'
+    Examples:
+        >>> varint(300).hex()
+        'ac02'
     """
     encoded = bytearray()
     while value >= 0x80:

@@ -20,11 +20,11 @@ _MASK = (1 << 32) - 1
 class RangeEncoder:
     """Writes bits, each with its probability.
 
-    Example:
-    >>> encoder = RangeEncoder()
-    >>> encoder.encode([1, 0, 1], [60000, 5000, EVEN])
-    >>> encoder.finish().hex()
-    '12'
+    Examples:
+        >>> encoder = RangeEncoder()
+        >>> encoder.encode([1, 0, 1], [60000, 5000, EVEN])
+        >>> encoder.finish().hex()
+        '12'
     """
 
     def __init__(self):
@@ -83,9 +83,9 @@ class RangeDecoder:
     Raises:
         CorruptStreamError: if no encoder writes such bytes.
 
-    Example:
-    >>> RangeDecoder(bytes.fromhex("12")).decode([60000, 5000, EVEN])
-    [1, 0, 1]
+    Examples:
+        >>> RangeDecoder(bytes.fromhex("12")).decode([60000, 5000, EVEN])
+        [1, 0, 1]
     """
 
     def __init__(self, data: bytes):

@@ -42,7 +42,7 @@ class CodecNames(Words):
 def split_effort(word: str) -> CodecSpec:
     """The codec that a word of the command line means, with the effort that it asks for.
 
-    Example:
+    Examples:
         >>> split_effort("conv_lstm_small@2")
         CodecSpec(name='conv_lstm_small', effort=2)
         >>> split_effort("runs/mine")

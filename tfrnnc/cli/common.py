@@ -20,7 +20,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
-from tfrnnc.cli.options import GroupedCommand
+from tfrnnc.cli.options import GroupedCommand, option_group
 from tfrnnc.errors import ForeignStreamError, TfrnncError
 from tfrnnc.files import replacing
 
@@ -71,12 +71,15 @@ def command(**settings):
 
 def runtime_options(function):
     """Adds --runtime and --threads to a command."""
+    model_option = option_group("Model")
     for option in (
-        click.option("--threads", type=click.IntRange(1), help="For LiteRT; else one a processor."),
-        click.option(
+        model_option(
+            "--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."
+        ),
+        model_option(
             "--runtime",
             type=click.Choice(["litert", "keras"]),
-            help="What runs the model; else LiteRT if it was exported, Keras if not.",
+            help="What runs the model (default: LiteRT if it was exported, Keras if not).",
         ),
     ):
         function = option(function)
@@ -106,9 +109,9 @@ def in_words_of_the_command(message: str) -> str:
     Parameters of Python functions become the options that stand behind them. Advice, which
     follows a semicolon, is left out if it names an option that the command does not have.
 
-    Example:
-    >>> in_words_of_the_command("it is cut; decode it with allow_truncated=True (--partial)")
-    'it is cut; decode it with --partial'
+    Examples:
+        >>> in_words_of_the_command("it is cut; decode it with allow_truncated=True (--partial)")
+        'it is cut; decode it with --partial'
     """
     message = _PARAMETER.sub(lambda match: match[1] or match[2], message)
     context = click.get_current_context(silent=True)
@@ -256,7 +259,7 @@ def read_input(path: str) -> bytes:
 def overwrite_option(function):
     """Adds --overwrite to a command."""
     text = "Write over files that are there already and were not named as OUTPUT."
-    return click.option("--overwrite", is_flag=True, help=text)(function)
+    return option_group("Files")("--overwrite", is_flag=True, help=text)(function)
 
 
 def require_new(path: str) -> None:

@@ -22,28 +22,34 @@ from tfrnnc.cli.common import (
     runtime_options,
     write_output,
 )
+from tfrnnc.cli.options import FileName, ModelName, option_group
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.model_folder.presets import model_folder
 
 FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".tiff", ".webp")
 """Extensions of the formats that hold a picture of any size and all of its colours."""
 
+files = option_group("Files")
+models = option_group("Model")
+what = option_group("What is decoded")
+
 
 @command()
-@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]")
-@click.option(
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]", type=FileName())
+@files(
     "-d",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Decompress every path given into this folder, as PNG.",
 )
-@click.option(
+@models(
     "--model",
+    type=ModelName(),
     help="A preset, or a folder that tfrnnc-train wrote; else the preset that the file names.",
 )
-@click.option("--iterations", type=click.IntRange(1), help="Decode this many iterations only.")
-@click.option("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
-@click.option(
+@what("--iterations", type=click.IntRange(1), help="Decode this many iterations only.")
+@what("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
+@what(
     "--max-pixels",
     type=click.IntRange(1),
     default=MAX_PIXELS,

@@ -23,6 +23,7 @@ from tfrnnc.cli.common import (
     runtime_options,
     write_output,
 )
+from tfrnnc.cli.options import FileName, ModelName, option_group
 from tfrnnc.codec import Codec, load
 from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import parse_colour, read_image
@@ -30,6 +31,11 @@ from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
 
 SUFFIX = ".rnnc"
+
+files = option_group("Files")
+models = option_group("Model")
+limits_of_size = option_group("Size and quality")
+how = option_group("Effort")
 
 
 def is_stream(content: bytes) -> bool:
@@ -42,33 +48,34 @@ def is_stream(content: bytes) -> bool:
 
 
 @command()
-@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]")
-@click.option(
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]", type=FileName())
+@files(
     "-d",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Compress every path given into this folder.",
 )
-@click.option(
+@models(
     "--model",
+    type=ModelName(),
     default=DEFAULT_PRESET,
     show_default=True,
     help="A preset, or a folder that tfrnnc-train wrote.",
 )
-@click.option("--iterations", type=click.IntRange(1), help="Encode this many iterations.")
-@click.option("--bpp", type=float, help="At most so many bits per pixel, all counted.")
-@click.option("--max-bytes", type=click.IntRange(1), help="At most so many bytes, all counted.")
-@click.option(
+@limits_of_size("--iterations", type=click.IntRange(1), help="Encode this many iterations.")
+@limits_of_size("--bpp", type=float, help="At most so many bits per pixel, all counted.")
+@limits_of_size("--max-bytes", type=click.IntRange(1), help="At most so many bytes, all counted.")
+@limits_of_size(
     "--psnr", type=float, help="Stop at the first iteration that reaches this PSNR in dB."
 )
-@click.option("--ssim", type=float, help="Stop at the first iteration that reaches this SSIM.")
-@click.option(
+@limits_of_size("--ssim", type=float, help="Stop at the first iteration that reaches this SSIM.")
+@how(
     "--entropy-coding/--no-entropy-coding",
     default=True,
     show_default=True,
     help="Compress the bits by the model's entropy model, if it has one.",
 )
-@click.option(
+@how(
     "--effort",
     type=click.IntRange(0, 64),
     default=0,
@@ -76,14 +83,14 @@ def is_stream(content: bytes) -> bool:
     help="Try so many bits of each 8x8 pixels and iteration the other way, for a better picture at "
     "the same bytes; 2 takes some 30 times as long.",
 )
-@click.option(
+@how(
     "--adaptive",
     is_flag=True,
     help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same quality. "
     "Models "
     "other than fc and fc_lstm need a limit with it, and some seven times as long.",
 )
-@click.option("--background", help="The colour behind transparent images (white, #rrggbb).")
+@files("--background", help="The colour behind transparent images (white, #rrggbb).")
 @overwrite_option
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")

@@ -11,6 +11,7 @@ from tfrnnc.bitstream import Planes, read_header
 from tfrnnc.bitstream.bit_planes import coded_locations
 from tfrnnc.bitstream.plane_coder import STORED, checksum_bytes
 from tfrnnc.cli.common import command, display, read_input, run_all
+from tfrnnc.cli.options import FileName, ModelName
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.errors import (
@@ -33,8 +34,12 @@ _MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
 
 
 @command()
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
-@click.option("--model", help="The folder of the model, for files that none of the presets made.")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=FileName())
+@click.option(
+    "--model",
+    type=ModelName(),
+    help="The folder of the model, for files that none of the presets made.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def main(paths, model, as_json):
     """Tell what .rnnc files hold, without making a picture.

@@ -54,12 +54,11 @@ def load(
         InstallationError: if Keras is needed and not installed.
         ConfigError: if the runtime is not one of the two.
 
-    Example:
-
-    >>> codec = load()
-    >>> data = codec.encode(np.zeros((20, 30, 3), np.uint8), iterations=2)
-    >>> codec.decode(data).shape
-    (20, 30, 3)
+    Examples:
+        >>> codec = load()
+        >>> data = codec.encode(np.zeros((20, 30, 3), np.uint8), iterations=2)
+        >>> codec.decode(data).shape
+        (20, 30, 3)
     """
     folder = model_folder(name_or_path)
     if runtime is None:
@@ -296,14 +295,13 @@ class Codec:
         Returns:
             the header; in front of the code of any such image it makes a stream.
 
-        Example:
-
-        >>> codec = load()
-        >>> code = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=30, headerless=True)
-        >>> codec.decode(codec.shared_header(32, 32) + code).shape
-        (32, 32, 3)
-        >>> len(code) <= 30
-        True
+        Examples:
+            >>> codec = load()
+            >>> code = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=30, headerless=True)
+            >>> codec.decode(codec.shared_header(32, 32) + code).shape
+            (32, 32, 3)
+            >>> len(code) <= 30
+            True
         """
         return self._header(height, width, entropy_coding, True, adaptive).to_bytes()
 

@@ -38,10 +38,10 @@ class PatchBatches(keras.utils.PyDataset):
     Raises:
         DataError: if no image is large enough for a patch at the least reduction.
 
-    Example:
-    >>> batches = PatchBatches([np.zeros((64, 80, 3), np.uint8)], batch_size=2, patch_size=32)
-    >>> batches[0][0].shape
-    (2, 32, 32, 3)
+    Examples:
+        >>> batches = PatchBatches([np.zeros((64, 80, 3), np.uint8)], batch_size=2, patch_size=32)
+        >>> batches[0][0].shape
+        (2, 32, 32, 3)
     """
 
     def __init__(

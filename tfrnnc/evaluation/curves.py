@@ -51,7 +51,7 @@ class RateCurve:
     Raises:
         ConfigError: if there are no points, or a rate is not above 0.
 
-    Example:
+    Examples:
         >>> curve = RateCurve([0.5, 1, 2], [30, 33, 36])
         >>> curve.quality_at(1)
         33.0
@@ -93,7 +93,7 @@ class RateCurve:
         Raises:
             InstallationError: if SciPy is missing.
 
-        Example:
+        Examples:
             >>> half = RateCurve([0.5, 1, 2], [30, 33, 36])
             >>> delta = half.bd_rate(RateCurve([1, 2, 4], [30, 33, 36]))
             >>> round(delta.percent, 6), delta.low, delta.high
@@ -180,7 +180,7 @@ def upper_curve(
     Returns:
         the rates and the qualities that are left, both strictly rising.
 
-    Example:
+    Examples:
         >>> upper_curve([1.0, 2.0, 3.0], [30.0, 29.0, 33.0])
         (array([1., 3.]), array([30., 33.]))
     """

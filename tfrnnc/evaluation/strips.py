@@ -80,7 +80,7 @@ class Strips:
 def choose(count: int, wanted: int) -> list[int]:
     """Numbers of so many images, evenly from all.
 
-    Example:
+    Examples:
         >>> choose(24, 3)
         [4, 12, 20]
     """

@@ -23,11 +23,11 @@ class Conv2D(keras.layers.Conv2D):
     Returns:
         floats (B, ceil(H / strides), ceil(W / strides), filters).
 
-    Example:
-    >>> from keras import ops
-    >>> layer = Conv2D(4, 3, padding="same")
-    >>> tuple(layer(ops.ones((1, 8, 8, 2)), training=True).shape)
-    (1, 8, 8, 4)
+    Examples:
+        >>> from keras import ops
+        >>> layer = Conv2D(4, 3, padding="same")
+        >>> tuple(layer(ops.ones((1, 8, 8, 2)), training=True).shape)
+        (1, 8, 8, 4)
     """
 
     def call(self, inputs, training=False):

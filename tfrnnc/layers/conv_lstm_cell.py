@@ -39,12 +39,12 @@ class ConvLSTMCell(keras.layers.Layer):
     Returns:
         the pair (h, [h, c]), each of the shape of the states.
 
-    Example:
-    >>> from keras import ops
-    >>> cell = ConvLSTMCell(filters=4, kernel_size=3, strides=2)
-    >>> output, state = cell(ops.ones((1, 7, 8, 3)), [ops.zeros((1, 4, 4, 4))] * 2)
-    >>> tuple(output.shape)
-    (1, 4, 4, 4)
+    Examples:
+        >>> from keras import ops
+        >>> cell = ConvLSTMCell(filters=4, kernel_size=3, strides=2)
+        >>> output, state = cell(ops.ones((1, 7, 8, 3)), [ops.zeros((1, 4, 4, 4))] * 2)
+        >>> tuple(output.shape)
+        (1, 4, 4, 4)
     """
 
     def __init__(

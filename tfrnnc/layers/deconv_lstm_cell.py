@@ -33,12 +33,12 @@ class DeconvLSTMCell(ConvLSTMCell):
     Returns:
         the pair (h, [h, c]), each of the shape of the states.
 
-    Example:
-    >>> from keras import ops
-    >>> cell = DeconvLSTMCell(filters=4, kernel_size=2, strides=2)
-    >>> output, state = cell(ops.ones((1, 3, 4, 8)), [ops.zeros((1, 6, 8, 4))] * 2)
-    >>> tuple(output.shape)
-    (1, 6, 8, 4)
+    Examples:
+        >>> from keras import ops
+        >>> cell = DeconvLSTMCell(filters=4, kernel_size=2, strides=2)
+        >>> output, state = cell(ops.ones((1, 3, 4, 8)), [ops.zeros((1, 6, 8, 4))] * 2)
+        >>> tuple(output.shape)
+        (1, 6, 8, 4)
     """
 
     def _kernel_shape(self, channels):

@@ -27,11 +27,11 @@ class DepthToSpace(keras.layers.Layer):
     Returns:
         (B, H * b, W * b, C).
 
-    Example:
-    >>> from keras import ops
-    >>> code = ops.reshape(ops.arange(4), (1, 1, 1, 4))
-    >>> ops.convert_to_numpy(DepthToSpace(2)(code))[0, :, :, 0].tolist()
-    [[0, 1], [2, 3]]
+    Examples:
+        >>> from keras import ops
+        >>> code = ops.reshape(ops.arange(4), (1, 1, 1, 4))
+        >>> ops.convert_to_numpy(DepthToSpace(2)(code))[0, :, :, 0].tolist()
+        [[0, 1], [2, 3]]
     """
 
     def __init__(self, block_size: int, **kwargs):
@@ -76,11 +76,11 @@ class SpaceToDepth(keras.layers.Layer):
     Returns:
         (B, H, W, b * b * C).
 
-    Example:
-    >>> from keras import ops
-    >>> image = ops.reshape(ops.arange(4), (1, 2, 2, 1))
-    >>> ops.convert_to_numpy(SpaceToDepth(2)(image)).ravel().tolist()
-    [0, 1, 2, 3]
+    Examples:
+        >>> from keras import ops
+        >>> image = ops.reshape(ops.arange(4), (1, 2, 2, 1))
+        >>> ops.convert_to_numpy(SpaceToDepth(2)(image)).ravel().tolist()
+        [0, 1, 2, 3]
     """
 
     def __init__(self, block_size: int, **kwargs):

@@ -24,12 +24,12 @@ class PatchLSTMCell(keras.layers.Layer):
     Returns:
         the pair (h, [h, c]), each (B, H, W, F).
 
-    Example:
-    >>> from keras import ops
-    >>> cell = PatchLSTMCell(units=5)
-    >>> output, state = cell(ops.ones((1, 2, 3, 4)), [ops.zeros((1, 2, 3, 5))] * 2)
-    >>> tuple(output.shape)
-    (1, 2, 3, 5)
+    Examples:
+        >>> from keras import ops
+        >>> cell = PatchLSTMCell(units=5)
+        >>> output, state = cell(ops.ones((1, 2, 3, 4)), [ops.zeros((1, 2, 3, 5))] * 2)
+        >>> tuple(output.shape)
+        (1, 2, 3, 5)
     """
 
     def __init__(self, units: int, **kwargs):

@@ -27,11 +27,11 @@ class StochasticBinarizer(keras.layers.Layer):
     Returns:
         exactly -1 or +1 for each input, in the shape and dtype of the input.
 
-    Example:
-    >>> from keras import ops
-    >>> bits = StochasticBinarizer()(ops.array([-0.3, 0.0, 0.8]))
-    >>> ops.convert_to_numpy(bits).tolist()
-    [-1.0, 1.0, 1.0]
+    Examples:
+        >>> from keras import ops
+        >>> bits = StochasticBinarizer()(ops.array([-0.3, 0.0, 0.8]))
+        >>> ops.convert_to_numpy(bits).tolist()
+        [-1.0, 1.0, 1.0]
     """
 
     def __init__(self, seed: int | None = None, **kwargs):

@@ -37,10 +37,10 @@ def ms_ssim(reference: np.ndarray, picture: np.ndarray) -> float:
     Raises:
         ValueError: if the shapes differ, or the image is too small.
 
-    Example:
-    >>> image = np.arange(176 * 176 * 3).reshape(176, 176, 3).astype(np.uint8)
-    >>> ms_ssim(image, image)
-    1.0
+    Examples:
+        >>> image = np.arange(176 * 176 * 3).reshape(176, 176, 3).astype(np.uint8)
+        >>> ms_ssim(image, image)
+        1.0
     """
     if reference.shape != picture.shape:
         raise ValueError(f"shapes differ: {reference.shape} and {picture.shape}")

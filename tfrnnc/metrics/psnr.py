@@ -18,9 +18,9 @@ def psnr(reference: np.ndarray, picture: np.ndarray) -> float:
     Raises:
         ValueError: if the shapes differ.
 
-    Example:
-    >>> psnr(np.full((8, 8, 3), 10, np.uint8), np.full((8, 8, 3), 11, np.uint8))
-    48.13...
+    Examples:
+        >>> psnr(np.full((8, 8, 3), 10, np.uint8), np.full((8, 8, 3), 11, np.uint8))
+        48.13...
     """
     if reference.shape != picture.shape:
         raise ValueError(f"shapes differ: {reference.shape} and {picture.shape}")

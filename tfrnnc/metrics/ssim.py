@@ -27,10 +27,10 @@ def block_ssim(reference: np.ndarray, picture: np.ndarray, block_size: int = BLO
     Raises:
         ValueError: if the shapes differ.
 
-    Example:
-    >>> image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
-    >>> block_ssim(image, image)
-    1.0
+    Examples:
+        >>> image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+        >>> block_ssim(image, image)
+        1.0
     """
     if reference.shape != picture.shape:
         raise ValueError(f"shapes differ: {reference.shape} and {picture.shape}")

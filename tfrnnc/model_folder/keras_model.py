@@ -42,9 +42,9 @@ def model_from_config(config: dict[str, Any], seed: int | None = None) -> Residu
     Raises:
         ConfigError: if the architecture or an argument is not known or not usable.
 
-    Example:
-    >>> model_from_config({"arch": "fc", "iterations": 2}).stride
-    8
+    Examples:
+        >>> model_from_config({"arch": "fc", "iterations": 2}).stride
+        8
     """
     arguments = dict(config)
     arch = arguments.pop("arch", None)

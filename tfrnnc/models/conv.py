@@ -14,10 +14,10 @@ class Conv(ResidualCodec):
     The code is a grid at a quarter of the image's height and width, with 2 bits a location.
     The predictions of all iterations are added up. Arguments are those of `ResidualCodec`.
 
-    Example:
-    >>> model = Conv(*Conv.layouts["small"], iterations=2)
-    >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
-    (1, 2, 16, 24, 3)
+    Examples:
+        >>> model = Conv(*Conv.layouts["small"], iterations=2)
+        >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
+        (1, 2, 16, 24, 3)
     """
 
     arch = "conv"

@@ -18,10 +18,10 @@ class ConvLSTM(ResidualCodec):
     "small" (34 million; recurrent layers at stride 4 and 8 only, for phones and for training
     on a CPU), and "cvpr2017" (470 million), that of the authors' next paper.
 
-    Example:
-    >>> model = ConvLSTM(*ConvLSTM.layouts["small"], iterations=2)
-    >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
-    (1, 2, 16, 24, 3)
+    Examples:
+        >>> model = ConvLSTM(*ConvLSTM.layouts["small"], iterations=2)
+        >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
+        (1, 2, 16, 24, 3)
     """
 
     arch = "conv_lstm"

@@ -45,10 +45,10 @@ class EntropyNetwork(keras.Model):
     Raises:
         ConfigError: if a number is out of range.
 
-    Example:
-    >>> network = EntropyNetwork(iterations=2, bits=8)
-    >>> tuple(network(ops.ones((1, 2, 4, 4, 8))).shape)
-    (1, 2, 4, 4, 8)
+    Examples:
+        >>> network = EntropyNetwork(iterations=2, bits=8)
+        >>> tuple(network(ops.ones((1, 2, 4, 4, 8))).shape)
+        (1, 2, 4, 4, 8)
     """
 
     def __init__(

@@ -15,10 +15,10 @@ class FC(ResidualCodec):
     three more decode it, and a last one gives its 8x8x3 values. The predictions of all iterations
     are added up. Arguments are those of `ResidualCodec`.
 
-    Example:
-    >>> model = FC(iterations=2)
-    >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
-    (1, 2, 16, 24, 3)
+    Examples:
+        >>> model = FC(iterations=2)
+        >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
+        (1, 2, 16, 24, 3)
     """
 
     arch = "fc"

@@ -14,10 +14,10 @@ class FCLSTM(ResidualCodec):
     Each iteration predicts the whole patch, from what the decoder's LSTMs remember. Arguments are
     those of `ResidualCodec`.
 
-    Example:
-    >>> model = FCLSTM(iterations=2)
-    >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
-    (1, 2, 16, 24, 3)
+    Examples:
+        >>> model = FCLSTM(iterations=2)
+        >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
+        (1, 2, 16, 24, 3)
     """
 
     arch = "fc_lstm"

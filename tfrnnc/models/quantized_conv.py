@@ -83,9 +83,9 @@ def quantized_relu(values):
     Args:
         values: floats of any shape.
 
-    Example:
-    >>> [float(value) for value in quantized_relu(ops.array([-1.0, 0.51, 9.0]))]
-    [0.0, 0.5, 3.984375]
+    Examples:
+        >>> [float(value) for value in quantized_relu(ops.array([-1.0, 0.51, 9.0]))]
+        [0.0, 0.5, 3.984375]
     """
     clipped = ops.clip(values, 0.0, ACTIVATION_MAX / ACTIVATION_SCALE)
     return _straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)

@@ -51,9 +51,9 @@ def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
     Raises:
         ConfigError: if the line is none of these.
 
-    Example:
-    >>> parse_layer("conv_lstm 3x3/256 s2").strides
-    2
+    Examples:
+        >>> parse_layer("conv_lstm 3x3/256 s2").strides
+        2
     """
     match = _NOTATION.fullmatch(notation) if isinstance(notation, str) else None
     if match is None:
@@ -115,12 +115,12 @@ class Stage(keras.layers.Layer):
     Raises:
         ConfigError: if a line of the layout is not understood.
 
-    Example:
-    >>> from keras import ops
-    >>> stage = Stage(["conv 3x3/8 s2", "conv_lstm 3x3/16 s2"])
-    >>> outputs, states = stage(ops.ones((1, 32, 32, 3)), stage.initial_states(1, 32, 32))
-    >>> tuple(outputs.shape), len(states)
-    ((1, 8, 8, 16), 2)
+    Examples:
+        >>> from keras import ops
+        >>> stage = Stage(["conv 3x3/8 s2", "conv_lstm 3x3/16 s2"])
+        >>> outputs, states = stage(ops.ones((1, 32, 32, 3)), stage.initial_states(1, 32, 32))
+        >>> tuple(outputs.shape), len(states)
+        ((1, 8, 8, 16), 2)
     """
 
     def __init__(self, layout: Sequence[str], **kwargs):

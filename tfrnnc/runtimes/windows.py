@@ -40,9 +40,9 @@ def cut(length: int, window: int, margin: int) -> list[Window]:
             all of it.
         margin: how far beside a cut results are wrong.
 
-    Example:
-    >>> [tuple(window) for window in cut(100, 40, 10)]
-    [(0, 40, 0, 30), (20, 60, 30, 50), (40, 80, 50, 70), (60, 100, 70, 100)]
+    Examples:
+        >>> [tuple(window) for window in cut(100, 40, 10)]
+        [(0, 40, 0, 30), (20, 60, 30, 50), (40, 80, 50, 70), (60, 100, 70, 100)]
     """
     windows: list[Window] = []
     first = 0
@@ -64,9 +64,9 @@ def even(length: int, windows: int, margin: int, stride: int) -> int:
         margin: see `cut`.
         stride: the window is a multiple of it, as the margin is.
 
-    Example:
-    >>> even(992, 2, 16, 8), even(1000, 3, 16, 8), even(400, 1, 16, 8)
-    (512, 360, 400)
+    Examples:
+        >>> even(992, 2, 16, 8), even(1000, 3, 16, 8), even(400, 1, 16, 8)
+        (512, 360, 400)
     """
     kept = -(-(length - 2 * margin) // windows)
     return min(2 * margin + -(-kept // stride) * stride, length)
@@ -75,8 +75,8 @@ def even(length: int, windows: int, margin: int, stride: int) -> int:
 def count(length: int, most: int, margin: int) -> int:
     """How many windows of at most `most` pixels an axis takes; see `cut`.
 
-    Example:
-    >>> count(992, 512, 16), count(1000, 512, 16), count(400, 512, 16)
-    (2, 3, 1)
+    Examples:
+        >>> count(992, 512, 16), count(1000, 512, 16), count(400, 512, 16)
+        (2, 3, 1)
     """
     return max(-(-(length - 2 * margin) // (most - 2 * margin)), 1)
