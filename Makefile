@@ -88,12 +88,12 @@ export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden v
 
 .PHONY: results
 results: $(VENV)/.installed-test ## Measure codecs for docs/RESULTS.md (DATA; two hours).
-	PATH="$(abspath $(BIN)):$$PATH" recipes/results.sh $(DATA)
+	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" recipes/results.sh
 	$(BIN)/python tools/make_results.py
 
 .PHONY: bench
 bench: $(VENV)/.installed-test ## Measure speed for docs/ (NAME=runtime, DATA; see benchmarks/run).
-	PATH="$(abspath $(BIN)):$$PATH" benchmarks/run $(NAME) $(DATA)
+	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" benchmarks/run $(NAME)
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).

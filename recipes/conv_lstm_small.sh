@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Trains the default preset and its entropy model into runs/: recipes/conv_lstm_small.sh DATA
+# Trains the default preset and its entropy model into runs/: DATA=FOLDER recipes/conv_lstm_small.sh
 set -euo pipefail
-data=${1:?give the folder of the data}
+DATA=${DATA:?set DATA to the folder of the data sets}
 common=(
-  --data "$data/thumbnails/train" --data "$data/photos/train"
-  --validation "$data/thumbnails/val" --min-downscale 2
+  --data "$DATA/thumbnails/train" --data "$DATA/photos/train"
+  --validation "$DATA/thumbnails/val" --min-downscale 2
 )
 
 tfrnnc-train --arch conv_lstm --layout small --iterations 8 "${common[@]}" \

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Trains the presets of the other architectures into runs/: recipes/other_presets.sh DATA
+# Trains the presets of the other architectures into runs/: DATA=FOLDER recipes/other_presets.sh
 set -euo pipefail
-data=${1:?give the folder of the data}
+DATA=${DATA:?set DATA to the folder of the data sets}
 common=(
   --layout small --iterations 8 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3
   --ssim-weight 0.2 --seed 1 --min-downscale 2
-  --data "$data/thumbnails/train" --data "$data/photos/train"
-  --validation "$data/thumbnails/val"
+  --data "$DATA/thumbnails/train" --data "$DATA/photos/train"
+  --validation "$DATA/thumbnails/val"
 )
 
 tfrnnc-train --arch fc_lstm --epochs 16 "${common[@]}" --output runs/preset_fc_lstm_small

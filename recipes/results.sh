@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Measures what docs/RESULTS.md shows into docs/results/: recipes/results.sh DATA
+# Measures what docs/RESULTS.md shows into docs/results/: DATA=FOLDER recipes/results.sh
 #
 # Goes on where it was if it is interrupted. Half of the time is AVIF's, at its slowest; avif@4 in its
 # place in CODECS saves most of it.
 set -euo pipefail
-data=$(cd "${1:?give the folder of the data}" && pwd)
+DATA=$(cd "${DATA:?set DATA to the folder of the data sets}" && pwd)
 cd "$(dirname "$0")/.."
 classic=${CODECS:-jpeg,jpeg444,jpeg2000,webp,avif,jpegxl}
 ours=conv_lstm_small,conv_lstm_small@2
 presets=conv_lstm_small,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
 
-tfrnnc-evaluate --data "$data/thumbnails/val" --protocol paper \
+tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
   --codec "$ours,$classic" --output docs/results/thumbnails
-tfrnnc-evaluate --data "$data/kodak" --protocol modern \
+tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
   --codec "$ours,$classic" --metric psnr,ssim,msssim --output docs/results/kodak
-tfrnnc-evaluate --data "$data/thumbnails/val" --protocol paper \
+tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
   --codec "$presets" --output docs/results/architectures
-tfrnnc-evaluate --data "$data/kodak" --protocol modern \
+tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
   --codec "$presets,jpeg" --strips 0 --output docs/results/kodak_architectures

@@ -34,8 +34,9 @@ def run(tmp_path):
 
     def call(*words) -> list[list[str]]:
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, "CALLS": str(tmp_path / "calls")}
-        subprocess.run([*map(str, words), tmp_path / "data"], check=True, env=environment)
+        variables = {"PATH": path, "CALLS": tmp_path / "calls", "DATA": tmp_path / "data"}
+        environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+        subprocess.run([*map(str, words)], check=True, env=environment)
         return [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
 
     return call
@@ -49,7 +50,7 @@ def check_options(name: str, *words: str) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 def test_recipe(run, recipe):
-    calls = run(recipe)
+    calls = run(recipe, "runs/mine")  # Some take the folder of the run.
     assert calls
     for call in calls:
         check_options(*call)
@@ -67,6 +68,7 @@ def test_benchmark(run, name):
 
 @pytest.mark.parametrize("script", [*RECIPES, ROOT / "benchmarks" / "run"], ids=lambda p: p.name)
 def test_without_data_it_says_what_is_missing(script):
-    result = subprocess.run([script], capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "DATA"}
+    result = subprocess.run([script, "x"], capture_output=True, text=True, env=environment)
     assert result.returncode != 0
-    assert "give " in result.stderr
+    assert "set DATA" in result.stderr
