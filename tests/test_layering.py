@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "tfrnnc"
 
 #: From the bottom to the top. A part imports from its own layer and from those below it.
 LAYERS = (
-    ("errors", "files", "images", "metrics", "backend"),
+    ("arguments", "backend", "errors", "files", "image_metadata", "images", "metrics"),
     ("bitstream", "layers"),
     ("data", "model_folder", "models", "presets", "runtimes"),
     ("codec", "evaluation", "export", "pipelines", "preview", "training"),
