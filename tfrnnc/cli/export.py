@@ -234,7 +234,7 @@ def prune(sparsity, **options):
     _optimize("prune", {"sparsity": sparsity}, **options)
 
 
-def _checked(model, output, size, quantize, calibration, images, quiet) -> Export:
+def _checked(model, output, size, quiet, **options) -> Export:
     """What the options for files ask for.
 
     Raises:
@@ -242,16 +242,15 @@ def _checked(model, output, size, quantize, calibration, images, quiet) -> Expor
         ModelError: if there is no such model.
     """
     pixels = _parse_size(size)
-    if (quantize == "int8") != (calibration is not None):
+    if (options["quantize"] == "int8") != (options["calibration"] is not None):
         raise click.UsageError("--calibration FOLDER is needed for --quantize int8, and only there")
     say = _silence if quiet else click.echo
-    return Export(model_folder(model), output, pixels, quantize, calibration, images, say)
+    return Export(model_folder(model), output, pixels, say=say, **options)
 
 
-def _optimize(
-    method: str, settings: dict, data, fine_tune_steps, min_downscale, ssim_weight, seed, **options
-) -> None:
+def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> None:
     """Optimises a model, saves it in the output folder and exports it."""
+    trained_with = {name: options.pop(name) for name in ("min_downscale", "ssim_weight", "seed")}
     if fine_tune_steps and not data:
         raise click.UsageError("give --data to fine-tune on, or --fine-tune-steps 0")
     export = _checked(**options)
@@ -268,9 +267,7 @@ def _optimize(
     from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
 
     check_size(trained, export.pixels)
-    recipe = fine_tuning(
-        fine_tune_steps, min_downscale=min_downscale, ssim_weight=ssim_weight, seed=seed
-    )
+    recipe = fine_tuning(fine_tune_steps, **trained_with)
 
     def change() -> dict:
         images = JoinedImages([open_images(place) for place in data]) if recipe else []
