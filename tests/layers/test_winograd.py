@@ -4,8 +4,9 @@ import pytest
 from keras import ops
 from numpy_reference import conv_lstm, convolution
 
-from tfrnnc.layers import Conv2D, ConvLSTMCell, conv2d, winograd
-from tfrnnc.layers.winograd import convolve, transforming_once, winograd_conv_3x3
+from tfrnnc.layers import Conv2D, ConvLSTMCell, winograd
+from tfrnnc.layers.convolution import bfloat16_products, direct
+from tfrnnc.layers.winograd import Winograd, transform_kernel, winograd_conv_3x3
 
 tf = pytest.importorskip("tensorflow")
 
@@ -15,10 +16,14 @@ def arrays(*shapes):
     return [rng.normal(size=shape).astype(np.float32) for shape in shapes]
 
 
+def filter_3x3(inputs, kernel):
+    return winograd_conv_3x3(inputs, transform_kernel(kernel, inputs.dtype))
+
+
 @pytest.mark.parametrize("size", [(4, 4), (8, 8), (4, 8), (12, 4)])
 def test_equals_the_convolution(size):
     inputs, kernel = arrays((2, *size, 5), (3, 3, 5, 7))
-    outputs = winograd_conv_3x3(ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel))
+    outputs = filter_3x3(ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel))
     expected = convolution(inputs, np.float64(kernel))
     np.testing.assert_allclose(outputs, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -26,7 +31,7 @@ def test_equals_the_convolution(size):
 def test_has_the_gradients_of_the_convolution():
     inputs, kernel, upstream = map(tf.constant, arrays((3, 8, 4, 5), (3, 3, 5, 7), (3, 8, 4, 7)))
     gradients = []
-    for function in (winograd_conv_3x3, lambda x, k: ops.conv(x, k, padding="same")):
+    for function in (filter_3x3, lambda x, k: ops.conv(x, k, padding="same")):
         with tf.GradientTape() as tape:
             tape.watch([inputs, kernel])
             outputs = function(inputs, kernel)
@@ -59,10 +64,9 @@ def test_a_kernel_that_is_used_twice_is_transformed_once(transforms):
         return [outputs, *tape.gradient(outputs, [first, second])]
 
     expected = gradients(lambda x, k: ops.conv(x, k, padding="same"))
-    with transforming_once():
-        found = gradients(winograd_conv_3x3)
+    found = gradients(Winograd())
     assert len(transforms) == 2
-    again = gradients(winograd_conv_3x3)
+    again = gradients(lambda inputs, kernel: Winograd()(inputs, kernel))
     assert len(transforms) == 5
     for each in (found, again):
         for value, other in zip(each, expected, strict=True):
@@ -74,12 +78,11 @@ def filtered(monkeypatch) -> list[tuple]:
     """The shapes of the inputs that were filtered."""
     shapes = []
 
-    def recorded(inputs, kernel):
+    def recorded(inputs, transformed):
         shapes.append(tuple(inputs.shape))
-        return winograd_conv_3x3(inputs, kernel)
+        return winograd_conv_3x3(inputs, transformed)
 
-    for module in (winograd, conv2d):
-        monkeypatch.setattr(module, "winograd_conv_3x3", recorded)
+    monkeypatch.setattr(winograd, "winograd_conv_3x3", recorded)
     return shapes
 
 
@@ -91,7 +94,7 @@ def test_a_cell_in_training_equals_the_equations(filtered, recurrent_kernel_size
     states = expected = arrays((2, 8, 8, 6), (2, 8, 8, 6))
     inputs, *_ = arrays((2, 8, 8, 5))
     for _ in range(3):
-        output, states = cell(inputs, states, training=True)
+        output, states = cell(inputs, states, convolve=Winograd())
         expected = conv_lstm(inputs, expected, *weights)
         np.testing.assert_allclose(output, expected[0], atol=1e-5)
         np.testing.assert_allclose(states[1], expected[1], atol=1e-5)
@@ -103,30 +106,27 @@ def test_a_convolution_in_training_is_what_it_is_in_use(filtered):
     (inputs,) = arrays((2, 4, 8, 5))
     expected = layer(inputs)
     assert not filtered
-    np.testing.assert_allclose(layer(inputs, training=True), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(inputs, convolve=Winograd()), expected, atol=1e-5)
     assert len(filtered) == 1
-    layer(inputs[:, :3], training=True)
+    layer(inputs[:, :3], convolve=Winograd())
     assert len(filtered) == 1
 
 
 @pytest.mark.parametrize(
-    ("size", "kernel_size", "strides", "dtype", "training"),
+    ("size", "kernel_size", "strides", "dtype"),
     [
-        ((8, 8), 3, 1, "float32", False),
-        ((6, 8), 3, 1, "float32", True),
-        ((16, 16), 3, 1, "float32", True),
-        ((8, 8), 1, 1, "float32", True),
-        ((8, 8), 3, 2, "float32", True),
-        ((8, 8), 3, 1, "bfloat16", True),
+        ((6, 8), 3, 1, "float32"),
+        ((16, 16), 3, 1, "float32"),
+        ((8, 8), 1, 1, "float32"),
+        ((8, 8), 3, 2, "float32"),
+        ((8, 8), 3, 1, "bfloat16"),
     ],
 )
-def test_everything_else_is_the_plain_convolution(
-    filtered, size, kernel_size, strides, dtype, training
-):
+def test_everything_else_is_the_plain_convolution(filtered, size, kernel_size, strides, dtype):
     inputs, kernel = (
         ops.cast(array, dtype) for array in arrays((1, *size, 2), (kernel_size, kernel_size, 2, 3))
     )
-    outputs = convolve(inputs, kernel, strides, training)
+    outputs = Winograd()(inputs, kernel, strides)
     expected = ops.conv(inputs, kernel, strides=strides, padding="same")
     np.testing.assert_array_equal(*(ops.cast(each, "float32") for each in (outputs, expected)))
     assert not filtered
@@ -151,3 +151,18 @@ def test_only_fit_filters(filtered, transforms):
     model.train_on_batch(images)
     assert len(transforms) == 3  # A kernel each, though there are two iterations.
     assert [shape[1:] for shape in filtered[:3]] == [(8, 8, 4), (8, 8, 2), (8, 8, 4)]
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_bfloat16_products_are_right_to_eight_bits(strides):
+    inputs, kernel = map(tf.constant, arrays((2, 8, 8, 32), (3, 3, 32, 7)))
+    outputs = bfloat16_products(inputs, kernel, strides)
+    expected = direct(inputs, kernel, strides).numpy()
+    assert outputs.dtype == tf.float32
+    np.testing.assert_allclose(outputs, expected, atol=2**-7 * np.abs(expected).max())
+    assert np.abs(outputs - expected).max() > 0
+
+
+def test_colours_are_not_rounded_to_bfloat16():
+    inputs, kernel = map(tf.constant, arrays((2, 8, 8, 3), (3, 3, 3, 7)))
+    np.testing.assert_array_equal(bfloat16_products(inputs, kernel), direct(inputs, kernel))

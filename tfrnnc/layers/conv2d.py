@@ -1,15 +1,15 @@
-"""Keras's convolution, trained the faster way where there is one."""
+"""Keras's convolution, computed in training the way that the caller chooses."""
 
 from __future__ import annotations
 
 import keras
 
-from tfrnnc.layers.winograd import is_faster, winograd_conv_3x3
+from tfrnnc.layers.convolution import Convolution
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, but that training filters where `winograd` is faster.
+    """`keras.layers.Conv2D` whose call takes the way of convolving.
 
     Its name is Keras's own, because files of weights call layers by their class.
 
@@ -18,19 +18,20 @@ class Conv2D(keras.layers.Conv2D):
 
     Call arguments:
         inputs: floats (B, H, W, C).
-        training: whether rounding may differ from what the exported files compute.
+        convolve: how to compute the convolution; None takes Keras's own.
 
     Returns:
         floats (B, ceil(H / strides), ceil(W / strides), filters).
 
     Examples:
         >>> from keras import ops
+        >>> from tfrnnc.layers.winograd import Winograd
         >>> layer = Conv2D(4, 3, padding="same")
-        >>> tuple(layer(ops.ones((1, 8, 8, 2)), training=True).shape)
+        >>> tuple(layer(ops.ones((1, 8, 8, 2)), convolve=Winograd()).shape)
         (1, 8, 8, 4)
     """
 
-    def call(self, inputs, training=False):
-        if training and is_faster(inputs, self.kernel, self.strides[0]):
-            return self.activation(winograd_conv_3x3(inputs, self.kernel) + self.bias)
-        return super().call(inputs)
+    def call(self, inputs, convolve: Convolution | None = None):
+        if convolve is None:
+            return super().call(inputs)
+        return self.activation(convolve(inputs, self.kernel, self.strides[0]) + self.bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from tfrnnc.layers.winograd import convolve
+from tfrnnc.layers.convolution import Convolution, direct
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -35,6 +35,7 @@ class ConvLSTMCell(keras.layers.Layer):
     Call arguments:
         inputs: floats (B, H, W, C).
         states: the pair [h', c'], each (B, ceil(H / k), ceil(W / k), F).
+        convolve: how to compute the convolutions; see `tfrnnc.layers.convolution`.
 
     Returns:
         the pair (h, [h, c]), each of the shape of the states.
@@ -82,11 +83,11 @@ class ConvLSTMCell(keras.layers.Layer):
             name="bias", shape=(4 * self.filters,), initializer=self._initial_bias
         )
 
-    def call(self, inputs, states, training=False):
+    def call(self, inputs, states, convolve: Convolution = direct):
         previous_output, previous_memory = states
         # The bias next to a convolution: exporting then makes one operator of the two.
-        transform = (self._transform_input(inputs, training) + self.bias) + convolve(
-            previous_output, self.recurrent_kernel, training=training
+        transform = (self._transform_input(inputs, convolve) + self.bias) + convolve(
+            previous_output, self.recurrent_kernel
         )
         i, f, o, g = ops.split(transform, 4, axis=-1)
         memory = ops.sigmoid(f) * previous_memory + ops.sigmoid(i) * ops.tanh(g)
@@ -97,7 +98,7 @@ class ConvLSTMCell(keras.layers.Layer):
         batch, height, width, _ = inputs_shape
         return batch, self._output_size(height), self._output_size(width), self.filters
 
-    def compute_output_spec(self, inputs, states, training=False):
+    def compute_output_spec(self, inputs, states, convolve=direct):
         shape = self.compute_output_shape(inputs.shape)
         output, memory = (keras.KerasTensor(shape, self.compute_dtype) for _ in range(2))
         return output, [output, memory]
@@ -117,8 +118,8 @@ class ConvLSTMCell(keras.layers.Layer):
     def _kernel_shape(self, channels):
         return (self.kernel_size, self.kernel_size, channels, 4 * self.filters)
 
-    def _transform_input(self, inputs, training):
-        return convolve(inputs, self.kernel, self.strides, training)
+    def _transform_input(self, inputs, convolve):
+        return convolve(inputs, self.kernel, self.strides)
 
     def _output_size(self, size):
         return None if size is None else -(-size // self.strides)

@@ -29,6 +29,7 @@ class DeconvLSTMCell(ConvLSTMCell):
     Call arguments:
         inputs: floats (B, H, W, C).
         states: the pair [h', c'], each (B, H * k, W * k, F).
+        convolve: how to compute the hidden convolution; see `tfrnnc.layers.convolution`.
 
     Returns:
         the pair (h, [h, c]), each of the shape of the states.
@@ -45,7 +46,7 @@ class DeconvLSTMCell(ConvLSTMCell):
         # Keras keeps the kernel of a transposed convolution as (side, side, out, in).
         return (self.kernel_size, self.kernel_size, 4 * self.filters, channels)
 
-    def _transform_input(self, inputs, training):
+    def _transform_input(self, inputs, convolve):
         return ops.conv_transpose(inputs, self.kernel, strides=self.strides, padding="same")
 
     def _output_size(self, size):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 
 import keras
@@ -12,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tfrnnc.backend import runs_on_tensorflow_cpu
+from tfrnnc.layers.convolution import direct
 
 TILE = 4  #: side of the squares of outputs that are computed together
 
@@ -20,43 +18,30 @@ TILE = 4  #: side of the squares of outputs that are computed together
 _POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 _TAPS = 3
 
-# Of each kernel by its identity: itself, so that no other gets that identity, and its transform.
-_transformed: ContextVar[dict[int, tuple] | None] = ContextVar("transformed", default=None)
 
+class Winograd:
+    """A convolution with "same" padding, by Winograd's minimal filtering where that is faster.
 
-@contextmanager
-def transforming_once() -> Iterator[None]:
-    """Lets `winograd_conv_3x3` transform each kernel once, however often it is used within.
-
-    For loops over iterations that share their weights. Where a function is traced, all uses must be
-    in the same one, outside of loops in the graph.
+    One object serves one unrolled loop: it transforms each kernel once, however often the
+    iterations use it. Where a function is traced, all uses must be in the same one, outside of
+    loops in the graph.
     """
-    token = _transformed.set({})
-    try:
-        yield
-    finally:
-        _transformed.reset(token)
 
+    def __init__(self):
+        # By the kernel's identity: itself, so that no other gets that identity, and its transform.
+        self._transformed: dict[int, tuple] = {}
 
-def convolve(inputs, kernel, strides: int = 1, training=False):
-    """A convolution with "same" padding, the faster way in training where there is one.
-
-    Args:
-        inputs: floats (B, H, W, C).
-        kernel: (side, side, C, F).
-        strides: of the convolution.
-        training: whether rounding may differ from what the exported files compute.
-
-    Returns:
-        floats (B, ceil(H / strides), ceil(W / strides), F).
-    """
-    if training and is_faster(inputs, kernel, strides):
-        return winograd_conv_3x3(inputs, kernel)
-    return ops.conv(inputs, kernel, strides=strides, padding="same")
+    def __call__(self, inputs, kernel, strides: int = 1):
+        """As `tfrnnc.layers.convolution.direct`, but for rounding."""
+        if not is_faster(inputs, kernel, strides):
+            return direct(inputs, kernel, strides)
+        if id(kernel) not in self._transformed:
+            self._transformed[id(kernel)] = kernel, transform_kernel(kernel, inputs.dtype)
+        return winograd_conv_3x3(inputs, self._transformed[id(kernel)][1])
 
 
 def is_faster(inputs, kernel, strides: int) -> bool:
-    """Whether `winograd_conv_3x3` can do it, and faster: on grids of up to 8x8, on a processor."""
+    """Whether `winograd_conv_3x3` can do it, and faster: on grids of up to 8x8, on a CPU."""
     return (
         (*kernel.shape[:2], strides) == (_TAPS, _TAPS, 1)
         and all(side in (TILE, 2 * TILE) for side in inputs.shape[1:3])
@@ -65,7 +50,7 @@ def is_faster(inputs, kernel, strides: int) -> bool:
     )
 
 
-def winograd_conv_3x3(inputs, kernel):
+def winograd_conv_3x3(inputs, transformed):
     """What `ops.conv(inputs, kernel, padding="same")` is, to rounding.
 
     Winograd's minimal filtering F(4x4, 3x3): inputs and kernel are transformed, multiplied at 36
@@ -75,7 +60,7 @@ def winograd_conv_3x3(inputs, kernel):
 
     Args:
         inputs: floats (B, H, W, C); H and W are known multiples of 4.
-        kernel: (3, 3, C, F).
+        transformed: the kernel (3, 3, C, F) as `transform_kernel` gives it, (36, C, F).
 
     Returns:
         floats (B, H, W, F).
@@ -85,7 +70,7 @@ def winograd_conv_3x3(inputs, kernel):
         https://arxiv.org/abs/1509.09308
     """
     _, height, width, channels = inputs.shape
-    filters = kernel.shape[-1]
+    filters = transformed.shape[-1]
     batch = ops.shape(inputs)[0]
     rows, columns = height // TILE, width // TILE
     to_tiles, to_outputs = (
@@ -101,25 +86,19 @@ def winograd_conv_3x3(inputs, kernel):
     )
     tiles = ops.reshape(to_tiles @ pixels, (places, rows * columns * batch, channels))
     products = ops.reshape(
-        tiles @ _transformed_kernel(kernel, inputs.dtype),
+        tiles @ transformed,
         (places, rows * columns * batch * filters),
     )
     outputs = ops.reshape(to_outputs @ products, (TILE, TILE, rows, columns, batch, filters))
     return ops.reshape(ops.transpose(outputs, (4, 2, 0, 3, 1, 5)), (batch, height, width, filters))
 
 
-def _transformed_kernel(kernel, dtype):
-    """The kernel (3, 3, C, F) at the 36 places, (36, C, F); see `transforming_once`."""
-    known = _transformed.get()
-    if known is not None and id(kernel) in known:
-        return known[id(kernel)][1]
+def transform_kernel(kernel, dtype):
+    """A kernel (3, 3, C, F) at the 36 places, (36, C, F), for `winograd_conv_3x3`."""
     _, _, channels, filters = kernel.shape
-    taps = ops.reshape(kernel, (_TAPS * _TAPS, channels * filters))
+    taps = ops.reshape(ops.cast(kernel, dtype), (_TAPS * _TAPS, channels * filters))
     to_places = ops.convert_to_tensor(_kernel_transform(), dtype)
-    transformed = ops.reshape(to_places @ taps, (-1, channels, filters))
-    if known is not None:
-        known[id(kernel)] = kernel, transformed
-    return transformed
+    return ops.reshape(to_places @ taps, (-1, channels, filters))
 
 
 # The transforms of two dimensions: each is the Kronecker product of one for the rows and one for

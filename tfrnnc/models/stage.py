@@ -18,6 +18,7 @@ from tfrnnc.layers import (
     PatchLSTMCell,
     SpaceToDepth,
 )
+from tfrnnc.layers.convolution import Convolution
 
 PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
 
@@ -28,6 +29,7 @@ _NOTATION = re.compile(
     r"|(?P<rearrange>space_to_depth|depth_to_space) (?P<block>\d+)"
 )
 _RECURRENT = (ConvLSTMCell, PatchLSTMCell)
+_CONVOLVING = (Conv2D, ConvLSTMCell)
 
 
 def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
@@ -108,6 +110,8 @@ class Stage(keras.layers.Layer):
         inputs: floats (B, H, W, C).
         states: the flat list [h, c, h, c, ...] of the recurrent layers in order, as made by
             `initial_states` or returned by the last call; empty where nothing is recurrent.
+        convolve: how to compute the convolutions, see `tfrnnc.layers.convolution`; None
+            computes them as they are in use.
 
     Returns:
         the pair (outputs, new states).
@@ -138,16 +142,17 @@ class Stage(keras.layers.Layer):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
-    def call(self, inputs, states):
+    def call(self, inputs, states, convolve: Convolution | None = None):
         states = list(states)
         new_states = []
         outputs = inputs
         for layer in self.stack:
+            way = {"convolve": convolve} if convolve and isinstance(layer, _CONVOLVING) else {}
             if isinstance(layer, _RECURRENT):
-                outputs, state = layer(outputs, [states.pop(0), states.pop(0)])
+                outputs, state = layer(outputs, [states.pop(0), states.pop(0)], **way)
                 new_states += state
             else:
-                outputs = layer(outputs)
+                outputs = layer(outputs, **way)
         return outputs, new_states
 
     def compute_output_shape(self, inputs_shape, states_shape=None):
@@ -156,7 +161,7 @@ class Stage(keras.layers.Layer):
             shape = layer.compute_output_shape(shape)
         return tuple(shape)
 
-    def compute_output_spec(self, inputs, states):
+    def compute_output_spec(self, inputs, states, convolve=None):
         batch, height, width, _ = inputs.shape
         shapes = [self.compute_output_shape(inputs.shape)]
         shapes += [(batch, *shape) for shape in self.state_shapes(height, width)]
@@ -164,13 +169,18 @@ class Stage(keras.layers.Layer):
         return outputs, new_states
 
     def state_shapes(self, height, width) -> list[tuple]:
-        """Shapes (h, w, filters) of the states for inputs of (height, width) locations."""
-        shape = (None, height, width, None)
+        """Shapes (h, w, filters) of the states for inputs of (height, width) locations.
+
+        Args:
+            height: a whole number, None, or a tensor where a graph serves any size.
+            width: the same.
+        """
         shapes = []
         for layer in self.stack:
-            shape = layer.compute_output_shape(shape)
+            height, width = (_output_size(layer, size) for size in (height, width))
             if isinstance(layer, _RECURRENT):
-                shapes += [shape[1:], shape[1:]]
+                filters = layer.compute_output_shape((None, None, None, None))[-1]
+                shapes += [(height, width, filters)] * 2
         return shapes
 
     def margin(self, location: int) -> int:
@@ -206,3 +216,17 @@ def _side(layer, name: str) -> int:
     """A layer's kernel size or stride; 1 if it has none."""
     size = getattr(layer, name, 1)
     return size[0] if isinstance(size, tuple) else size
+
+
+def _output_size(layer, size):
+    """Height or width of a layer's outputs, from that of its inputs."""
+    if size is None:
+        return None
+    if isinstance(layer, DepthToSpace):
+        return size * layer.block_size
+    if isinstance(layer, SpaceToDepth):
+        return size // layer.block_size
+    strides = _side(layer, "strides")
+    if isinstance(layer, DeconvLSTMCell | keras.layers.Conv2DTranspose):
+        return size * strides
+    return -(-size // strides)
