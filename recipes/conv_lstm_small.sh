@@ -4,7 +4,7 @@ set -euo pipefail
 DATA=${DATA:?set DATA to the folder of the data sets}
 common=(
   --data "$DATA/thumbnails/train" --data "$DATA/photos/train"
-  --validation "$DATA/thumbnails/val" --min-downscale 2
+  --validation "$DATA/thumbnails/val" --min-downscale 2 --optimizer adam
 )
 
 tfrnnc-train --arch conv_lstm --layout small --iterations 8 "${common[@]}" \

@@ -4,7 +4,7 @@ set -euo pipefail
 DATA=${DATA:?set DATA to the folder of the data sets}
 common=(
   --layout small --iterations 8 --steps-per-epoch 500 --batch-size 32 --learning-rate 2e-3
-  --ssim-weight 0.2 --seed 1 --min-downscale 2
+  --ssim-weight 0.2 --seed 1 --min-downscale 2 --optimizer adam
   --data "$DATA/thumbnails/train" --data "$DATA/photos/train"
   --validation "$DATA/thumbnails/val"
 )

@@ -22,8 +22,9 @@ from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE
 from tfrnnc.model_folder.keras_model import load_model, model_from_config, model_id
+from tfrnnc.training import Recipe, TrainingSet
+from tfrnnc.training import train as train_on_sets
 from tfrnnc.training.callbacks import Checkpoint, validate
-from tfrnnc.training.trainer import Recipe, train
 
 RECIPE = Recipe(
     epochs=3,
@@ -41,6 +42,19 @@ CONFIG = {
     "decoder": ["conv_lstm 3x3/8", "conv 3x3/48 linear", "depth_to_space 4"],
     "iterations": 2,
 }
+
+
+def train(model, images, validation_images, recipe, folder, **options):
+    """Trains on one set of images, measured on another."""
+    train_on_sets(
+        model,
+        [TrainingSet(images)],
+        {"": TrainingSet(validation_images)},
+        recipe,
+        folder,
+        quiet=True,
+        **options,
+    )
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -89,7 +103,7 @@ def without_speed(log):
 def unbroken(fresh, images, tmp_path):
     """A whole run; returns its folder."""
     folder = tmp_path / "unbroken"
-    train(fresh(), images, images, RECIPE, folder, quiet=True)
+    train(fresh(), images, images, RECIPE, folder)
     return folder
 
 
@@ -112,17 +126,12 @@ def test_the_best_model_is_kept(unbroken, images):
 
 
 @pytest.mark.parametrize("batches", [3, 4, 6])
-def test_interrupted_and_resumed_is_as_if_unbroken(
-    unbroken, fresh, images, tmp_path, monkeypatch, batches
-):
+def test_interrupted_and_resumed_is_as_if_unbroken(unbroken, fresh, images, tmp_path, batches):
     folder = tmp_path / "interrupted"
-    with monkeypatch.context() as patch:
-        # TensorBoard's place in the list of callbacks serves as the door.
-        patch.setattr("tfrnnc.training.trainer._tensorboard", lambda _: [Interrupt(batches)])
-        with pytest.raises(KeyboardInterrupt):
-            train(fresh(), images, images, RECIPE, folder, quiet=True)
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), images, images, RECIPE, folder, callbacks=[Interrupt(batches)])
     resumed = fresh()
-    train(resumed, images, images, RECIPE, folder, resume=True, quiet=True)
+    train(resumed, images, images, RECIPE, folder, resume=True)
     assert int(resumed.optimizer.iterations) == RECIPE.total_steps
     logged = {row["step"]: row for row in without_speed(read_log(folder))}
     # Interrupted between an epoch's last batch and its validation, the log lacks that epoch.
@@ -147,9 +156,9 @@ def test_killed_between_the_log_and_the_checkpoint(unbroken, fresh, images, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "save", save_once)
         with pytest.raises(SystemExit):
-            train(fresh(), images, images, RECIPE, folder, quiet=True)
+            train(fresh(), images, images, RECIPE, folder)
     assert [row["step"] for row in read_log(folder)] == [4, 8]
-    train(fresh(), images, images, RECIPE, folder, resume=True, quiet=True)
+    train(fresh(), images, images, RECIPE, folder, resume=True)
     for row, expected in zip(read_log(folder), read_log(unbroken), strict=True):
         for log in (row, expected):
             del log["steps_per_second"]
@@ -171,9 +180,9 @@ def command(image_folder, tmp_path_factory):
     return words, read_log(folder / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_stopped_from_outside_and_resumed(command, tmp_path, number):
-    """Killed, or interrupted by Ctrl-C, some time in the run, it ends as the unbroken one."""
+    """Killed, interrupted or told to end, some time in the run, it ends as the unbroken one."""
     words, whole = command
     folder = tmp_path / "stopped"
     process = subprocess.Popen(
@@ -183,8 +192,8 @@ def test_stopped_from_outside_and_resumed(command, tmp_path, number):
         assert process.poll() is None
     process.send_signal(number)
     _, messages = process.communicate()
-    assert process.returncode == (-number if number == signal.SIGKILL else 1)
-    if number == signal.SIGINT:
+    assert process.returncode == (-number if number == signal.SIGKILL else -signal.SIGINT)
+    if number != signal.SIGKILL:
         assert f"tfrnnc-train --resume {folder}" in messages
         assert "Traceback" not in messages
     assert len(read_log(folder)) < 40
@@ -201,12 +210,10 @@ def write_config(folder: Path) -> Path:
     return path
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(fresh, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "tfrnnc.training.trainer._tensorboard", lambda _: [Interrupt(6, spoil=True)]
-    )
+def test_a_loss_that_is_not_finite_stops_the_run(fresh, images, tmp_path):
+    spoil = Interrupt(6, spoil=True)
     with pytest.raises(TrainingError, match=r"loss became nan.*--learning-rate"):
-        train(fresh(), images, images, RECIPE, tmp_path, quiet=True)
+        train(fresh(), images, images, RECIPE, tmp_path, callbacks=[spoil])
     kept = fresh()
     kept.load_weights(tmp_path / "model.weights.h5")
     assert all(np.isfinite(weight).all() for weight in kept.get_weights())
@@ -215,7 +222,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(fresh, images, tmp_path, monkey
 
 def test_resuming_nothing(fresh, images, tmp_path):
     with pytest.raises(ModelError, match=CHECKPOINT_FILE):
-        train(fresh(), images, images, RECIPE, tmp_path, resume=True, quiet=True)
+        train(fresh(), images, images, RECIPE, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +237,12 @@ def test_resuming_nothing(fresh, images, tmp_path):
         {"ssim_weight": -0.1},
         {"ssim_weight": math.nan},
         {"patch_size": 20, "ssim_weight": 0.1},
+        {"optimizer": "sgd"},
+        {"precision": "float16"},
+        {"average": 1.0},
+        {"decay_share": 1.5},
+        {"target_bpp": (0.2, 0.1)},
+        {"target_bpp": (0.0, 0.1)},
     ],
 )
 def test_recipe_out_of_range(settings):
@@ -262,12 +275,13 @@ assert keras.backend.backend() == "jax"
 from tfrnnc.data import FolderImages
 from tfrnnc.model_folder.keras_model import load_model, model_from_config
 from tfrnnc.training.entropy_training import train_entropy_model
-from tfrnnc.training.trainer import Recipe, train
+from tfrnnc.training import Recipe, TrainingSet, train
 folder, images = Path(sys.argv[1]), FolderImages(sys.argv[2])
 keras.utils.set_random_seed(5)
 model = model_from_config({config!r}, seed=5)
 recipe = Recipe(epochs=2, steps_per_epoch=3, batch_size=2, patch_size=16)
-train(model, images, images, recipe, folder, quiet=True)
+one = TrainingSet(images)
+train(model, [one], {{"": one}}, recipe, folder, quiet=True)
 train_entropy_model(load_model(folder), images, images, recipe, folder, quiet=True)
 patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
 np.save(folder / "jax.npy", np.asarray(load_model(folder)(patch)))
@@ -313,7 +327,7 @@ def test_command_line(image_folder, tmp_path):
     result = run(*words, "--output", folder)
     assert result.returncode == 0, result.stderr
     assert "epoch 1: " in result.stderr
-    assert "patches/s, loss " in result.stderr
+    assert "batches/s, loss " in result.stderr
     assert "11 images to train on, 1 to measure on" in result.stderr
 
     again = run(*words, "--output", folder)
@@ -329,9 +343,12 @@ def test_command_line(image_folder, tmp_path):
 
     assert run("--output", folder).returncode == 2
     assert run(*words, "--output", folder / "b", "--arch", "fc").returncode == 2
-    ignored = run("--resume", folder, "--epochs", "5")
+    ignored = run("--resume", folder, "--batch-size", "5")
     assert ignored.returncode == 2
-    assert "leave out --epochs" in ignored.stderr
+    assert "leave out --batch-size" in ignored.stderr
+    longer = run("--resume", folder, "--epochs", "2")
+    assert longer.returncode == 0, longer.stderr
+    assert [row["step"] for row in read_log(folder)] == [2, 4]
 
     finer = run(
         *words[2:], "--initial-model", folder, "--iterations", "3", "--output", folder / "finer"
@@ -373,6 +390,6 @@ def test_broken_image_is_named_and_skipped(image_folder, tmp_path):
 
 def test_patches_must_fit_the_model(fresh, images, tmp_path):
     with pytest.raises(ConfigError, match="multiple of the model's stride, 4"):
-        train(fresh(), images, images, Recipe(patch_size=18), tmp_path / "run", quiet=True)
+        train(fresh(), images, images, Recipe(patch_size=18), tmp_path / "run")
     with pytest.raises(ConfigError, match="stride 4"):
         fresh()(np.zeros((1, 16, 18, 3), np.float32))

@@ -16,9 +16,15 @@ from click.core import ParameterSource
 
 from tfrnnc.backend import prepare_environment
 from tfrnnc.cli.common import command, describe_os_error
-from tfrnnc.errors import ConfigError, TrainingError
+from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
-from tfrnnc.model_folder.file_names import CONFIG_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.file_names import (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    ENTROPY_WEIGHTS_FILE,
+    SETTINGS_FILE,
+    WEIGHTS_FILE,
+)
 from tfrnnc.model_folder.presets import model_folder
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
@@ -29,10 +35,34 @@ RECIPE = (
     "patch_size",
     "min_downscale",
     "max_downscale",
+    "optimizer",
+    "adam_learning_rate",
     "warmup_steps",
+    "decay_share",
+    "average",
+    "loss",
     "ssim_weight",
+    "target_bpp",
+    "cut_share",
+    "stochastic",
+    "freeze_entropy_model",
+    "precision",
+    "learning_rate",
     "seed",
 )
+#: What an entropy model of a finished codec is trained by.
+ENTROPY_RECIPE = (
+    "epochs",
+    "steps_per_epoch",
+    "batch_size",
+    "patch_size",
+    "min_downscale",
+    "max_downscale",
+    "learning_rate",
+    "seed",
+)
+#: What may change when a run goes on: it can be longer, its data elsewhere, the machine another.
+RESUMABLE = (*DATA, "epochs", "learning_rate", "adam_learning_rate", "decay_share", "precision")
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
 
@@ -48,20 +78,27 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     "--config",
     "config_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A JSON file with the model's settings, as config.json of a trained model; instead of "
+    help="A JSON file with the model's settings, like config.json of a trained model; replaces "
     "--arch and --layout.",
 )
 @click.option(
     "--initial-model",
-    help="Start from the weights of this preset or trained model; instead of --arch, --layout "
-    "and --config.",
+    help="Start from the weights of this preset or trained model; replaces --arch, --layout and "
+    "--config.",
 )
-@click.option("--data", multiple=True, help="A folder of images, or tfds:NAME; may be repeated.")
+@click.option(
+    "--data",
+    multiple=True,
+    help="A folder of images, or tfds:NAME; may be repeated. Settings of its own follow a question "
+    "mark: 'photos?patch_size=64&batch_size=16&min_downscale=1&rate=0.5&share=2'.",
+)
 @click.option("--tfds-dir", help="Where TFDS keeps its data sets.")
 @click.option("--tfds-split", default="train", show_default=True)
 @click.option(
     "--validation",
-    help="A folder of images, or tfds:NAME, to measure on; else every 20th image is held out.",
+    multiple=True,
+    help="A folder of images, or tfds:NAME, to measure on; may be repeated, with settings as "
+    "--data (default: every 20th image is held out).",
 )
 @click.option(
     "--output",
@@ -71,31 +108,31 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 @click.option(
     "--resume",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Go on with the run in this folder, with its own settings.",
+    help="Continue the run in this folder, with its own settings.",
 )
 @click.option(
     "--entropy-model",
     "finished_codec",
     metavar="MODEL",
-    help="Train the entropy model of MODEL, a finished codec's folder, which compresses its bits "
-    "further; it is written there, or to --output.",
+    help="Train the entropy model of MODEL, the folder of a finished codec; it is written there "
+    "or to --output.",
 )
 @click.option(
     "--iterations",
     type=click.IntRange(1, 255),
     default=8,
     show_default=True,
-    help="Residual iterations a patch.",
+    help="Residual iterations per patch.",
 )
 @click.option(
     "--bits",
     type=click.IntRange(1),
-    help="Bits a location of the latent bits and iteration; else the layout's.",
+    help="Bits per location and iteration (default: the layout's).",
 )
 @click.option(
     "--stage-weights",
     type=click.Choice(["shared", "distinct"]),
-    help="For fc and conv: the same weights at each iteration, or its own (the default).",
+    help="For fc and conv: the same weights at each iteration, or distinct ones (the default).",
 )
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
 @click.option(
@@ -103,7 +140,7 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     type=click.IntRange(1),
     default=500,
     show_default=True,
-    help="Batches from one validation and checkpoint to the next.",
+    help="Batches between validations and checkpoints.",
 )
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option(
@@ -122,22 +159,88 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     type=click.IntRange(1),
     default=8,
     show_default=True,
-    help="And at most so many.",
+    help="The most pixels that are averaged in each direction.",
 )
 @click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True
+    "--optimizer",
+    type=click.Choice(["muon", "adam"]),
+    default="muon",
+    show_default=True,
+    help="Muon trains kernels, and leaves the rest to Adam.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="At its peak (default: 0.03 with Muon, 0.002 with Adam).",
+)
+@click.option(
+    "--adam-learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    default=2e-3,
+    show_default=True,
+    help="Of the weights that Muon leaves to Adam.",
+)
+@click.option(
+    "--decay-share",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of the run, at its end, in which the learning rate falls to zero.",
+)
+@click.option(
+    "--average",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Momentum of the average of the weights that is measured and saved; 0 for none.",
+)
+@click.option(
+    "--loss",
+    type=click.Choice(["paper", "balanced", "rate-distortion"]),
+    default="paper",
+    show_default=True,
+    help="balanced weighs all iterations alike; rate-distortion also trains an entropy model and "
+    "makes the bits cheap for it.",
+)
+@click.option(
+    "--target-bpp",
+    callback=lambda context, option, value: _numbers(value),
+    metavar="R1,R2,...",
+    help="Bits per pixel up to each iteration that rate-distortion aims at (default: 32 to 80 % "
+    "of the model's bits).",
+)
+@click.option(
+    "--cut-share",
+    type=click.FloatRange(0, 1),
+    default=0.25,
+    show_default=True,
+    help="Share of patches in which rate-distortion cuts an iteration short.",
+)
+@click.option(
+    "--stochastic/--deterministic",
+    default=True,
+    show_default=True,
+    help="Round bits at random in training, as the paper does, or as they are used.",
+)
+@click.option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the products in convolutions; bfloat16 is faster on CPUs with AMX.",
 )
 @click.option(
     "--ssim-weight",
     type=click.FloatRange(0),
     default=0.0,
     show_default=True,
-    help="Add so many times 1 - SSIM, the paper's measure, to its loss, the squared error.",
+    help="Weight of 1 - SSIM, the paper's measure, beside the mean squared error.",
 )
 @click.option("--warmup-steps", type=click.IntRange(0), default=100, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def main(resume, quiet, output, learning_rate, finished_codec, **options):
+def main(resume, quiet, output, finished_codec, **options):
     """Train a codec on images.
 
     The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
@@ -149,70 +252,91 @@ def main(resume, quiet, output, learning_rate, finished_codec, **options):
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.model_folder.file_names import WEIGHTS_FILE
     from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
-    from tfrnnc.training.trainer import (
-        Recipe,
-        read_settings,
-        train,
-        write_settings,
-    )
+    from tfrnnc.training.trainer import train, write_settings
 
     if finished_codec:
-        _train_entropy_model(finished_codec, output, quiet, learning_rate, options)
+        _train_entropy_model(finished_codec, output, quiet, options)
         return
     if resume:
-        if given := _given() - {"resume", "learning_rate", "quiet"}:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-            raise click.UsageError(f"--resume keeps the run's own settings; leave out {names}")
-        folder, settings = resume, read_settings(resume)
-        if "learning_rate" in _given():
-            settings["recipe"]["learning_rate"] = learning_rate
+        folder, settings = resume, _resumed_settings(resume, options)
     else:
-        if not output or not options["data"]:
-            raise click.UsageError("give --data and --output (or --resume FOLDER)")
-        if (output / SETTINGS_FILE).exists():
-            raise click.UsageError(
-                f"{output} holds a run already; go on with --resume {output}, "
-                "or give another --output"
-            )
-        folder, settings = output, _new_settings(options, learning_rate)
-    recipe = Recipe(**settings["recipe"])
+        folder, settings = output, _new_settings(output, options)
+    recipe = _recipe(settings["recipe"])
 
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
     model = model_from_config(settings["model"], seed=recipe.seed)
     settings["model"] = model_config(model)
-    if settings["initial_model"] and not resume:
-        load_weights(model, model_folder(settings["initial_model"]) / WEIGHTS_FILE)
-    images, validation_images = _open_data(**settings["data"])
-    write_settings(folder, settings)
+    has_checkpoint = bool(resume) and (folder / CHECKPOINT_FILE).is_file()
+    entropy_weights = None
+    if settings["initial_model"] and not has_checkpoint:
+        start = model_folder(settings["initial_model"])
+        load_weights(model, start / WEIGHTS_FILE)
+        if (start / ENTROPY_WEIGHTS_FILE).is_file():
+            entropy_weights = start / ENTROPY_WEIGHTS_FILE
+    training_sets, validation_sets = _open_sets(**settings["data"])
+    write_settings(folder, {**settings, "data": _absolute(settings["data"])})
     if not quiet:
         click.echo(
             f"{model.arch}: {model.count_params():,} parameters, "
-            f"{model.bits / model.stride**2:.3f} bpp an iteration, {model.iterations} iterations; "
-            f"{len(images):,} images to train on, {len(validation_images):,} to measure on",
+            f"{model.bits / model.stride**2:.3f} bpp per iteration, {model.iterations} iterations; "
+            f"{sum(len(one.images) for one in training_sets):,} images to train on, "
+            f"{sum(len(one.images) for one in validation_sets.values()):,} to measure on",
             err=True,
         )
     try:
-        train(model, images, validation_images, recipe, folder, bool(resume), quiet)
+        train(
+            model,
+            training_sets,
+            validation_sets,
+            recipe,
+            folder,
+            has_checkpoint,
+            quiet,
+            entropy_weights=entropy_weights,
+        )
     except KeyboardInterrupt:
-        raise TrainingError(
+        raise KeyboardInterrupt(
             f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
         ) from None
 
 
-def _new_settings(options: dict, learning_rate: float) -> dict:
-    from tfrnnc.training.trainer import Recipe
+def _resumed_settings(folder: Path, options: dict) -> dict:
+    """The settings of a run, with what may change when it goes on."""
+    from tfrnnc.training.trainer import read_settings
 
-    recipe = Recipe(learning_rate=learning_rate, **{name: options[name] for name in RECIPE})
+    given = _given() - {"resume", "quiet"}
+    if fixed := given - set(RESUMABLE):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(fixed))
+        raise click.UsageError(f"--resume keeps the run's own settings; leave out {names}")
+    settings = read_settings(folder)
+    for name in given:
+        part = settings["data" if name in DATA else "recipe"]
+        part[name] = options[name]
+    return settings
+
+
+def _new_settings(output: Path | None, options: dict) -> dict:
+    if not output or not options["data"]:
+        raise click.UsageError("give --data and --output (or --resume FOLDER)")
+    if (output / SETTINGS_FILE).exists():
+        raise click.UsageError(
+            f"{output} holds a run already; go on with --resume {output}, or give another --output"
+        )
     return {
-        **_provenance(options, recipe),
+        **_provenance(options, _recipe({name: options[name] for name in RECIPE})),
         "earlier_commands": _earlier_commands(options["initial_model"]),
         "model": _model_settings(options),
         "initial_model": options["initial_model"],
     }
+
+
+def _recipe(values: dict):
+    from tfrnnc.training.recipe import Recipe
+
+    return Recipe(**values)
 
 
 def _provenance(options: dict, recipe) -> dict:
@@ -228,14 +352,14 @@ def _provenance(options: dict, recipe) -> dict:
     }
 
 
-def _train_entropy_model(codec, output, quiet, learning_rate, options) -> None:
+def _train_entropy_model(codec, output, quiet, options) -> None:
+    from tfrnnc.data import JoinedImages
     from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, ENTROPY_SETTINGS_FILE
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.entropy_training import train_entropy_model
-    from tfrnnc.training.trainer import Recipe
 
-    known = {"finished_codec", "output", "quiet", "learning_rate", *DATA, *RECIPE}
-    if given := _given() - (known - {"warmup_steps", "ssim_weight"}):
+    known = {"finished_codec", "output", "quiet", *DATA, *ENTROPY_RECIPE}
+    if given := _given() - known:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise click.UsageError(f"--entropy-model keeps the codec as it is; leave out {names}")
     if not options["data"]:
@@ -249,17 +373,22 @@ def _train_entropy_model(codec, output, quiet, learning_rate, options) -> None:
         )
     if folder != source and (folder / CONFIG_FILE).exists():
         raise click.UsageError(f"{folder} holds another model; give another --output")
-    recipe = Recipe(learning_rate=learning_rate, **{name: options[name] for name in RECIPE})
+    values = {name: options[name] for name in ENTROPY_RECIPE}
+    recipe = _recipe({**values, "optimizer": "adam"})
     model = load_model(source)
-    images, validation_images = _open_data(**{name: options[name] for name in DATA})
+    training_sets, validation_sets = _open_sets(**{name: options[name] for name in DATA})
+    images = JoinedImages([one.images for one in training_sets])
+    validation_images = JoinedImages([one.images for one in validation_sets.values()])
 
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
     if folder != source:
         save_model(model, folder)
+    settings = _provenance(options, recipe)
+    settings["data"] = _absolute(settings["data"])
     with replacing(folder / ENTROPY_SETTINGS_FILE) as temporary:
-        temporary.write_text(json.dumps(_provenance(options, recipe), indent=2) + "\n")
+        temporary.write_text(json.dumps(settings, indent=2) + "\n")
     train_entropy_model(model, images, validation_images, recipe, folder, quiet)
 
 
@@ -322,10 +451,60 @@ def _earlier_commands(initial_model: str | None) -> list[str]:
     return [*earlier.get("earlier_commands", []), earlier["command"]]
 
 
-def _open_data(data, validation, tfds_dir, tfds_split):
-    from tfrnnc.data import JoinedImages, hold_out, open_images
+def _open_sets(data, validation, tfds_dir, tfds_split):
+    """The sets to train on and those to measure on, by name; see `TrainingSet`.
 
-    sources = [open_images(place, tfds_split, tfds_dir) for place in data]
-    if validation:
-        return JoinedImages(sources), open_images(validation, tfds_split, tfds_dir)
-    return hold_out(sources)
+    Locations without settings of their own are one set.
+    """
+    from tfrnnc.data import JoinedImages, hold_out, open_images
+    from tfrnnc.training.training_set import TrainingSet, parse_location
+
+    sources: dict[str, list] = {}
+    settings: dict[str, dict] = {}
+    for text in data:
+        location, own = parse_location(text)
+        key = text if own else ""
+        sources.setdefault(key, []).append(open_images(location, tfds_split, tfds_dir))
+        settings[key] = own
+    measured: dict[str, TrainingSet] = {}
+    for text in validation:
+        location, own = parse_location(text)
+        name = Path(location.removeprefix("tfds:")).parent.name if len(validation) > 1 else ""
+        if name in measured:
+            name = f"{name}_{len(measured) + 1}"
+        measured[name] = TrainingSet(open_images(location, tfds_split, tfds_dir), **own)
+    trained: list[TrainingSet] = []
+    for number, (key, joined) in enumerate(sources.items(), start=1):
+        images = JoinedImages(joined)
+        if not validation:
+            images, held_out = hold_out(joined)
+            name = str(number) if len(sources) > 1 else ""
+            measured[name] = TrainingSet(held_out, **settings[key])
+        trained.append(TrainingSet(images, **settings[key]))
+    return trained, measured
+
+
+def _absolute(data: dict) -> dict:
+    """The same with absolute paths, so that a run can be resumed from another folder."""
+    from tfrnnc.training.training_set import parse_location
+
+    def absolute(text: str) -> str:
+        location, _ = parse_location(text)
+        if location.startswith("tfds:"):
+            return text
+        return str(Path(location).resolve()) + text[len(location) :]
+
+    return {
+        **data,
+        "data": [absolute(text) for text in data["data"]],
+        "validation": [absolute(text) for text in data["validation"]],
+    }
+
+
+def _numbers(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not numbers with commas between them") from error

@@ -8,12 +8,14 @@ from tfrnnc.data.image_source import (
     hold_out,
     open_images,
 )
+from tfrnnc.data.mixed_batches import MixedBatches
 from tfrnnc.data.patch_batches import PatchBatches, centre_patches
 
 __all__ = [
     "FolderImages",
     "ImageSource",
     "JoinedImages",
+    "MixedBatches",
     "PatchBatches",
     "TFDSImages",
     "centre_patches",

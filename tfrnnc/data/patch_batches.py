@@ -80,8 +80,12 @@ class PatchBatches(keras.utils.PyDataset):
         return None
 
     def __getitem__(self, index):
-        rng = np.random.default_rng([self.seed, self.first_batch + index])
-        return (to_float(np.stack([self._patch(rng) for _ in range(self.batch_size)])),)
+        return (self.batch(self.first_batch + index),)
+
+    def batch(self, number: int) -> np.ndarray:
+        """The batch of this number, floats (B, P, P, 3)."""
+        rng = np.random.default_rng([self.seed, number])
+        return to_float(np.stack([self._patch(rng) for _ in range(self.batch_size)]))
 
     def _patch(self, rng: np.random.Generator) -> np.ndarray:
         drawn = np.searchsorted(self._chances, rng.random(), side="right")

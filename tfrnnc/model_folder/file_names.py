@@ -7,5 +7,6 @@ ENTROPY_MODEL_FILE = "entropy_model.bin"
 SETTINGS_FILE = "training.json"  #: all that a training run needs to be repeated
 CHECKPOINT_FILE = "checkpoint.weights.h5"  #: what a training run goes on from
 LOG_FILE = "log.csv"  #: what a training run measured
+ENTROPY_WEIGHTS_FILE = "entropy_network.weights.h5"  #: what the entropy model was made from
 ENTROPY_SETTINGS_FILE = "entropy_training.json"  #: as SETTINGS_FILE, of the entropy model
 ENTROPY_LOG_FILE = "entropy_log.csv"  #: as LOG_FILE, of the entropy model

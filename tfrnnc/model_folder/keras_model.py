@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 from keras import ops
 
 from tfrnnc.errors import ConfigError, ModelError
@@ -101,7 +102,7 @@ def load_model(folder: str | os.PathLike) -> ResidualCodec:
     return model
 
 
-def load_weights(model: ResidualCodec, path: Path) -> None:
+def load_weights(model: keras.Model, path: Path) -> None:
     """Loads a weights file into a model of the same configuration.
 
     Raises:
@@ -134,7 +135,7 @@ def _count_weights(path: Path) -> int:
         file.visititems(
             lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
         )
-    return sum(name.startswith(("encoders/", "decoders/")) for name in names)
+    return sum(not name.startswith("optimizer/") for name in names)
 
 
 def model_id(model: ResidualCodec) -> bytes:

@@ -14,7 +14,7 @@ class ConvLSTM(ResidualCodec):
     The best of the paper's four: layers 2 and 3 of the encoder and of the decoder are
     recurrent, and each iteration predicts the whole image. Arguments are those of `ResidualCodec`.
 
-    Three layouts come with it: "paper" (about 3 billion multiplications an iteration for 32x32),
+    Four layouts come with it: "paper" (about 3 billion multiplications per iteration for 32x32),
     "small" (34 million; recurrent layers at stride 4 and 8 only, for phones and for training
     on a CPU), and "cvpr2017" (470 million), that of the authors' next paper.
 
@@ -43,6 +43,18 @@ class ConvLSTM(ResidualCodec):
             decoder=(
                 "conv 1x1/128",
                 "conv_lstm 3x3/128",
+                "depth_to_space 2",
+                "conv_lstm 3x3/96",
+                "conv 3x3/48 linear",
+                "depth_to_space 4",
+            ),
+        ),
+        "medium": Layout(
+            encoder=("conv 3x3/64 s2", "conv_lstm 3x3/64 s2", "conv_lstm 3x3/160 s2"),
+            bits=24,
+            decoder=(
+                "conv 1x1/176",
+                "conv_lstm 3x3/176",
                 "depth_to_space 2",
                 "conv_lstm 3x3/96",
                 "conv 3x3/48 linear",

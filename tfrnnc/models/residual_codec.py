@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
 from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
-from tfrnnc.layers.winograd import transforming_once
+from tfrnnc.layers.convolution import Convolution
+from tfrnnc.layers.winograd import Winograd
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.models.stage import PROBE_SIZE, Stage
 
@@ -59,7 +60,10 @@ class ResidualCodec(keras.Model):
         **kwargs: as for every `keras.Model`.
 
     Attributes:
-        ssim_weight: see `compute_loss`; 0 trains for the paper's loss.
+        ssim_weight: see `distortions`; 0 trains for the squared error alone.
+        balanced: see `compute_loss`; False trains for the paper's loss.
+        stochastic: whether training rounds bits at random, as the paper does (section 3.2).
+        training_convolution: makes what computes the convolutions of a training call.
 
     Call arguments:
         images: floats (B, H, W, 3) in [-0.9, 0.9]; H and W multiples of `stride`.
@@ -101,6 +105,9 @@ class ResidualCodec(keras.Model):
         self.stage_weights = stage_weights or default
         self.seed = seed
         self.ssim_weight = 0.0
+        self.balanced = False
+        self.stochastic = True
+        self.training_convolution: Callable[[], Convolution] = Winograd
         if not isinstance(iterations, int) or not 1 <= iterations <= MAX_ITERATIONS:
             raise ConfigError(
                 f"iterations must be a whole number from 1 to {MAX_ITERATIONS}, not {iterations!r}"
@@ -134,7 +141,9 @@ class ResidualCodec(keras.Model):
     # The iterations, one at a time. Every user of the model (the loop below, the codec, the
     # exported files) goes through these.
 
-    def encode_iteration(self, residual, states, iteration: int):
+    def encode_iteration(
+        self, residual, states, iteration: int, convolve: Convolution | None = None
+    ):
         """E_t: the residual (B, H, W, 3) to logits (B, H/stride, W/stride, bits).
 
         The bit is -1 where the logit is below zero, else +1.
@@ -143,24 +152,26 @@ class ResidualCodec(keras.Model):
             residual: r_{t-1}.
             states: of the encoder, from `initial_encoder_states` or the iteration before.
             iteration: t - 1, counted from zero.
+            convolve: how to compute the convolutions; see `Stage`.
 
         Returns:
             the pair (logits, new states).
         """
-        return self._stage(self.encoders, iteration)(residual, states)
+        return self._stage(self.encoders, iteration)(residual, states, convolve=convolve)
 
-    def decode_iteration(self, bits, states, iteration: int):
+    def decode_iteration(self, bits, states, iteration: int, convolve: Convolution | None = None):
         """D_t: bits in {-1, +1} (B, H/stride, W/stride, bits) to the prediction (B, H, W, 3).
 
         Args:
             bits: of this iteration.
             states: of the decoder, from `initial_decoder_states` or the iteration before.
             iteration: t - 1, counted from zero.
+            convolve: how to compute the convolutions; see `Stage`.
 
         Returns:
             the pair (prediction, new states).
         """
-        return self._stage(self.decoders, iteration)(bits, states)
+        return self._stage(self.decoders, iteration)(bits, states, convolve=convolve)
 
     def initial_encoder_states(self, batch, height, width) -> list:
         """The encoder's states before the first iteration, for images of (height, width) pixels."""
@@ -171,8 +182,7 @@ class ResidualCodec(keras.Model):
         return self.decoders[0].initial_states(batch, height // self.stride, width // self.stride)
 
     def call(self, images, training=False):
-        with transforming_once():
-            return ops.stack([picture for _, picture in self._loop(images, training)], axis=1)
+        return ops.stack([picture for _, picture in self.iterate(images, training)], axis=1)
 
     def latent_bits(self, images):
         """The bits of images, as they are in use.
@@ -183,10 +193,17 @@ class ResidualCodec(keras.Model):
         Returns:
             floats -1 and +1, (B, N, H/stride, W/stride, bits).
         """
-        return ops.stack([bits for bits, _ in self._loop(images, training=False)], axis=1)
+        return ops.stack([bits for bits, _ in self.iterate(images)], axis=1)
 
-    def _loop(self, images, training: bool):
-        """The residual loop: yields the bits of each iteration and the picture after it."""
+    def iterate(self, images, training: bool = False, masks=None) -> Iterator[tuple[Any, Any]]:
+        """The residual loop: yields the bits of each iteration and the picture after it.
+
+        Args:
+            images: as for a call.
+            training: as for a call.
+            masks: zeros for bits that the decoder does not get, else ones, (B, N, 1, 1, bits)
+                or of a shape that goes with it; None passes all bits.
+        """
         batch, height, width, _ = ops.shape(images)
         for size in (height, width):
             if isinstance(size, int) and size % self.stride:
@@ -197,10 +214,17 @@ class ResidualCodec(keras.Model):
         encoder_states = self.initial_encoder_states(batch, height, width)
         decoder_states = self.initial_decoder_states(batch, height, width)
         residual, reconstruction = images, ops.zeros_like(images)
+        convolve = self.training_convolution() if training else None
         for iteration in range(self.iterations):
-            logits, encoder_states = self.encode_iteration(residual, encoder_states, iteration)
-            bits = self.binarizer(ops.tanh(logits), training=training)
-            prediction, decoder_states = self.decode_iteration(bits, decoder_states, iteration)
+            logits, encoder_states = self.encode_iteration(
+                residual, encoder_states, iteration, convolve
+            )
+            bits = self.binarizer(ops.tanh(logits), training=training and self.stochastic)
+            if masks is not None:
+                bits = bits * masks[:, iteration]
+            prediction, decoder_states = self.decode_iteration(
+                bits, decoder_states, iteration, convolve
+            )
             reconstruction = self.reconstruct(reconstruction, prediction)
             residual = images - reconstruction
             yield bits, reconstruction
@@ -209,20 +233,36 @@ class ResidualCodec(keras.Model):
         """The picture after an iteration, from the picture before and the prediction."""
         return prediction if self.reconstruction == "one_shot" else reconstruction + prediction
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The mean of r_t ** 2 over all iterations, pixels and channels (eq. 7).
+    def distortions(self, images, reconstructions):
+        """What each iteration gets wrong: the mean of r_t ** 2 over batch, pixels and channels.
 
-        The paper divides by pixels and iterations only, which is three times as much. With
-        `ssim_weight` above 0, so many times the mean of 1 - SSIM is added, the measure that
-        the paper compares with but does not train for.
+        With `ssim_weight` above 0, the mean of 1 - SSIM times that weight is added, the measure
+        that the paper compares with but does not train for.
+
+        Args:
+            images: floats (B, H, W, 3).
+            reconstructions: floats (B, N, H, W, 3).
+
+        Returns:
+            floats (N,).
         """
-        images = ops.cast(ops.expand_dims(x, 1), "float32")
-        reconstructions = ops.cast(y_pred, "float32")
-        loss = ops.mean(ops.square(images - reconstructions))
+        images = ops.cast(ops.expand_dims(images, 1), "float32")
+        reconstructions = ops.cast(reconstructions, "float32")
+        distortions = ops.mean(ops.square(images - reconstructions), axis=(0, 2, 3, 4))
         if self.ssim_weight:
-            dissimilarity = 1 - ops.mean(block_ssim(images, reconstructions))
-            loss = loss + self.ssim_weight * dissimilarity
-        return loss
+            ssim = ops.mean(block_ssim(images, reconstructions), axis=(0, 2, 3, 4, 5, 6))
+            distortions = distortions + self.ssim_weight * (1 - ssim)
+        return distortions
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean of the distortions of all iterations (eq. 7).
+
+        The paper divides by pixels and iterations only, which is three times as much. If
+        `balanced` is set, it is the mean of their logarithms: each iteration then counts the
+        same, though the last ones have a tenth of the first one's error.
+        """
+        distortions = self.distortions(x, y_pred)
+        return ops.mean(ops.log(distortions) if self.balanced else distortions)
 
     def compute_output_shape(self, images_shape):
         batch, height, width, channels = images_shape

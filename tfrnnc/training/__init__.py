@@ -1,5 +1,7 @@
 """The recipe: optimiser, schedule, callbacks, checkpoints."""
 
-from tfrnnc.training.trainer import Recipe, train
+from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.trainer import train
+from tfrnnc.training.training_set import TrainingSet
 
-__all__ = ["Recipe", "train"]
+__all__ = ["Recipe", "TrainingSet", "train"]

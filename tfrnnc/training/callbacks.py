@@ -7,6 +7,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -14,13 +17,24 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from tfrnnc.data import centre_patches
 from tfrnnc.errors import TrainingError
 from tfrnnc.files import replacing
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.model_folder.file_names import CHECKPOINT_FILE
-from tfrnnc.model_folder.keras_model import save_model
+from tfrnnc.model_folder.file_names import (
+    CHECKPOINT_FILE,
+    ENTROPY_MODEL_FILE,
+    ENTROPY_WEIGHTS_FILE,
+)
+from tfrnnc.model_folder.keras_model import model_id, save_model
 from tfrnnc.models import ResidualCodec
+from tfrnnc.training.joint_model import JointModel
+from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.training_set import TrainingSet
+
+PIXELS_AT_ONCE = 100 * 32 * 32  #: pixels that validation codes in one call
+MIN_BPP = 0.002  #: bits per pixel in the first iteration under which a codec has collapsed
 
 
 class Progress(keras.callbacks.Callback):
@@ -68,16 +82,10 @@ class Progress(keras.callbacks.Callback):
         self._since = time.monotonic()
         if self.quiet or "val_loss" not in logs:
             return
-        iterations = [key.removeprefix("val_ssim_") for key in logs if key.startswith("val_ssim_")]
-        shown = ", ".join(
-            f"{iteration}: {logs[f'val_ssim_{iteration}']:.3f} / "
-            f"{logs[f'val_psnr_{iteration}']:.2f} dB"
-            for iteration in iterations
-            if int(iteration) & (int(iteration) - 1) == 0
-        )
         tqdm.write(
-            f"epoch {epoch + 1}: {logs['steps_per_second'] * self.batch_size:.0f} patches/s, "
-            f"loss {logs['loss']:.5f}, val_loss {logs['val_loss']:.5f}, SSIM / PSNR {shown}",
+            f"epoch {epoch + 1}: {logs['steps_per_second']:.2f} batches/s, "
+            f"loss {logs['loss']:.5f}, val_loss {logs['val_loss']:.5f}, SSIM / PSNR "
+            f"{_shown_measures(logs)}",
             file=sys.stderr,
         )
 
@@ -86,18 +94,66 @@ class Progress(keras.callbacks.Callback):
         self.bar.close()
 
 
-class Validation(keras.callbacks.Callback):
-    """Adds what `validate` measures to an epoch's logs, and the training steps so far.
+@dataclass(frozen=True)
+class ValidationSet:
+    """Patches to measure on.
 
-    Args:
+    Attributes:
+        name: what the log puts before the measures; empty for the only set.
         patches: uint8 (number, P, P, 3).
+        targets: bits per pixel after each iteration; None where the rate is not trained.
         batch_size: patches coded at a time.
     """
 
-    def __init__(self, patches: np.ndarray, batch_size: int = 100):
+    name: str
+    patches: np.ndarray
+    targets: np.ndarray | None = None
+    batch_size: int = 100
+
+    @classmethod
+    def cut(
+        cls, name: str, images: TrainingSet, recipe: Recipe, model: ResidualCodec
+    ) -> ValidationSet:
+        """Cuts the middle out of each image.
+
+        Raises:
+            DataError: if no image is large enough.
+        """
+        side = images.size("patch_size", recipe)
+        targets = None
+        if recipe.loss == "rate-distortion":
+            base = recipe.targets(model.iterations, model.bits, model.stride)
+            targets = images.rate * np.array(base)
+        patches = centre_patches(images.images, side)
+        return cls(name, patches, targets, max(1, PIXELS_AT_ONCE // side**2))
+
+
+def _shown_measures(logs: Mapping[str, float]) -> str:
+    """SSIM and PSNR of some iterations, from an epoch's logs."""
+    shown = []
+    for key, ssim in logs.items():
+        name, _, iteration = key.partition("ssim_")
+        if not iteration.isdigit() or int(iteration) not in (1, 2, 4, 8, 16, 32, 64, 128):
+            continue
+        rate = logs.get(f"{name}bpp_{iteration}")
+        at = f"{name.removeprefix('val_')}{iteration}" + (f" ({rate:.3f} bpp)" if rate else "")
+        shown.append(f"{at}: {ssim:.3f} / {logs[f'{name}psnr_{iteration}']:.2f} dB")
+    return ", ".join(shown)
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds what `validate` measures to an epoch's logs, and the training steps so far.
+
+    The loss `val_loss` is the mean over the sets. What is measured are the averaged weights, if
+    the optimiser keeps an average.
+
+    Args:
+        sets: what to measure on.
+    """
+
+    def __init__(self, sets: Sequence[ValidationSet]):
         super().__init__()
-        self.patches = patches
-        self.batch_size = batch_size
+        self.sets = sets
 
     def on_epoch_begin(self, epoch, logs=None):
         self._since = time.monotonic()
@@ -111,7 +167,17 @@ class Validation(keras.callbacks.Callback):
         seconds = time.monotonic() - self._since
         logs["step"] = int(ops.convert_to_numpy(self.model.optimizer.iterations))
         logs["steps_per_second"] = round(self._batches / seconds, 3)
-        logs.update(validate(self.model, self.patches, self.batch_size))
+        losses = []
+        with averaged_weights(self.model):
+            for one in self.sets:
+                measured = validate(self.model, one.patches, one.batch_size, one.targets)
+                losses.append(measured.pop("val_loss"))
+                prefix = f"val_{one.name}_" if one.name else "val_"
+                logs.update(
+                    {prefix + key.removeprefix("val_"): value for key, value in measured.items()}
+                )
+                require_bits(measured)
+        logs["val_loss"] = float(np.mean(losses))
         require_finite(logs["val_loss"])
 
 
@@ -131,7 +197,8 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.best:
             self.best = logs["val_loss"]
-            save_model(self.model, self.folder)
+            with averaged_weights(self.model):
+                save_trained(self.model, self.folder)
         self.save()
 
     def save(self):
@@ -140,10 +207,43 @@ class Checkpoint(keras.callbacks.Callback):
             self.model.save_weights(temporary)
 
 
-class DeferredInterrupt(keras.callbacks.Callback):
-    """Lets Ctrl-C take effect at the end of a batch, when the state is whole.
+def save_trained(trained: ResidualCodec | JointModel, folder: Path) -> None:
+    """Writes the codec that `fit` trains into a folder, and its entropy model if it has one."""
+    if not isinstance(trained, JointModel):
+        save_model(trained, folder)
+        return
+    save_model(trained.codec, folder)
+    content = trained.entropy_network.to_entropy_model(model_id(trained.codec)).to_bytes()
+    with (
+        replacing(folder / ENTROPY_MODEL_FILE) as model_file,
+        replacing(folder / ENTROPY_WEIGHTS_FILE) as weights_file,
+    ):
+        model_file.write_bytes(content)
+        trained.entropy_network.save_weights(weights_file)
 
-    A context manager around `fit` as well as a callback of it. A second Ctrl-C takes effect at
+
+@contextmanager
+def averaged_weights(trained: keras.Model) -> Iterator[None]:
+    """Puts the optimiser's averages in the weights' place while the block runs."""
+    optimizer = trained.optimizer
+    if not optimizer.use_ema or not int(ops.convert_to_numpy(optimizer.iterations)):
+        yield
+        return
+    weights = trained.trainable_variables
+    kept = [ops.convert_to_numpy(weight) for weight in weights]
+    for weight, average in zip(weights, optimizer._model_variables_moving_average, strict=True):
+        weight.assign(average)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, kept, strict=True):
+            weight.assign(value)
+
+
+class DeferredInterrupt(keras.callbacks.Callback):
+    """Lets Ctrl-C and SIGTERM take effect at the end of a batch, when the state is whole.
+
+    A context manager around `fit` as well as a callback of it. A second signal takes effect at
     once.
     """
 
@@ -154,12 +254,16 @@ class DeferredInterrupt(keras.callbacks.Callback):
     def __enter__(self):
         self._in_main_thread = threading.current_thread() is threading.main_thread()
         if self._in_main_thread:
-            self._previous = signal.signal(signal.SIGINT, self._request)
+            self._previous = {
+                number: signal.signal(number, self._request)
+                for number in (signal.SIGINT, signal.SIGTERM)
+            }
         return self
 
     def __exit__(self, *exception):
         if self._in_main_thread:
-            signal.signal(signal.SIGINT, self._previous)
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
 
     def on_train_batch_end(self, batch, logs=None):
         if self.requested:
@@ -171,33 +275,61 @@ class DeferredInterrupt(keras.callbacks.Callback):
         self.requested = True
 
 
-def validate(model: ResidualCodec, patches: np.ndarray, batch_size: int = 100) -> dict[str, float]:
+def validate(
+    trained: ResidualCodec | JointModel,
+    patches: np.ndarray,
+    batch_size: int = 100,
+    targets: np.ndarray | None = None,
+) -> dict[str, float]:
     """Codes patches with deterministic bits and measures every iteration.
 
     Args:
-        model: any codec model.
+        trained: a codec model, or one with its entropy model.
         patches: uint8 (number, P, P, 3).
         batch_size: patches coded at a time.
+        targets: bits per pixel after each iteration, which a `JointModel` needs.
 
     Returns:
         `val_loss`, as in training, and the means over the patches `val_psnr_T` in decibels and
-        `val_ssim_T` (the paper's) for each iteration T from 1.
+        `val_ssim_T` (the paper's) for each iteration T from 1; of a `JointModel` also `val_bpp_T`.
     """
     loss = 0.0
-    psnrs, ssims = [], []
+    psnrs, ssims, rates = [], [], []
     for start in range(0, len(patches), batch_size):
         batch = patches[start : start + batch_size]
         images = to_float(batch)
-        reconstructions = model.predict_on_batch(images)
-        loss += len(batch) * float(model.compute_loss(x=images, y_pred=reconstructions))
+        predicted = trained.predict_on_batch(images)
+        wanted = None
+        reconstructions = predicted
+        if isinstance(trained, JointModel):
+            reconstructions, bits_per_pixel = predicted
+            wanted = np.broadcast_to(np.float32(targets), bits_per_pixel.shape)
+            rates.extend(bits_per_pixel)
+        loss += len(batch) * float(
+            trained.compute_loss(x=images, y=wanted, y_pred=predicted, training=False)
+        )
         for image, pictures in zip(batch, to_uint8(reconstructions), strict=True):
             psnrs.append([psnr(image, picture) for picture in pictures])
             ssims.append([block_ssim(image, picture) for picture in pictures])
     logs = {"val_loss": loss / len(patches)}
-    for name, values in (("psnr", psnrs), ("ssim", ssims)):
-        for iteration, value in enumerate(np.mean(values, axis=0), start=1):
+    for name, values in (("psnr", psnrs), ("ssim", ssims), ("bpp", rates)):
+        for iteration, value in enumerate(np.mean(values, axis=0) if values else (), start=1):
             logs[f"val_{name}_{iteration}"] = float(value)
     return logs
+
+
+def require_bits(measured: Mapping[str, float]) -> None:
+    """Raises TrainingError if the first iteration has next to no bits left.
+
+    Args:
+        measured: what `validate` returned.
+    """
+    rate = measured.get("val_bpp_1", math.inf)
+    if rate < MIN_BPP:
+        raise TrainingError(
+            f"the bits vanish: the first iteration takes {rate:.5f} bits per pixel. Resume the "
+            "last good checkpoint with higher --target-bpp"
+        )
 
 
 def require_finite(loss: float) -> None:

@@ -24,7 +24,7 @@ from tfrnnc.model_folder.keras_model import model_id
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training.callbacks import require_finite
-from tfrnnc.training.trainer import Recipe
+from tfrnnc.training.recipe import Recipe
 
 #: Half of the batches have patches this many times as wide, in which borders matter less; they are
 #: as large images are, not reduced unless they can be.
@@ -80,7 +80,7 @@ def train_entropy_model(
         code(to_float(patches[start : start + 100])) for start in range(0, len(patches), 100)
     ]
     network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
-    schedule = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.total_steps)
+    schedule = keras.optimizers.schedules.CosineDecay(recipe.peak_learning_rate, recipe.total_steps)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=recipe.clip_norm)
     network.compile(optimizer=optimizer, jit_compile=jit_compile())
     rng = np.random.default_rng(recipe.seed)
@@ -142,7 +142,7 @@ def code_lengths(network: EntropyNetwork, codes: np.ndarray) -> np.ndarray:
 
 def _coder(model: ResidualCodec):
     """A function from images (B, H, W, 3), of one size, to int8 (B, iterations, h, w, bits)."""
-    graph = compiled(model.code)
+    graph = compiled(model.latent_bits)
     return lambda images: ops.convert_to_numpy(graph(images)).astype(np.int8)
 
 

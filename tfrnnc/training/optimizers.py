@@ -50,7 +50,7 @@ def matrix_forms(layers: Iterable[keras.layers.Layer]) -> dict[str, MatrixForm]:
 
 
 class AveragesWeights(keras.optimizers.Optimizer):
-    """A base of optimisers: averages of the weights that are right from the start and stay beside them.
+    """A base of optimisers: averages of the weights, right from the start and apart from them.
 
     The average's momentum rises as (1 + t) / (10 + t) with the training steps t before, up to
     `ema_momentum`, so that the first weights are soon forgotten. Keras puts the averages in the

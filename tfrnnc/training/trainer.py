@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -14,162 +13,172 @@ import numpy as np
 from keras import ops
 
 from tfrnnc.backend import jit_compile
-from tfrnnc.data import PatchBatches, centre_patches
+from tfrnnc.data import MixedBatches, PatchBatches
 from tfrnnc.errors import ConfigError, TrainingError
 from tfrnnc.files import replacing
+from tfrnnc.layers.convolution import bfloat16_products
+from tfrnnc.layers.winograd import Winograd
 from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
 from tfrnnc.model_folder.keras_model import load_weights
 from tfrnnc.models import ResidualCodec
-from tfrnnc.models.block_ssim import SSIM_BLOCK
-from tfrnnc.training.callbacks import Checkpoint, DeferredInterrupt, Progress, Validation
+from tfrnnc.models.entropy_network import EntropyNetwork
+from tfrnnc.training.callbacks import (
+    Checkpoint,
+    DeferredInterrupt,
+    Progress,
+    Validation,
+    ValidationSet,
+)
+from tfrnnc.training.joint_model import CUT_DRAWS, JointModel
+from tfrnnc.training.optimizers import Adam, Muon, matrix_forms
+from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.schedule import WarmupHoldDecay
+from tfrnnc.training.training_set import TrainingSet
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to train (section 4.1, which leaves most of it open).
+def compile_model(model: ResidualCodec, recipe: Recipe) -> ResidualCodec | JointModel:
+    """Gives a model the recipe's loss and its optimiser, with its state built.
 
-    Attributes:
-        epochs: how many; the learning rate falls to zero at the end of the last one.
-        steps_per_epoch: training steps (batches) from one validation and checkpoint to the next.
-        batch_size: patches in a batch.
-        patch_size: side of a patch in pixels.
-        min_downscale, max_downscale: see `tfrnnc.data.PatchBatches`.
-        learning_rate: Adam's, at its peak.
-        warmup_steps: training steps over which the learning rate rises from zero.
-        clip_norm: the gradient's global norm is clipped to this.
-        ssim_weight: of the dissimilarity that is added to the paper's loss; see
-            `ResidualCodec.compute_loss`. Patches are then multiples of 8 pixels.
-        seed: of the weights, the patches and the random rounding.
-
-    Raises:
-        ConfigError: if a number is out of range.
-    """
-
-    epochs: int = 20
-    steps_per_epoch: int = 500
-    batch_size: int = 32
-    patch_size: int = 32
-    min_downscale: int = 1
-    max_downscale: int = 8
-    learning_rate: float = 2e-3
-    warmup_steps: int = 100
-    clip_norm: float = 1.0
-    ssim_weight: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self):
-        for name, value in asdict(self).items():
-            least = 0 if name in ("warmup_steps", "seed") else 1
-            if name == "ssim_weight":
-                if not (math.isfinite(value) and value >= 0):
-                    raise ConfigError(f"{name} must be a finite number of at least 0, not {value}")
-            elif isinstance(value, float):
-                if not (math.isfinite(value) and value > 0):
-                    raise ConfigError(f"{name} must be a finite number above 0, not {value}")
-            elif value < least:
-                raise ConfigError(f"{name} must be at least {least}, not {value}")
-        if self.ssim_weight and self.patch_size % SSIM_BLOCK:
-            raise ConfigError(
-                f"patch_size must be a multiple of {SSIM_BLOCK} where ssim_weight is above 0, "
-                f"not {self.patch_size}"
-            )
-
-    @property
-    def total_steps(self) -> int:
-        """Training steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
-
-
-def compile_model(model: ResidualCodec, recipe: Recipe) -> None:
-    """Gives the model the recipe's optimiser, with its state built.
+    Returns:
+        what `fit` trains: the model, or for "rate-distortion" a `JointModel` around it.
 
     Raises:
-        ConfigError: if the patch size is no multiple of the model's stride.
+        ConfigError: if the recipe does not fit the model.
     """
     if recipe.patch_size % model.stride:
         raise ConfigError(
             f"patch_size must be a multiple of the model's stride, {model.stride}, "
             f"not {recipe.patch_size}"
         )
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, recipe.total_steps - recipe.warmup_steps),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=recipe.warmup_steps,
-    )
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=recipe.clip_norm)
     model.ssim_weight = recipe.ssim_weight
-    model.compile(optimizer=optimizer, jit_compile=jit_compile())
-    optimizer.build(model.trainable_variables)
-
-
-def patch_batches(images: Sequence[np.ndarray], recipe: Recipe) -> PatchBatches:
-    """The batches that a recipe makes of images."""
-    return PatchBatches(
-        images,
-        recipe.batch_size,
-        recipe.patch_size,
-        recipe.min_downscale,
-        recipe.max_downscale,
-        recipe.seed,
+    model.balanced = recipe.loss != "paper"
+    model.stochastic = recipe.stochastic
+    model.training_convolution = (
+        Winograd if recipe.precision == "float32" else (lambda: bfloat16_products)
     )
+    trained: ResidualCodec | JointModel = model
+    if recipe.loss == "rate-distortion":
+        recipe.targets(model.iterations, model.bits, model.stride)
+        network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
+        network.trainable = not recipe.freeze_entropy_model
+        trained = JointModel(model, network, recipe.cut_share, recipe.seed)
+    optimizer = _optimizer(model, recipe)
+    trained.compile(optimizer=optimizer, jit_compile=jit_compile())
+    optimizer.build(trained.trainable_variables)
+    return trained
+
+
+def _optimizer(model: ResidualCodec, recipe: Recipe) -> keras.optimizers.Optimizer:
+    peak, total = recipe.peak_learning_rate, recipe.total_steps
+    decay_steps = max(1, round(recipe.decay_share * (total - recipe.warmup_steps)))
+    schedule = WarmupHoldDecay(peak, recipe.warmup_steps, total, decay_steps)
+    settings: dict = {"global_clipnorm": recipe.clip_norm, "use_ema": bool(recipe.average)}
+    if recipe.average:
+        settings["ema_momentum"] = recipe.average
+    if recipe.optimizer == "adam":
+        return Adam(schedule, **settings)
+    forms = matrix_forms([*model.encoders, *model.decoders])
+    return Muon(schedule, recipe.adam_learning_rate, forms, peak, **settings)
+
+
+def make_batches(
+    model: ResidualCodec, training_sets: Sequence[TrainingSet], recipe: Recipe
+) -> MixedBatches:
+    """The batches that a recipe makes of sets of images.
+
+    Raises:
+        ConfigError: if a patch size is no multiple of the model's stride.
+        DataError: if a set has no image that is large enough.
+    """
+    sets = []
+    for number, one in enumerate(training_sets):
+        patch_size = one.size("patch_size", recipe)
+        if patch_size % model.stride:
+            raise ConfigError(
+                f"patch_size must be a multiple of the model's stride, {model.stride}, "
+                f"not {patch_size}"
+            )
+        sets.append(
+            PatchBatches(
+                one.images,
+                one.size("batch_size", recipe),
+                patch_size,
+                one.size("min_downscale", recipe),
+                one.size("max_downscale", recipe),
+                recipe.seed + number,
+            )
+        )
+    targets = None
+    if recipe.loss == "rate-distortion":
+        base = np.array(recipe.targets(model.iterations, model.bits, model.stride))
+        targets = [one.rate * base for one in training_sets]
+    return MixedBatches(sets, [one.share for one in training_sets], targets, recipe.seed)
 
 
 def train(
     model: ResidualCodec,
-    images: Sequence[np.ndarray],
-    validation_images: Sequence[np.ndarray],
+    training_sets: Sequence[TrainingSet],
+    validation_sets: Mapping[str, TrainingSet],
     recipe: Recipe,
     folder: Path,
     resume: bool = False,
     quiet: bool = False,
+    *,
+    entropy_weights: Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Trains a model, leaving the best one and the state to resume from in a folder.
 
     After each epoch the folder holds `config.json` and `model.weights.h5` (the best model so
     far by validation loss, what `tfrnnc.load` takes), `checkpoint.weights.h5` (the whole state),
-    `log.csv` and, where TensorFlow is installed, `tensorboard/`. Interrupted by Ctrl-C, it
-    saves the state first.
+    `log.csv` and, where TensorFlow is installed, `tensorboard/`; for "rate-distortion" also the
+    model's `entropy_model.bin` and the weights it was made from. Interrupted by Ctrl-C or
+    SIGTERM, it saves the state first.
 
     Args:
         model: a codec model. Its weights are the starting point unless `resume`.
-        images: uint8 arrays (H, W, 3) to train on.
-        validation_images: uint8 arrays (H, W, 3) to measure on.
+        training_sets: what to train on.
+        validation_sets: what to measure on, by the names that the log gives them.
         recipe: how to train.
         folder: where the run is kept; made if missing.
         resume: go on from the folder's checkpoint.
         quiet: no progress bar.
+        entropy_weights: for "rate-distortion", the file of the entropy network's weights to start
+            from; None starts anew.
+        callbacks: more of Keras's callbacks.
 
     Raises:
-        ConfigError: if the patch size is no multiple of the model's stride.
+        ConfigError: if a patch size is no multiple of the model's stride.
         DataError: if no image is large enough.
         ModelError: on `resume`, if the checkpoint is missing or of another model.
-        TrainingError: if the loss is not finite.
+        TrainingError: if the loss is not finite, or the bits vanish.
         KeyboardInterrupt: after the state was saved.
     """
-    compile_model(model, recipe)
-    best = math.inf
-    first = 0
+    trained = compile_model(model, recipe)
+    if entropy_weights is not None and isinstance(trained, JointModel):
+        load_weights(trained.entropy_network, entropy_weights)
+    best, first = math.inf, 0
     if resume:
-        load_weights(model, folder / CHECKPOINT_FILE)
-        first = int(ops.convert_to_numpy(model.optimizer.iterations))
+        load_weights(trained, folder / CHECKPOINT_FILE)
+        first = int(ops.convert_to_numpy(trained.optimizer.iterations))
         best = _rewind_log(folder / LOG_FILE, first)
-        # Keras saves no random state. The binarizer's counts the calls: one for each iteration.
-        random_state = model.binarizer.seed_generator.state
-        random_state.assign([random_state[0], first * model.iterations])
-    batches = patch_batches(images, recipe)
-    patches = centre_patches(validation_images, recipe.patch_size)
+        _restore_random_state(trained, first)
+    batches = make_batches(model, training_sets, recipe)
+    validation = [
+        ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(first, recipe.total_steps, recipe.batch_size, quiet)
     checkpoint = Checkpoint(folder, best)
     interrupt = DeferredInterrupt()
-    callbacks = [
-        Validation(patches),
+    all_callbacks = [
+        Validation(validation),
         # Logged before it is saved: what is logged after the last checkpoint is logged again.
         keras.callbacks.CSVLogger(folder / LOG_FILE, append=resume),
         progress,
         checkpoint,
         *_tensorboard(folder),
+        *callbacks,
         interrupt,
     ]
     try:
@@ -179,13 +188,13 @@ def train(
         spans.append((epoch + len(spans), recipe.epochs, recipe.steps_per_epoch))
         with interrupt:
             for start, end, steps_per_epoch in spans:
-                batches.first_batch = int(ops.convert_to_numpy(model.optimizer.iterations))
-                model.fit(
-                    batches,
+                batches.first_batch = int(ops.convert_to_numpy(trained.optimizer.iterations))
+                trained.fit(
+                    batches.for_fit(),
                     initial_epoch=start,
                     epochs=end,
                     steps_per_epoch=steps_per_epoch,
-                    callbacks=callbacks,
+                    callbacks=all_callbacks,
                     shuffle=False,
                     verbose=0,
                 )
@@ -194,6 +203,16 @@ def train(
         raise
     finally:
         progress.close()
+
+
+def _restore_random_state(trained: ResidualCodec | JointModel, first: int) -> None:
+    """Winds the random generators on, which Keras does not save: each counts its draws."""
+    codec = trained.codec if isinstance(trained, JointModel) else trained
+    draws = {codec.binarizer.seed_generator: codec.iterations if codec.stochastic else 0}
+    if isinstance(trained, JointModel):
+        draws[trained.seed_generator] = CUT_DRAWS if trained.cut_share else 0
+    for generator, per_batch in draws.items():
+        generator.state.assign([generator.state[0], first * per_batch])
 
 
 def _tensorboard(folder: Path) -> list:
@@ -242,6 +261,6 @@ def read_settings(folder: Path) -> dict:
         raise TrainingError(
             f"{folder}: holds no {SETTINGS_FILE}, so nothing to resume; give the --output of a run"
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise TrainingError(f"{path}: not the settings of a run ({error})") from error
     return settings

@@ -21,7 +21,9 @@ from tfrnnc.backend import require_tensorflow
 from tfrnnc.errors import ConfigError, InstallationError, TrainingError
 from tfrnnc.models import ResidualCodec
 from tfrnnc.training.callbacks import Progress, require_finite
-from tfrnnc.training.trainer import Recipe, compile_model, patch_batches
+from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.trainer import compile_model, make_batches
+from tfrnnc.training.training_set import TrainingSet
 
 METHODS = ("prune", "cluster")
 SMALLEST_KERNEL = 1000  #: weights; smaller kernels are left alone
@@ -49,6 +51,7 @@ def fine_tuning(
         epochs=1,
         steps_per_epoch=steps,
         min_downscale=min_downscale,
+        optimizer="adam",
         learning_rate=5e-4,
         warmup_steps=steps // 10,
         ssim_weight=ssim_weight,
@@ -266,11 +269,11 @@ def _fine_tune(
     """Trains a model with a callback that changes its weights after each batch."""
     compile_model(model, recipe)
     model.binarizer.seed_generator.state.assign([recipe.seed, 0])
-    batches = patch_batches(images, recipe)
+    batches = make_batches(model, [TrainingSet(images)], recipe)
     progress = Progress(0, recipe.total_steps, recipe.batch_size, quiet)
     try:
         history = model.fit(
-            batches,
+            batches.for_fit(),
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
             callbacks=[constraint, progress],

@@ -1,0 +1,143 @@
+"""How to train: the numbers of a run, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from tfrnnc.errors import ConfigError
+from tfrnnc.models.block_ssim import SSIM_BLOCK
+
+PEAK_LEARNING_RATES = {"muon": 0.03, "adam": 2e-3}
+LOSSES = ("paper", "balanced", "rate-distortion")
+PRECISIONS = ("float32", "bfloat16")
+#: Bits per pixel after each iteration, per bit and location of the code, that are aimed at unless
+#: told otherwise: cheap at first, where the bits are easiest to predict.
+_FILL = (0.32, 0.80)
+_MAY_BE_ZERO = ("warmup_steps", "seed", "ssim_weight", "cut_share", "average", "decay_share")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train (section 4.1, which leaves most of it open).
+
+    Attributes:
+        epochs: how many.
+        steps_per_epoch: training steps (batches) from one validation and checkpoint to the next.
+        batch_size: patches in a batch.
+        patch_size: side of a patch in pixels.
+        min_downscale, max_downscale: see `tfrnnc.data.PatchBatches`.
+        optimizer: "muon" or "adam"; see `tfrnnc.training.optimizers`.
+        learning_rate: the optimiser's, at its peak; None takes 0.03 for Muon and 0.002 for Adam.
+        adam_learning_rate: at its peak, of the weights that Muon leaves to Adam.
+        warmup_steps: training steps over which the learning rate rises from zero.
+        decay_share: share of the run, at its end, over which it falls to zero along a cosine.
+        clip_norm: the gradient's global norm is clipped to this.
+        average: momentum of the average of the weights that is measured and saved; 0 saves the
+            weights themselves.
+        loss: "paper", the mean of the distortions of all iterations (eq. 7); "balanced", the mean
+            of their logarithms; "rate-distortion", with the bits per pixel besides, an entropy
+            model being trained beside the codec (see `tfrnnc.training.joint_model.JointModel`).
+        ssim_weight: of the dissimilarity in the distortion; see `ResidualCodec.distortions`.
+            Patches are then multiples of 8 pixels.
+        target_bpp: for "rate-distortion", bits per pixel that the iterations up to each one
+            should take; None takes a share of the model's bits that grows from 32 to 80 %.
+        cut_share: for "rate-distortion", the share of patches in which an iteration is cut.
+        stochastic: whether bits are rounded at random (section 3.2); False for a last phase in
+            which training sees the bits that are used.
+        freeze_entropy_model: for "rate-distortion", keep the entropy model as it is.
+        precision: of the products in convolutions, "float32" or "bfloat16"; the latter is faster
+            on CPUs with AMX only. Weights and sums are float32.
+        seed: of the weights, the patches and the random rounding.
+
+    Raises:
+        ConfigError: if a value is out of range.
+    """
+
+    epochs: int = 20
+    steps_per_epoch: int = 500
+    batch_size: int = 32
+    patch_size: int = 32
+    min_downscale: int = 1
+    max_downscale: int = 8
+    optimizer: Literal["muon", "adam"] = "muon"
+    learning_rate: float | None = None
+    adam_learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    decay_share: float = 1.0
+    clip_norm: float = 1.0
+    average: float = 0.0
+    loss: Literal["paper", "balanced", "rate-distortion"] = "paper"
+    ssim_weight: float = 0.0
+    target_bpp: tuple[float, ...] | None = None
+    cut_share: float = 0.25
+    stochastic: bool = True
+    freeze_entropy_model: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+    def __post_init__(self):
+        self._check_choices()
+        for name, value in asdict(self).items():
+            if isinstance(value, (bool, str, tuple, list)) or value is None:
+                continue
+            if not math.isfinite(value) or value < 0 or (not value and name not in _MAY_BE_ZERO):
+                least = "at least 0" if name in _MAY_BE_ZERO else "above 0"
+                raise ConfigError(f"{name} must be a finite number {least}, not {value}")
+        for name in ("cut_share", "average", "decay_share"):
+            if (value := getattr(self, name)) > 1 or (name == "average" and value == 1):
+                raise ConfigError(f"{name} must be a share of at most 1, not {value}")
+        if self.ssim_weight and self.patch_size % SSIM_BLOCK:
+            raise ConfigError(
+                f"patch_size must be a multiple of {SSIM_BLOCK} where ssim_weight is above 0, "
+                f"not {self.patch_size}"
+            )
+        if self.target_bpp is not None:
+            targets = tuple(float(target) for target in self.target_bpp)
+            object.__setattr__(self, "target_bpp", targets)
+            if not all(a < b for a, b in zip((0.0, *targets), targets, strict=False)):
+                raise ConfigError(
+                    "target_bpp must be above 0 and rise from iteration to iteration, not "
+                    + ", ".join(map(str, targets))
+                )
+
+    def _check_choices(self) -> None:
+        for name, known in (
+            ("optimizer", tuple(PEAK_LEARNING_RATES)),
+            ("loss", LOSSES),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"
+                )
+
+    @property
+    def total_steps(self) -> int:
+        """Training steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The optimiser's learning rate at its peak."""
+        return self.learning_rate or PEAK_LEARNING_RATES[self.optimizer]
+
+    def targets(self, iterations: int, bits: int, stride: int) -> tuple[float, ...]:
+        """`target_bpp`, or what stands for None, for a model of these sizes.
+
+        Raises:
+            ConfigError: if there is not one target for each iteration.
+        """
+        if self.target_bpp is None:
+            shares = [
+                _FILL[0] + (_FILL[1] - _FILL[0]) * i / max(iterations - 1, 1)
+                for i in range(iterations)
+            ]
+            return tuple(share * bits * (i + 1) / stride**2 for i, share in enumerate(shares))
+        if len(self.target_bpp) != iterations:
+            raise ConfigError(
+                f"target_bpp has {len(self.target_bpp)} values, but the model {iterations} "
+                "iterations; give one for each"
+            )
+        return self.target_bpp
