@@ -26,10 +26,9 @@ from machine import describe_machine
 from tfrnnc.bitstream import Header, StreamWriter
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
-from tfrnnc.codec.adaptive import AdaptiveEncoder, IterationAssignment, location_bits
-from tfrnnc.codec.encoding import Target, location_errors
+from tfrnnc.codec.adaptive import IterationAssignment, location_bits
 from tfrnnc.images import find_images, read_image
-from tfrnnc.metrics import psnr
+from tfrnnc.metrics import location_errors, psnr
 
 TILE = 32
 #: Photos that were looked at, with one of another folder, when the codec's thresholds were chosen.
@@ -80,19 +79,11 @@ def independent(codec: Codec, image: np.ndarray) -> dict:
     """Bytes at the PSNR of each second iteration, of plain and of adaptive streams."""
     iterations = list(codec.encode_iterations(image))
     plain = curve(codec, image, iterations, header_of(codec, image, adaptive=False))
-    encoder = AdaptiveEncoder(
-        codec.runtime,
-        codec.entropy_model,
-        header_of(codec, image, adaptive=True),
-        image,
-        codec.max_iterations,
-        headerless=False,
-        make_search=lambda: None,
-    )
+    encoder = codec.encoder(image, adaptive=True)
     rows = []
     for iteration in targets(codec):
         size, reached = plain[iteration - 1]
-        encoded = encoder.encode(None, [Target("PSNR", psnr, reached)])
+        encoded = encoder.fit(psnr=reached)
         taken = codec.read_planes(encoded.data).iterations_taken
         rows.append(
             {
@@ -139,26 +130,18 @@ def targets(codec: Codec) -> range:
 
 def header_of(codec: Codec, image: np.ndarray, adaptive: bool) -> Header:
     """Of a stream of an image."""
-    model = codec.entropy_model
-    return Header(
-        model.stream_id if model else codec.runtime.model_id,
-        image.shape[1],
-        image.shape[0],
-        codec.max_iterations,
-        entropy_coded=model is not None,
-        adaptive=adaptive,
-    )
+    return codec.spec.header(image.shape[1], image.shape[0], adaptive=adaptive)
 
 
 def curve(codec: Codec, image: np.ndarray, iterations, header: Header) -> list[tuple[int, float]]:
     """Bytes of the stream and PSNR after each iteration."""
-    writer = StreamWriter(header, codec.runtime.stride, codec.runtime.bits, codec.entropy_model)
+    writer = StreamWriter(header, codec.spec)
     points = []
     for plane, picture in iterations:
         if not plane.any():
             break
         writer.add(plane)
-        points.append((len(writer.whole()), psnr(image, picture)))
+        points.append((writer.size(), psnr(image, picture)))
     return points
 
 
@@ -209,10 +192,10 @@ def tile_assignment(codec: Codec, image: np.ndarray, iterations):
             return None
         taken = taken.repeat(side, axis=0).repeat(side, axis=1)[: shape[0], : shape[1]]
         header = header_of(codec, image, adaptive=True)
-        writer = StreamWriter(header, stride, codec.runtime.bits, codec.entropy_model)
+        writer = StreamWriter(header, codec.spec)
         for iteration in range(int(taken.max())):
             writer.add(planes[iteration] * (taken > iteration)[..., None])
-        return len(writer.whole())
+        return writer.size()
 
     return fewest
 

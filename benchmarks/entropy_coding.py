@@ -21,11 +21,12 @@ import numpy as np
 import tfrnnc
 from machine import describe_machine
 from tfrnnc.bitstream import EntropyModel
+from tfrnnc.bitstream.constants import CERTAIN
 from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, payload_sizes
 from tfrnnc.bitstream.range_coder import RangeDecoder, RangeEncoder
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
-from tfrnnc.codec.encoding import decode
+from tfrnnc.codec.reconstruction import decode
 from tfrnnc.images import find_images, read_image
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -117,9 +118,9 @@ def in_order(model: EntropyModel, planes: list[np.ndarray]) -> tuple[list[int], 
     """The probabilities and the bits of all planes, in the order of coding."""
     probabilities, bits = [], []
     for iteration, plane in enumerate(planes):
-        for part, values in model.passes_of(planes[:iteration], plane):
-            bits.append(values.ravel() > 0)
-            probabilities.append(part.probabilities.ravel())
+        order = model.order(plane.shape)
+        bits.append(plane.ravel()[order] > 0)
+        probabilities.append(model.probabilities(planes[:iteration], plane).ravel()[order])
     return np.concatenate(probabilities).tolist(), np.concatenate(bits).astype(int).tolist()
 
 
@@ -136,7 +137,7 @@ def compare_range_coders(model: EntropyModel, coded: Sequence[list[np.ndarray]])
         ours = RangeEncoder()
         ours.encode(bits, probabilities)
         data = ours.finish()
-        floats, symbols = np.array(probabilities) / 65536, np.array(bits, np.int32)
+        floats, symbols = np.array(probabilities) / CERTAIN, np.array(bits, np.int32)
         bernoulli = constriction.stream.model.Bernoulli(perfect=True)
         theirs = queue.RangeEncoder()
         theirs.encode(symbols, bernoulli, floats)

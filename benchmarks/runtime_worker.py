@@ -211,16 +211,17 @@ class CodecContender:
 
     def _random_stream(self, width: int, height: int) -> bytes:
         """A stream of random bits, which take as long to decode as any others."""
-        from tfrnnc.bitstream import Header, StreamWriter, as_plane
+        from tfrnnc.bitstream import StreamWriter, as_plane
 
         runtime = self._codec.runtime
-        header = Header(runtime.model_id, width, height, self._iterations)
+        spec = self._codec.spec.without_entropy_model()
+        header = spec.header(width, height)
         random = np.random.default_rng(0)
-        writer = StreamWriter(header, runtime.stride, runtime.bits)
+        writer = StreamWriter(header, spec)
         shape = header.plane_shape(runtime.stride, runtime.bits)
         for _ in range(self._iterations):
             writer.add(as_plane(random.random(shape, np.float32) < 0.5))
-        return writer.whole()
+        return writer.stream()
 
 
 class LiteRTProfiler:

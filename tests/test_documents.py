@@ -21,9 +21,10 @@ import pytest
 from PIL import Image
 
 import tfrnnc
-from tfrnnc.bitstream import EntropyModel, Header, read_planes
+from tfrnnc.bitstream import EntropyModel, Header, StreamSpec, read_planes
+from tfrnnc.bitstream.constants import EVEN
 from tfrnnc.bitstream.probabilities import PROBABILITIES
-from tfrnnc.bitstream.range_coder import EVEN, RangeDecoder
+from tfrnnc.bitstream.range_coder import RangeDecoder
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +99,8 @@ def test_passes_of_the_format():
     model = EntropyModel.from_bytes(bytes.fromhex(golden["entropy_model"]))
     (entry,) = (each for each in golden["streams"] if each["name"] == "entropy-coded")
     stream = bytes.fromhex(entry["stream"])
-    plane = read_planes(stream, golden["stride"], golden["bits"], model).planes[0]
+    spec = StreamSpec(model.codec_id, golden["stride"], golden["bits"], entropy_model=model)
+    plane = read_planes(stream, spec).planes[0]
     text = (ROOT / "docs" / "FORMAT.md").read_text()
     known = np.zeros_like(plane)
     flat, source = known.reshape(-1, model.bits), plane.reshape(-1, model.bits)

@@ -79,11 +79,6 @@ def test_cut_files(photo, codec, monkeypatch):
     np.testing.assert_array_equal(picture, codec.decode(cut, allow_truncated=True))
 
 
-def test_streams_of_version_1_and_their_size(request, codec):
-    stream = (request.config.rootpath / "tests" / "golden" / "conv_lstm_small.rnnc").read_bytes()
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(stream))), codec.decode(stream))
-
-
 def test_pillows_limit_counts(photo, monkeypatch):
     data = saved(photo)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)

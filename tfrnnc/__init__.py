@@ -35,6 +35,8 @@ from tfrnnc.errors import (
 
 _LAZY = {
     "Codec": "tfrnnc.codec",
+    "EncodeOptions": "tfrnnc.codec",
+    "ProgressiveEncoder": "tfrnnc.codec",
     "list_presets": "tfrnnc.model_folder.presets",
     "load": "tfrnnc.codec",
 }
@@ -44,11 +46,13 @@ __all__ = [
     "ConfigError",
     "CorruptStreamError",
     "DataError",
+    "EncodeOptions",
     "EvaluationError",
     "ForeignStreamError",
     "ImageError",
     "InstallationError",
     "ModelError",
+    "ProgressiveEncoder",
     "StreamError",
     "TfrnncError",
     "TooLargeError",

@@ -67,8 +67,8 @@ class CorruptStreamError(StreamError):
     """The stream contradicts itself."""
 
 
-class TooLargeError(StreamError):
-    """The stream is of an image with more pixels than the caller allows."""
+class TooLargeError(StreamError, ImageError):
+    """An image, or the stream of one, takes more pixels or work than the caller allows."""
 
 
 class WrongModelError(StreamError):

@@ -27,15 +27,17 @@ threads.
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 import threading
+from dataclasses import fields
 from typing import Any
 
 from PIL import Image, ImageFile
 
 from tfrnnc.bitstream import read_header
-from tfrnnc.codec import Codec, load
+from tfrnnc.bitstream.constants import MAGIC, VERSION, VERSION_BITS
+from tfrnnc.codec import load
+from tfrnnc.codec.encode_options import EncodeOptions
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.errors import StreamError, TfrnncError
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
@@ -43,7 +45,7 @@ from tfrnnc.model_folder.presets import DEFAULT_PRESET
 FORMAT = "RNNC"
 HEADER_BYTES = 64  #: more than any header has
 # What is saved has to be opened again, so it has a header.
-_OPTIONS = set(inspect.signature(Codec.encode).parameters) - {"self", "image", "headerless"}
+_OPTIONS = {field.name for field in fields(EncodeOptions)} - {"headerless"}
 
 _codec = functools.cache(load)
 _codec_of = CodecSelector()
@@ -101,9 +103,7 @@ class RnncImageFile(ImageFile.ImageFile):
         self.fp.seek(position)
 
     def _set_tile(self, iterations: int | None) -> None:
-        # Pillow has held the size against its own limit by the time that this is decoded.
-        arguments = self.width * self.height, iterations
-        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, arguments)]
+        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, (iterations,))]
 
 
 class RnncDecoder(ImageFile.PyDecoder):
@@ -120,15 +120,12 @@ class RnncDecoder(ImageFile.PyDecoder):
         assert self.fd is not None
         self.fd.seek(0)
         data = self.fd.read()
-        max_pixels, iterations = self.args
+        (iterations,) = self.args
         try:
             with _loading:
                 codec = _codec_of(data)
             picture = codec.decode(
-                data,
-                iterations,
-                allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES,
-                max_pixels=max_pixels,
+                data, iterations, allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES
             )
         except TfrnncError as error:
             raise OSError(str(error)) from error
@@ -137,7 +134,8 @@ class RnncDecoder(ImageFile.PyDecoder):
 
 
 def _accept(prefix: bytes) -> bool:
-    return prefix[:2] == b"RN" and (prefix[2:5] == b"NC\x01" or prefix[2:3] != b"N")
+    first = prefix[len(MAGIC)] if len(prefix) > len(MAGIC) else 0
+    return prefix.startswith(MAGIC) and first & VERSION_BITS == VERSION
 
 
 def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:

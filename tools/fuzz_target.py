@@ -13,16 +13,25 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrnnc.bitstream import EntropyModel, Planes, StreamWriter, read_header, read_planes
-from tfrnnc.bitstream.container import MAGIC
+from tfrnnc.bitstream import (
+    EntropyModel,
+    Planes,
+    ReadOptions,
+    StreamSpec,
+    StreamWriter,
+    WorkLimits,
+    read_header,
+    read_planes,
+)
+from tfrnnc.bitstream.constants import MAGIC
 from tfrnnc.errors import ModelError, StreamError
 
 GOLDEN = json.loads(
     (Path(__file__).parents[1] / "tests" / "golden" / "v2_container.json").read_text()
 )
 MODEL = EntropyModel.from_bytes(bytes.fromhex(GOLDEN["entropy_model"]))
-STRIDE = GOLDEN["stride"]
-MAX_PIXELS = 1 << 14  # so that an input takes milliseconds
+SPEC = StreamSpec(MODEL.codec_id, GOLDEN["stride"], MODEL.bits, entropy_model=MODEL)
+LIMITS = WorkLimits(max_pixels=1 << 14, max_work=1 << 16)  # so that an input takes milliseconds
 
 # The first byte of an input says what the others are.
 RAW, WITH_HEADER, ENTROPY_MODEL, WITH_CHECK = range(4)
@@ -65,12 +74,11 @@ def check_stream(data: bytes) -> None:
         assert len(found.planes) <= len(partial.planes)
         for plane, other in zip(found.planes, partial.planes, strict=False):
             np.testing.assert_array_equal(plane, other)
-    if partial.header.version == 2 and partial.whole_iterations:
-        model = MODEL if partial.header.entropy_coded else None
-        writer = StreamWriter(partial.header, STRIDE, MODEL.bits, model)
+    if partial.whole_iterations:
+        writer = StreamWriter(partial.header, SPEC)
         for plane in partial.planes[: partial.whole_iterations]:
             writer.add(plane)
-        again = _read(writer.whole())
+        again = _read(writer.stream())
         assert again.whole_iterations == partial.whole_iterations
         np.testing.assert_array_equal(again.planes, partial.planes[: partial.whole_iterations])
 
@@ -97,7 +105,7 @@ def mend_header(data: bytes) -> bytes:
 
 
 def _read(data: bytes, **settings) -> Planes:
-    return read_planes(data, STRIDE, MODEL.bits, MODEL, max_pixels=MAX_PIXELS, **settings)
+    return read_planes(data, SPEC, ReadOptions(limits=LIMITS, **settings))
 
 
 def _check_planes(found: Planes, data: bytes) -> None:
@@ -109,7 +117,7 @@ def _check_planes(found: Planes, data: bytes) -> None:
     assert all(offset < end <= len(data) for end in found.ends)
     assert found.ends == sorted(found.ends)
     for number, plane in enumerate(found.planes, start=1):
-        assert plane.shape == header.plane_shape(STRIDE, MODEL.bits)
+        assert plane.shape == header.plane_shape(SPEC.stride, SPEC.bits)
         whole = number <= found.whole_iterations and not header.adaptive
         assert set(np.unique(plane)) <= ({-1, 1} if whole else {-1, 0, 1})
     if header.adaptive:

@@ -11,6 +11,7 @@ import numpy as np
 from tfrnnc.bitstream import (
     EntropyModel,
     Header,
+    StreamSpec,
     StreamWriter,
     as_plane,
     pack_plane,
@@ -84,36 +85,38 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     )
 
     def writer(header, planes, entropy_model=None):
-        made = StreamWriter(header, STRIDE, model.bits, entropy_model)
+        made = StreamWriter(
+            header, spec_of(model) if entropy_model else spec_of(model).without_entropy_model()
+        )
         for plane in planes:
             made.add(plane)
         return made
 
     whole = writer(coded, planes, model)
-    cut = whole.cut(len(whole.whole()) - 2)
-    assert cut is not None
+    cut = whole.cut(len(whole.stream()) - 2)
+    assert cut
     adaptive_whole = writer(adaptive_coded, fewer, model)
-    adaptive_cut = adaptive_whole.cut(len(adaptive_whole.whole()) - 1)
-    assert adaptive_cut is not None
+    adaptive_cut = adaptive_whole.cut(len(adaptive_whole.stream()) - 1)
+    assert adaptive_cut
     return {
-        "not entropy-coded": writer(plain, planes).whole(),
-        "entropy-coded": whole.whole(),
-        "stored, because the model is wrong": writer(coded, unlikely, model).whole(),
-        "cut, with an open end": cut,
-        "zeros, not checked": writer(replace(plain, checked=False), zeros).whole(),
+        "not entropy-coded": writer(plain, planes).stream(),
+        "entropy-coded": whole.stream(),
+        "stored, because the model is wrong": writer(coded, unlikely, model).stream(),
+        "cut, with an open end": cut.data,
+        "zeros, not checked": writer(replace(plain, checked=False), zeros).stream(),
         "headerless": headerless.to_bytes() + writer(headerless, planes, model).payload(),
         "large": writer(
             large, likely_planes(model, large.plane_shape(STRIDE, model.bits)), model
-        ).whole(),
-        "adaptive": writer(adaptive, stopped([*planes, *unlikely])).whole(),
-        "adaptive, entropy-coded": adaptive_whole.whole(),
+        ).stream(),
+        "adaptive": writer(adaptive, stopped([*planes, *unlikely])).stream(),
+        "adaptive, entropy-coded": adaptive_whole.stream(),
         "adaptive, stored, because the model is wrong": writer(
             adaptive_coded, [-plane for plane in fewer], model
-        ).whole(),
-        "adaptive, cut, with an open end": adaptive_cut,
+        ).stream(),
+        "adaptive, cut, with an open end": adaptive_cut.data,
         "adaptive, not checked, all go on": writer(
             replace(adaptive, checked=False), planes
-        ).whole(),
+        ).stream(),
         "adaptive, headerless": adaptive_headerless.to_bytes()
         + writer(adaptive_headerless, fewer, model).payload(),
         "adaptive, headerless, none goes on": adaptive_headerless.to_bytes()
@@ -122,8 +125,13 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
             adaptive_large,
             stopped(likely_planes(model, large.plane_shape(STRIDE, model.bits))),
             model,
-        ).whole(),
+        ).stream(),
     }
+
+
+def spec_of(model: EntropyModel) -> StreamSpec:
+    """What streams need of the codec model whose bits these are."""
+    return StreamSpec(CODEC_ID, STRIDE, model.bits, entropy_model=model)
 
 
 def stopped(planes: list[np.ndarray]) -> list[np.ndarray]:
@@ -144,7 +152,7 @@ def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
     header, code = stream[:offset], stream[offset:]
 
     adaptive = streams["adaptive, entropy-coded"]
-    first_end = read_planes(adaptive, STRIDE, model.bits, model).ends[0]
+    first_end = read_planes(adaptive, spec_of(model)).ends[0]
     ended = streams["adaptive, headerless, none goes on"]
 
     def checked(content: bytes) -> bytes:
@@ -186,7 +194,7 @@ def error_of(stream: bytes, model: EntropyModel) -> str:
         header, _ = read_header(stream)
         if header.model_id != model.stream_id:
             return WrongModelError.__name__
-        read_planes(stream, STRIDE, model.bits, model)
+        read_planes(stream, spec_of(model))
     except StreamError as error:
         return type(error).__name__
     raise AssertionError("it is not refused")
@@ -194,7 +202,7 @@ def error_of(stream: bytes, model: EntropyModel) -> str:
 
 def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
     """A stream and what a decoder must find in it."""
-    found = read_planes(stream, STRIDE, model.bits, model)
+    found = read_planes(stream, spec_of(model))
     header = found.header
     return {
         "name": name,

@@ -12,9 +12,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from tfrnnc.bitstream import EntropyModel, Header, StreamWriter, as_plane, pack_plane
+from tfrnnc.bitstream import StreamSpec, StreamWriter, as_plane, pack_plane
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image, to_float, to_uint8
+from tfrnnc.model_folder.entropy_model_file import read_entropy_model
 from tfrnnc.model_folder.manifest import WHOLE_ITERATION, Manifest
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
@@ -50,7 +51,7 @@ def write_golden_vectors(
     Of each photo the first piece is taken that leaves no logit near zero, if there is one.
     """
     stages = _interpreters(folder, manifest)
-    model = EntropyModel.read(folder)
+    model = read_entropy_model(folder)
     golden = folder / "golden"
     shutil.rmtree(golden, ignore_errors=True)
     golden.mkdir()
@@ -64,19 +65,19 @@ def write_golden_vectors(
             click.echo(f"{folder}: no piece of {name} leaves all logits away from zero")
             continue
         height, width, _ = image.shape
-        header = Header(
-            model.stream_id if model else bytes.fromhex(manifest.model_id),
-            width,
-            height,
+        spec = StreamSpec(
+            bytes.fromhex(manifest.model_id),
+            manifest.stride,
+            manifest.bits,
             manifest.iterations,
-            entropy_coded=model is not None,
+            model,
         )
-        writer = StreamWriter(header, manifest.stride, manifest.bits, model)
+        writer = StreamWriter(spec.header(width, height), spec)
         for plane in planes:
             writer.add(plane)
         Image.fromarray(image).save(golden / f"{name}.png")
         Image.fromarray(np.concatenate(pictures)).save(golden / f"{name}_steps.png")
-        (golden / f"{name}.rnnc").write_bytes(writer.whole())
+        (golden / f"{name}.rnnc").write_bytes(writer.stream())
         entries.append(
             {
                 "name": name,

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from golden_streams import CODEC_ID, likely_planes, small_model
 from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model
-from tfrnnc.bitstream.entropy_model import EXACT, Head, IterationModel, stream_id
-from tfrnnc.bitstream.plane_coder import MIN_COST, PlaneEncoder
-from tfrnnc.bitstream.probabilities import COST_OF_ONE, PROBABILITIES
+from tfrnnc.bitstream.constants import EXACT
+from tfrnnc.bitstream.entropy_model import Head, IterationModel, stream_id
+from tfrnnc.bitstream.plane_coder import PlaneEncoder
+from tfrnnc.bitstream.probabilities import COST_OF_ONE, MIN_COST, PROBABILITIES
 from tfrnnc.errors import ModelError
+from tfrnnc.model_folder.entropy_model_file import read_entropy_model
 from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 
 CONTENT = small_model().to_bytes()
@@ -96,12 +98,35 @@ def test_passes_are_as_the_format_says(shape, groups):
         assert len(seen) == len(set(seen)) == plane.size
 
 
+@given(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3), st.data())
+def test_all_probabilities_at_once_are_those_of_the_passes(height, width, groups, data):
+    """Whatever locations stopped, and in parts of any size."""
+    model = small_model(iterations=3, groups=groups, seed=data.draw(st.integers(0, 9)))
+    planes = likely_planes(model, (height, width, model.bits))
+    rng = np.random.default_rng(0)
+    goes_on = np.ones((height, width), bool)
+    for iteration in range(3):
+        planes[iteration] *= goes_on[..., None]
+        plane, mask = planes[iteration], goes_on if iteration else None
+        together = model.probabilities(planes[:iteration], plane).ravel()
+        known = np.zeros_like(plane)
+        source, target = (each.reshape(-1, model.bits) for each in (plane, known))
+        order = np.arange(plane.size).reshape(-1, model.bits)
+        places = []
+        for part in model.passes(planes[:iteration], known, mask):
+            target[part.locations, part.channels] = source[part.locations, part.channels]
+            places.append(order[part.locations, part.channels].ravel())
+            np.testing.assert_array_equal(together[places[-1]], part.probabilities.ravel())
+        np.testing.assert_array_equal(model.order(plane.shape, mask), np.concatenate(places))
+        goes_on = goes_on & (rng.random(goes_on.shape) < 0.7)
+
+
 def test_large_planes_are_computed_in_parts(monkeypatch):
     model = small_model()
     shape = (30, 41, model.bits)
     planes = likely_planes(model, shape)
     whole = PlaneEncoder(shape, model)
-    monkeypatch.setattr("tfrnnc.bitstream.entropy_model._CELLS_AT_ONCE", 64)
+    monkeypatch.setattr("tfrnnc.bitstream.entropy_model._LOCATIONS_AT_ONCE", 64)
     parts = PlaneEncoder(shape, model)
     for plane in planes:
         whole.add(plane)
@@ -192,19 +217,19 @@ def test_sums_that_float32_cannot_hold_are_refused(place):
 
 
 def test_reading_a_folder(tmp_path):
-    assert EntropyModel.read(tmp_path) is None
+    assert read_entropy_model(tmp_path) is None
     path = tmp_path / ENTROPY_MODEL_FILE
     path.write_bytes(CONTENT)
-    model = EntropyModel.read(tmp_path)
+    model = read_entropy_model(tmp_path)
     assert model is not None
     assert model.to_bytes() == CONTENT
     path.write_bytes(CONTENT[:100])
     with pytest.raises(ModelError, match=rf"{ENTROPY_MODEL_FILE}: .* train it again"):
-        EntropyModel.read(tmp_path)
+        read_entropy_model(tmp_path)
     path.unlink()
     path.mkdir()
     with pytest.raises(ModelError, match=ENTROPY_MODEL_FILE):
-        EntropyModel.read(tmp_path)
+        read_entropy_model(tmp_path)
 
 
 def test_bits_that_are_not_known_count_as_nothing():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrnnc.bitstream.range_coder import EVEN, RangeDecoder, RangeEncoder
+from tfrnnc.bitstream.constants import EVEN
+from tfrnnc.bitstream.range_coder import RangeDecoder, RangeEncoder
 from tfrnnc.errors import CorruptStreamError
 
 coded_bits = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 65535)), max_size=300)

@@ -80,7 +80,7 @@ def test_adaptive(image, independent_folder, tmp_path, monkeypatch):
     run(encode, str(image), "photo.rnnc", "--adaptive")
     run(decode, "photo.rnnc", "out.png")
     codec = tfrnnc.load(independent_folder)
-    data, picture, _ = codec.encode_with_picture(read_image(image), adaptive=True)
+    data, picture, *_ = codec.encode_with_picture(read_image(image), adaptive=True)
     assert Path("photo.rnnc").read_bytes() == data
     np.testing.assert_array_equal(read_image("out.png"), picture)
     (fact,) = json.loads(run(info, "photo.rnnc", "--json"))

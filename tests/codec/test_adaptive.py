@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 import tfrnnc
 from helpers.images import PHOTOS
-from tfrnnc.bitstream import Header, StreamWriter, read_header
+from tfrnnc.bitstream import StreamSpec, StreamWriter, read_header
 from tfrnnc.codec.adaptive import IterationAssignment, location_bits
-from tfrnnc.codec.encoding import location_errors
 from tfrnnc.errors import ConfigError, CorruptStreamError, TruncatedStreamError
 from tfrnnc.images import read_image, to_uint8
-from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.metrics import block_ssim, location_errors, psnr
 
 
 @pytest.fixture(scope="module", params=["litert", "keras"])
@@ -41,14 +40,14 @@ def mixed(codec, photo):
 def test_every_size_comes_back(codec, noise, size):
     image = noise(*size)
     for settings in ({}, {"entropy_coding": False}, {"effort": 1}):
-        data, picture, missed = codec.encode_with_picture(image, adaptive=True, **settings)
+        data, picture, _, missed = codec.encode_with_picture(image, adaptive=True, **settings)
         np.testing.assert_array_equal(codec.decode(data), picture)
         assert read_header(data)[0].adaptive
         assert missed == []
 
 
 def test_each_location_shows_what_it_showed_after_its_last_iteration(codec, photo, mixed):
-    data, picture, _ = mixed
+    data, picture, *_ = mixed
     iterations = codec.read_planes(data).iterations_taken
     pictures = [picture for _, picture in codec.encode_iterations(photo)]
     for row, column in np.ndindex(*iterations.shape):
@@ -62,16 +61,16 @@ def test_a_location_alone_equals_its_place_in_the_picture(codec, mixed):
     for row, column in [(0, 0), (3, 5), (6, 10), (7, 11)]:
         place = np.s_[row : row + 1, column : column + 1]
         patch = mixed.picture[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
-        header = Header(codec.runtime.model_id, patch.shape[1], patch.shape[0], 3)
-        writer = StreamWriter(header, 8, 4)
+        spec = StreamSpec(codec.runtime.model_id, 8, 4)
+        writer = StreamWriter(spec.header(patch.shape[1], patch.shape[0]), spec)
         for plane in found.planes[: found.iterations_taken[row, column]]:
             writer.add(plane[place])
-        np.testing.assert_array_equal(codec.decode(writer.whole()), patch)
+        np.testing.assert_array_equal(codec.decode(writer.stream()), patch)
 
 
 def test_fewer_iterations_and_cut_streams(codec, photo, mixed):
     """The first planes are those of the longer stream, and each byte adds to what is known."""
-    data, picture, _ = mixed
+    data, picture, *_ = mixed
     whole = codec.read_planes(data)
     progressive = list(codec.decode_progressive(data))
     np.testing.assert_array_equal(progressive[-1], picture)
@@ -108,7 +107,7 @@ def test_max_bytes_is_never_exceeded_and_used_up(codec, photo, header):
     sizes, errors = [], []
     for allowed in [*range(3, len(whole), 9), *range(len(whole), len(whole) + 3)]:
         try:
-            code, picture, _ = codec.encode_with_picture(
+            code, picture, *_ = codec.encode_with_picture(
                 image, max_bytes=allowed, headerless=not header, adaptive=True
             )
         except ConfigError:
@@ -133,7 +132,7 @@ def test_targets_are_just_reached(codec, photo):
     bits = []
     for share in (0.1, 0.5, 0.9):
         target = least + share * (most - least)
-        data, picture, missed = codec.encode_with_picture(photo, psnr=target, adaptive=True)
+        data, picture, _, missed = codec.encode_with_picture(photo, psnr=target, adaptive=True)
         assert missed == []
         assert target <= psnr(photo, picture) < target + 0.2 * (most - least)
         bits.append(np.count_nonzero(codec.read_planes(data).planes))
@@ -142,7 +141,7 @@ def test_targets_are_just_reached(codec, photo):
 
 def test_ssim_is_reached(codec, photo, mixed):
     target = block_ssim(photo, mixed.picture)
-    data, picture, missed = codec.encode_with_picture(photo, ssim=target, adaptive=True)
+    data, picture, _, missed = codec.encode_with_picture(photo, ssim=target, adaptive=True)
     assert missed == []
     assert block_ssim(photo, picture) >= target
     assert len(data) <= len(mixed.data)
@@ -150,7 +149,8 @@ def test_ssim_is_reached(codec, photo, mixed):
 
 def test_a_target_out_of_reach(codec, photo, caplog):
     with caplog.at_level(logging.WARNING, "tfrnnc"):
-        data, picture, missed = codec.encode_with_picture(photo, psnr=70, adaptive=True)
+        codec.encode(photo, psnr=70, adaptive=True)
+    data, picture, _, missed = codec.encode_with_picture(photo, psnr=70, adaptive=True)
     assert [target.name for target in missed] == ["PSNR"]
     assert "PSNR of 70" in caplog.text
     assert data == codec.encode(photo, adaptive=True)
@@ -174,7 +174,7 @@ def test_limits_combine_to_the_tightest(codec, photo):
 @pytest.mark.parametrize("iterations", [1, 2, 3])
 def test_headerless_code_and_the_shared_header(codec, photo, iterations):
     shared = codec.shared_header(photo.shape[1], photo.shape[0], adaptive=True)
-    code, picture, _ = codec.encode_with_picture(
+    code, picture, *_ = codec.encode_with_picture(
         photo, iterations=iterations, headerless=True, adaptive=True
     )
     found = codec.read_planes(shared + code)
@@ -193,13 +193,13 @@ def test_zeros_are_bits_that_are_missing(tiny_codec, noise):
     planes = [plane for plane, _ in tiny_codec.encode_iterations(image)]
     for plane in planes[1:]:
         plane[:, 1:] = 0
-    header = Header(runtime.model_id, 24, 16, 3, adaptive=True)
-    writer = StreamWriter(header, runtime.stride, runtime.bits)
+    spec = StreamSpec(runtime.model_id, runtime.stride, runtime.bits)
+    writer = StreamWriter(spec.header(24, 16, adaptive=True), spec)
     states = reconstruction = None
     for iteration, plane in enumerate(planes):
         writer.add(plane)
         reconstruction, states = runtime.decode_iteration(plane, states, reconstruction, iteration)
-    picture = tiny_codec.decode(writer.whole())
+    picture = tiny_codec.decode(writer.stream())
     np.testing.assert_array_equal(picture, to_uint8(reconstruction))
 
 
@@ -221,7 +221,7 @@ def mixed_photo():
 def test_stopping_saves_bytes_at_the_same_psnr(preset, mixed_photo, settings):
     plain = preset.encode_with_picture(mixed_photo, iterations=6, **settings)
     target = psnr(mixed_photo, plain.picture)
-    data, picture, missed = preset.encode_with_picture(
+    data, picture, _, missed = preset.encode_with_picture(
         mixed_photo, psnr=target, adaptive=True, **settings
     )
     assert missed == []
@@ -236,7 +236,7 @@ def test_stopping_saves_bytes_at_the_same_psnr(preset, mixed_photo, settings):
 def test_stopping_gives_a_better_picture_of_the_same_bytes(preset, mixed_photo, header):
     allowed = 1500
     plain = preset.encode_with_picture(mixed_photo, max_bytes=allowed, headerless=not header)
-    data, picture, _ = preset.encode_with_picture(
+    data, picture, *_ = preset.encode_with_picture(
         mixed_photo, max_bytes=allowed, headerless=not header, adaptive=True
     )
     assert len(data) <= allowed
@@ -250,7 +250,7 @@ def test_stopping_gives_a_better_picture_of_the_same_bytes(preset, mixed_photo, 
 def test_stopping_is_no_worse_where_it_does_not_help(preset, mixed_photo):
     with pytest.raises(ConfigError, match="with adaptive give psnr, ssim, bpp or max_bytes"):
         preset.encode(mixed_photo, adaptive=True)
-    data, picture, missed = preset.encode_with_picture(
+    data, picture, _, missed = preset.encode_with_picture(
         mixed_photo, psnr=60, iterations=2, adaptive=True
     )
     plain = preset.encode_with_picture(mixed_photo, iterations=2)
@@ -325,7 +325,7 @@ def test_bits_of_locations_add_up_to_the_code(codec, photo):
     assert even.shape == (3, 8, 12)
     assert (even == 4).all()
     coded = location_bits(planes, codec.entropy_model)
-    writer = StreamWriter(read_header(codec.encode(photo))[0], 8, 4, codec.entropy_model)
+    writer = StreamWriter(read_header(codec.encode(photo))[0], codec.spec)
     for plane in planes:
         writer.add(plane)
     assert abs(coded.sum() / 8 - len(writer.payload())) < 2 * len(planes) + 3

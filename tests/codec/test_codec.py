@@ -45,7 +45,7 @@ def photo(request):
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_comes_back(tiny_codec, noise, size):
     image = noise(*size)
-    data, picture, missed = tiny_codec.encode_with_picture(image)
+    data, picture, _, missed = tiny_codec.encode_with_picture(image)
     assert picture.shape == image.shape
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(tiny_codec.decode(data), picture)
@@ -125,7 +125,7 @@ def test_max_bytes_is_never_exceeded_and_used_up(tiny_codec, noise, header):
     sizes, errors = [], []
     for allowed in range(11, whole + 3):
         try:
-            code, picture, _ = tiny_codec.encode_with_picture(
+            code, picture, *_ = tiny_codec.encode_with_picture(
                 image, max_bytes=allowed, headerless=not header
             )
         except ConfigError:
@@ -145,7 +145,7 @@ def test_a_last_iteration_is_cut_only_where_the_picture_gains(photo_codec, photo
     whole = [psnr(photo, picture) for _, picture in photo_codec.encode_iterations(photo)]
     gained = 0
     for allowed in range(ends[0] + 40, ends[3], 61):
-        data, picture, _ = photo_codec.encode_with_picture(photo, max_bytes=allowed)
+        data, picture, *_ = photo_codec.encode_with_picture(photo, max_bytes=allowed)
         fitting = max(iteration for iteration, end in enumerate(ends) if end <= allowed)
         quality = psnr(photo, picture)
         assert quality >= whole[fitting]
@@ -168,7 +168,7 @@ def test_headerless_code_and_the_shared_header(tiny_codec, noise):
     header = tiny_codec.shared_header(24, 16)
     for image in images:
         for iterations in (1, 2, 3):
-            code, picture, _ = tiny_codec.encode_with_picture(
+            code, picture, *_ = tiny_codec.encode_with_picture(
                 image, iterations=iterations, headerless=True
             )
             stream = header + code
@@ -203,19 +203,21 @@ def test_quality_stops_at_the_first_iteration_that_reaches_it(codec, noise, name
 @pytest.mark.parametrize(("name", "value"), [("psnr", 70), ("ssim", 0.99)])
 def test_quality_out_of_reach_takes_all_iterations_and_says_so(codec, noise, caplog, name, value):
     with caplog.at_level(logging.WARNING, "tfrnnc"):
-        data, _, missed = codec.encode_with_picture(noise(24, 24), **{name: value})
+        data = codec.encode(noise(24, 24), **{name: value})
+    encoded = codec.encode_with_picture(noise(24, 24), **{name: value})
+    assert (encoded.data, encoded.iterations) == (data, 3)
     assert read_header(data)[0].iterations == 3
-    assert [target.name for target in missed] == [name.upper()]
+    assert [target.name for target in encoded.missed] == [name.upper()]
     assert f"{name.upper()} of {value:g}" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"iterations": 0}, "from 1 to 3"),
+        ({"iterations": 0}, "iterations must be from 1 to 255"),
         ({"iterations": 4}, "from 1 to 3"),
         ({"max_bytes": 11}, "11 bytes are too few for 32x32 pixels"),
-        ({"max_bytes": 0}, "too few"),
+        ({"max_bytes": 0}, "at least 1"),
         ({"bpp": 0.05}, "the first iteration takes 2[89]"),
         ({"bpp": 0}, "above 0"),
         ({"bpp": float("nan")}, "above 0"),

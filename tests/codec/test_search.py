@@ -6,7 +6,7 @@ import pytest
 import tfrnnc
 from tfrnnc.bitstream import EntropyModel, StreamWriter, read_header
 from tfrnnc.bitstream.entropy_model import Head, IterationModel
-from tfrnnc.codec.encoding import ResidualLoop
+from tfrnnc.codec.residual_loop import ResidualLoop
 from tfrnnc.codec.search import SSIM_WEIGHT, BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.images import read_image, to_float
@@ -22,7 +22,7 @@ def cost(image: np.ndarray, picture: np.ndarray) -> float:
 @pytest.mark.parametrize("size", [(32, 40), (5, 9), (1, 1), (17, 30)])
 def test_streams_of_a_search_decode_to_its_picture(tiny_codec, noise, size):
     image = noise(*size)
-    data, picture, _ = tiny_codec.encode_with_picture(image, effort=3)
+    data, picture, *_ = tiny_codec.encode_with_picture(image, effort=3)
     np.testing.assert_array_equal(tiny_codec.decode(data), picture)
     plain = tiny_codec.encode(image)
     assert tiny_codec.encode(image, effort=0) == plain
@@ -122,17 +122,17 @@ def test_entropy_coded_it_looks_at_the_bytes(request):
     photo = read_image(request.config.rootpath / "examples" / "photos" / "coffee.png")[:96, :128]
     aware = codec.encode(photo, effort=2)
     plain = codec.encode(photo, effort=2, entropy_coding=False)
-    writer = StreamWriter(read_header(aware)[0], 8, codec.runtime.bits, codec.entropy_model)
+    writer = StreamWriter(read_header(aware)[0], codec.spec)
     for plane in codec.read_planes(plain).planes:
         writer.add(plane)
-    assert len(aware) < 0.99 * len(writer.whole())
+    assert len(aware) < 0.99 * len(writer.stream())
 
 
 def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
     """Its next residual is that of the picture that decoders see."""
     image = noise(24, 24)
     runtime = tiny_codec.runtime
-    loop = ResidualLoop(runtime, image, search=BitSearch(image, runtime.stride, 2))
+    loop = ResidualLoop(runtime, image, refine=BitSearch(image, runtime.stride, 2).improve)
     planes = []
     for _ in range(3):
         plane, picture = loop.iterate()
@@ -142,7 +142,7 @@ def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
             reconstruction, states = runtime.decode_iteration(
                 each, states, reconstruction, iteration
             )
-        np.testing.assert_allclose(loop._residual, to_float(image) - reconstruction, atol=1e-6)
+        np.testing.assert_allclose(loop.residual, to_float(image) - reconstruction, atol=1e-6)
         assert psnr(image, picture) > 0
 
 

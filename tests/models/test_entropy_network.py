@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfrnnc.bitstream import EntropyModel, as_plane
-from tfrnnc.bitstream.entropy_model import EXACT
+from tfrnnc.bitstream.constants import EXACT
 from tfrnnc.bitstream.probabilities import PROBABILITIES
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.models.entropy_network import LOGIT_UNIT, EntropyNetwork

@@ -8,31 +8,32 @@ docs/FORMAT.md describes the network and its file.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
+from tfrnnc.bitstream.constants import (
+    ACTIVATION_MAX,
+    ACTIVATION_SCALE,
+    ENTROPY_MODEL_MAGIC,
+    ENTROPY_MODEL_VERSION,
+    EXACT,
+    ID_BYTES,
+    LOGIT_MAX,
+    LOGIT_MIN,
+    WEIGHT_SCALE,
+)
 from tfrnnc.bitstream.probabilities import PROBABILITIES
 from tfrnnc.errors import ModelError
-from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 
-ACTIVATION_SCALE = 64  #: an activation or bit of 1.0 is this integer
-ACTIVATION_MAX = 255
-WEIGHT_SCALE = 128  #: a weight of 1.0 is this integer
-WEIGHT_MAX = 127
-EXACT = 1 << 24  #: sums of integers below this are exact in float32
-ID_BYTES = 4
-_MAGIC = b"RNNE"
-_VERSION = 1
-_HEADER = struct.Struct("<4sB4sBBBHH")
-_CELLS_AT_ONCE = 1 << 14  # for the memory: each takes 9 values a channel
+_HEADER = struct.Struct(f"<{len(ENTROPY_MODEL_MAGIC)}sB{ID_BYTES}sBBBHH")
+_CRC_BYTES = 4
+_LOCATIONS_AT_ONCE = 1 << 14  # for the memory: each takes 9 values a channel
 _SMALL_PRODUCT = 1 << 18  # multiplications for which no BLAS library starts threads
 _ROWS = 8  # of products, a multiple: those of two rows come out wrong on ARM with SME (NumPy 2.5.5)
 
@@ -44,7 +45,7 @@ class Pass:
     Attributes:
         locations: int (n,), locations, counted row by row.
         channels: which bits of these locations.
-        probabilities: int (n, channels), 65536 times the chance that the bit is 1.
+        probabilities: int (n, channels), that the bit is 1, of `CERTAIN`.
     """
 
     locations: np.ndarray
@@ -73,6 +74,27 @@ class Head:
 
 
 @dataclass(frozen=True)
+class _MergedHeads:
+    """The heads of all groups as one, for planes whose bits are known.
+
+    Attributes:
+        context: (hidden, groups * width), from the context.
+        earlier: (9 * bits, groups * width), from the groups before each group's own.
+        own: (9 * bits, groups * width), from its own bits at even locations, for odd ones.
+        bias: (2, groups * width), for even and odd locations.
+        output: (groups * width, bits).
+        output_bias: (bits,).
+    """
+
+    context: np.ndarray
+    earlier: np.ndarray
+    own: np.ndarray
+    bias: np.ndarray
+    output: np.ndarray
+    output_bias: np.ndarray
+
+
+@dataclass(frozen=True)
 class IterationModel:
     """The network of one iteration. All arrays are float32 and hold integers.
 
@@ -84,6 +106,31 @@ class IterationModel:
 
     context: list[tuple[np.ndarray, np.ndarray]]
     heads: list[Head]
+
+    @cached_property
+    def merged(self) -> _MergedHeads:
+        """All heads as one."""
+        bits = sum(head.output_bias.size for head in self.heads)
+        width = self.heads[0].bias.shape[1]
+        earlier = np.zeros((9, bits, len(self.heads), width), np.float32)
+        own = np.zeros_like(earlier)
+        output = np.zeros((len(self.heads), width, bits), np.float32)
+        first = 0
+        for group, head in enumerate(self.heads):
+            end = first + head.output_bias.size
+            kernel = head.plane.reshape(9, end, width)
+            earlier[:, :first, group] = kernel[:, :first]
+            own[:, first:end, group] = kernel[:, first:]
+            output[group, :, first:end] = head.output
+            first = end
+        return _MergedHeads(
+            np.concatenate([head.context for head in self.heads], axis=1),
+            earlier.reshape(9 * bits, -1),
+            own.reshape(9 * bits, -1),
+            np.concatenate([head.bias for head in self.heads], axis=1),
+            output.reshape(-1, bits),
+            np.concatenate([head.output_bias for head in self.heads]),
+        )
 
 
 class EntropyModel:
@@ -111,6 +158,49 @@ class EntropyModel:
         """Identity of the codec model and this one together, as entropy-coded streams carry it."""
         return stream_id(self.to_bytes())
 
+    def order(self, shape: tuple[int, int, int], mask: np.ndarray | None = None) -> np.ndarray:
+        """The order in which the passes code a plane's bits: int (n,), their places in the plane.
+
+        Args:
+            shape: (h, w, bits) of the plane.
+            mask: bool (h, w), the locations that take the iteration; None for all.
+        """
+        height, width, bits = shape
+        order = _order(height, width, group_edges(bits, len(self.iterations[0].heads)))
+        return order if mask is None else order[mask.ravel()[order // bits]]
+
+    def probabilities(self, planes: Sequence[np.ndarray], plane: np.ndarray) -> np.ndarray:
+        """The probabilities that `passes` gives to a plane's bits, all at once: they are known.
+
+        Args:
+            planes: int8 (h, w, bits), of the iterations before, as for `passes`.
+            plane: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped.
+
+        Returns:
+            int (h, w, bits), that each bit is 1, of `CERTAIN`; of locations that stopped, anything.
+        """
+        height, width, bits = plane.shape
+        grid = _grid(height, width)
+        iteration = self.iterations[len(planes)]
+        heads = iteration.merged
+        context = _context(iteration, planes, plane.shape)
+        known = _with_border(ACTIVATION_SCALE * plane.reshape(-1, bits).astype(np.float32), grid)
+        evens = known.copy()
+        evens[grid.inside[grid.parities[1]]] = 0
+        result = np.empty((height * width, bits), np.int64)
+        for parity, locations in enumerate(grid.parities):
+            for part in _parts(locations.size):
+                places = locations[part]
+                around = grid.neighbours[places]
+                sums = _product(known[around].reshape(places.size, -1), heads.earlier)
+                if parity:
+                    sums += _product(evens[around].reshape(places.size, -1), heads.own)
+                sums += _product(context[places], heads.context) + heads.bias[parity]
+                result[places] = _to_probabilities(
+                    _product(_activate(sums), heads.output) + heads.output_bias
+                )
+        return result.reshape(plane.shape)
+
     def passes(
         self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
     ) -> Iterator[Pass]:
@@ -129,53 +219,38 @@ class EntropyModel:
         height, width, bits = plane.shape
         iteration = self.iterations[len(planes)]
         grid = _grid(height, width)
-        context = np.zeros((height * width, 0), np.float32)
-        if iteration.context:
-            context = np.concatenate(planes, axis=2).reshape(height * width, -1)
-            context = ACTIVATION_SCALE * context.astype(np.float32)
-            for kernel, bias in iteration.context:
-                context = _convolve(context, grid, kernel, bias)
+        context = _context(iteration, planes, plane.shape)
         known = np.zeros(((height + 2) * (width + 2), bits), np.float32)
-        first = 0
-        for head in iteration.heads:
-            end = first + head.output_bias.size
-            for parity, bias in zip(grid.parities, head.bias, strict=True):
-                locations = parity if mask is None else parity[mask.ravel()[parity]]
-                probabilities = np.empty((locations.size, end - first), np.int64)
-                for part in _parts(locations.size):
-                    places = locations[part]
-                    values = known[grid.neighbours[places], :end].reshape(places.size, -1)
-                    sums = _product(values, head.plane) + _product(context[places], head.context)
-                    values = _activate(sums + bias)
-                    sums = _product(values, head.output) + head.output_bias
-                    logits = np.floor(sums / WEIGHT_SCALE)
-                    index = np.minimum(np.maximum(logits, -128), 127).astype(np.int64) + 128
-                    probabilities[part] = PROBABILITIES[index]
-                yield Pass(locations, slice(first, end), probabilities)
-                filled = plane.reshape(-1, bits)[locations, first:end]
-                known[grid.inside[locations], first:end] = ACTIVATION_SCALE * filled.astype(
-                    np.float32
+        for number, (locations, channels) in enumerate(self._passes(plane.shape, mask)):
+            group, parity = divmod(number, 2)
+            head = iteration.heads[group]
+            probabilities = np.empty((locations.size, channels.stop - channels.start), np.int64)
+            for part in _parts(locations.size):
+                places = locations[part]
+                values = known[grid.neighbours[places], : channels.stop].reshape(places.size, -1)
+                sums = _product(values, head.plane) + _product(context[places], head.context)
+                units = _activate(sums + head.bias[parity])
+                probabilities[part] = _to_probabilities(
+                    _product(units, head.output) + head.output_bias
                 )
-            first = end
+            yield Pass(locations, channels, probabilities)
+            bits_of_pass = plane.reshape(-1, bits)[locations, channels]
+            known[grid.inside[locations], channels] = ACTIVATION_SCALE * bits_of_pass.astype(
+                np.float32
+            )
 
-    def passes_of(
-        self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
-    ) -> Iterator[tuple[Pass, np.ndarray]]:
-        """The passes of an iteration whose bits are all there, as an encoder has them.
-
-        Args:
-            planes: int8 (h, w, bits), of the iterations before, as for `passes`.
-            plane: int8 (h, w, bits) of -1 and +1, where the iteration is taken.
-            mask: as for `passes`.
-
-        Yields:
-            each pass and its bits, int8 (n, channels) of -1 and +1.
-        """
-        known = np.zeros_like(plane)
-        source, target = (values.reshape(-1, plane.shape[2]) for values in (plane, known))
-        for part in self.passes(planes, known, mask):
-            bits = target[part.locations, part.channels] = source[part.locations, part.channels]
-            yield part, bits
+    def _passes(
+        self, shape: tuple[int, int, int], mask: np.ndarray | None
+    ) -> Iterator[tuple[np.ndarray, slice]]:
+        """The locations and channels of each pass."""
+        height, width, bits = shape
+        parities = [
+            parity if mask is None else parity[mask.ravel()[parity]]
+            for parity in _grid(height, width).parities
+        ]
+        for first, end in pairwise(group_edges(bits, len(self.iterations[0].heads))):
+            for locations in parities:
+                yield locations, slice(first, end)
 
     def to_bytes(self) -> bytes:
         """The model as it stands in its file."""
@@ -184,8 +259,8 @@ class EntropyModel:
         hidden = self.iterations[-1].context[0][1].size if len(self.iterations) > 1 else 0
         parts = [
             _HEADER.pack(
-                _MAGIC, _VERSION, self.codec_id, len(self.iterations), self.bits, widths[0], hidden,
-                widths[1],
+                ENTROPY_MODEL_MAGIC, ENTROPY_MODEL_VERSION, self.codec_id, len(self.iterations),
+                self.bits, widths[0], hidden, widths[1],
             )
         ]  # fmt: skip
         for iteration in self.iterations:
@@ -195,7 +270,7 @@ class EntropyModel:
                 parts += [_int8(head.context), _int8(head.plane), _int32(head.bias)]
                 parts += [_int8(head.output), _int32(head.output_bias)]
         content = b"".join(parts)
-        return content + zlib.crc32(content).to_bytes(4, "little")
+        return content + zlib.crc32(content).to_bytes(_CRC_BYTES, "little")
 
     @classmethod
     def from_bytes(cls, content: bytes) -> EntropyModel:
@@ -204,16 +279,19 @@ class EntropyModel:
         Raises:
             ModelError: if it is damaged, cut, or of an unknown version.
         """
-        if len(content) < _HEADER.size + 4 or content[:4] != _MAGIC:
+        if len(content) < _HEADER.size + _CRC_BYTES or not content.startswith(ENTROPY_MODEL_MAGIC):
             raise ModelError("not an entropy model")
-        if zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
+        checksum = int.from_bytes(content[-_CRC_BYTES:], "little")
+        if zlib.crc32(content[:-_CRC_BYTES]) != checksum:
             raise ModelError("the entropy model is damaged or cut")
         _, version, codec_id, iterations, bits, groups, hidden, width = _HEADER.unpack_from(content)
-        if version != _VERSION:
-            raise ModelError(f"the entropy model is of version {version}, not {_VERSION}")
+        if version != ENTROPY_MODEL_VERSION:
+            raise ModelError(
+                f"the entropy model is of version {version}, not {ENTROPY_MODEL_VERSION}"
+            )
         if not (iterations and 0 < groups <= bits and width and (hidden or iterations == 1)):
             raise ModelError("the entropy model is damaged")
-        reader = _Reader(content[:-4], _HEADER.size)
+        reader = _Reader(content[:-_CRC_BYTES], _HEADER.size)
         edges = group_edges(bits, groups)
         networks = []
         for iteration in range(iterations):
@@ -237,35 +315,20 @@ class EntropyModel:
             raise ModelError("the entropy model is damaged")
         return cls(codec_id, bits, networks)
 
-    @classmethod
-    def read(cls, folder: str | os.PathLike) -> EntropyModel | None:
-        """Reads the entropy model in a folder; None if there is none.
-
-        Raises:
-            ModelError: if it cannot be read, as for `from_bytes`.
-        """
-        path = Path(folder) / ENTROPY_MODEL_FILE
-        try:
-            return cls.from_bytes(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ModelError) as error:
-            raise ModelError(f"{path}: {error}; train it again, or remove it") from error
-
 
 def stream_id(content: bytes) -> bytes:
     """The identity that streams carry which are coded with the entropy model of this file."""
     return hashlib.sha256(content).digest()[:ID_BYTES]
 
 
-def group_edges(bits: int, groups: int) -> list[int]:
+def group_edges(bits: int, groups: int) -> tuple[int, ...]:
     """Where groups of bits begin, and the last one ends.
 
     Examples:
         >>> group_edges(8, 3)
-        [0, 2, 5, 8]
+        (0, 2, 5, 8)
     """
-    return [bits * group // groups for group in range(groups + 1)]
+    return tuple(bits * group // groups for group in range(groups + 1))
 
 
 @dataclass(frozen=True)
@@ -285,6 +348,7 @@ class _Grid:
 
 @lru_cache(maxsize=1)
 def _grid(height: int, width: int) -> _Grid:
+    """The grid of a plane. The last one is kept, which takes some 100 bytes per location."""
     rows, columns = np.divmod(np.arange(height * width), width)
     odd = (rows + columns) % 2 == 1
     corner = rows * (width + 2) + columns
@@ -293,15 +357,48 @@ def _grid(height: int, width: int) -> _Grid:
     return _Grid((np.flatnonzero(~odd), np.flatnonzero(odd)), neighbours[:, 4], neighbours)
 
 
+@lru_cache(maxsize=1)
+def _order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
+    """The order of a plane's bits; the last one is kept, like the grid."""
+    bits = edges[-1]
+    return np.concatenate(
+        [
+            (locations[:, None] * bits + np.arange(first, end)).ravel()
+            for first, end in pairwise(edges)
+            for locations in _grid(height, width).parities
+        ]
+    )
+
+
 def _parts(size: int) -> Iterator[slice]:
-    for start in range(0, size, _CELLS_AT_ONCE):
-        yield slice(start, min(start + _CELLS_AT_ONCE, size))
+    for start in range(0, size, _LOCATIONS_AT_ONCE):
+        yield slice(start, min(start + _LOCATIONS_AT_ONCE, size))
+
+
+def _with_border(values: np.ndarray, grid: _Grid) -> np.ndarray:
+    """Values of all locations, (h * w, channels), with a border of zeros around them."""
+    padded = np.zeros((int(grid.neighbours[-1, -1]) + 1, values.shape[1]), np.float32)
+    padded[grid.inside] = values
+    return padded
+
+
+def _context(
+    iteration: IterationModel, planes: Sequence[np.ndarray], shape: tuple[int, int, int]
+) -> np.ndarray:
+    """What the planes of the iterations before give, (h * w, hidden); no channels in the first."""
+    height, width, _ = shape
+    if not iteration.context:
+        return np.zeros((height * width, 0), np.float32)
+    values = np.concatenate(planes, axis=2).reshape(height * width, -1)
+    values = ACTIVATION_SCALE * values.astype(np.float32)
+    for kernel, bias in iteration.context:
+        values = _convolve(values, _grid(height, width), kernel, bias)
+    return values
 
 
 def _convolve(values: np.ndarray, grid: _Grid, kernel, bias) -> np.ndarray:
     """A 3x3 layer: (h * w, channels) to (h * w, filters)."""
-    padded = np.zeros((int(grid.neighbours[-1, -1]) + 1, values.shape[1]), np.float32)
-    padded[grid.inside] = values
+    padded = _with_border(values, grid)
     outputs = np.empty((len(values), bias.size), np.float32)
     for part in _parts(len(values)):
         patches = padded[grid.neighbours[part]].reshape(part.stop - part.start, -1)
@@ -320,13 +417,22 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     rows = max(_SMALL_PRODUCT // max(kernel.size, 1) // _ROWS * _ROWS, _ROWS)
     whole = len(values) // rows * rows
     rest = values[whole:]
-    padded = np.zeros((-(-len(rest) // _ROWS) * _ROWS, height), np.float32)
-    padded[: len(rest)] = rest
-    last = (padded @ kernel)[: len(rest)]
+    if len(rest) % _ROWS:
+        padded = np.zeros((-(-len(rest) // _ROWS) * _ROWS, height), np.float32)
+        padded[: len(rest)] = rest
+        last = (padded @ kernel)[: len(rest)]
+    else:
+        last = rest @ kernel
     if not whole:
         return last
     stack = values[:whole].reshape(whole // rows, rows, height) @ kernel
     return np.concatenate([stack.reshape(whole, width), last])
+
+
+def _to_probabilities(sums: np.ndarray) -> np.ndarray:
+    """What the output layer's sums mean."""
+    logits = np.minimum(np.maximum(np.floor(sums / WEIGHT_SCALE), LOGIT_MIN), LOGIT_MAX)
+    return np.asarray(PROBABILITIES[logits.astype(np.int64) - LOGIT_MIN])
 
 
 def _activate(sums: np.ndarray) -> np.ndarray:

@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfrnnc.bitstream.range_coder import EVEN
-
-SHIFT = 5  #: a probability goes this part of the way, 1 in 2^SHIFT, to what was seen
+from tfrnnc.bitstream.constants import CERTAIN, EVEN, MASK_SHIFT
 
 
 class MaskCoder:
@@ -20,6 +18,12 @@ class MaskCoder:
     def __init__(self):
         self._probabilities = [EVEN] * 3
 
+    def copy(self) -> MaskCoder:
+        """Another one, which goes on from here by itself."""
+        copied = MaskCoder()
+        copied._probabilities = list(self._probabilities)
+        return copied
+
     def code(
         self, before: np.ndarray, next_bit: Callable[[int, int, int], int | None]
     ) -> np.ndarray | None:
@@ -27,7 +31,7 @@ class MaskCoder:
 
         Args:
             before: bool (h, w), which locations took the iteration before; the others have no bit.
-            next_bit: takes row, column and the probability of a 1, times 65536; returns the bit,
+            next_bit: takes row, column and the probability of a 1, of `CERTAIN`; returns the bit,
                 or None if there is no more.
 
         Returns:
@@ -44,14 +48,14 @@ class MaskCoder:
                 if took:
                     context = left + above[column]
                     probability = probabilities[context]
-                    found = next_bit(row, column, probability)
-                    if found is None:
+                    decoded = next_bit(row, column, probability)
+                    if decoded is None:
                         return None
-                    bit = found
+                    bit = decoded
                     if bit:
-                        probabilities[context] += (65536 - probability) >> SHIFT
+                        probabilities[context] += (CERTAIN - probability) >> MASK_SHIFT
                     else:
-                        probabilities[context] -= probability >> SHIFT
+                        probabilities[context] -= probability >> MASK_SHIFT
                 left = above[column] = bit
             mask[row] = above
         return mask

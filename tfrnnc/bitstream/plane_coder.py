@@ -2,28 +2,93 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from tfrnnc.bitstream.bit_planes import as_plane, coded_locations, pack_plane
+from tfrnnc.bitstream.constants import (
+    EVEN,
+    LARGE_CHECKSUM_BYTES,
+    PARTIAL_SHARE,
+    SMALL_CHECKSUM_BYTES,
+    SMALL_PLANE,
+    STORED,
+)
 from tfrnnc.bitstream.entropy_model import EntropyModel, Pass
+from tfrnnc.bitstream.header import PlaneShape
 from tfrnnc.bitstream.mask_coder import MaskCoder
-from tfrnnc.bitstream.probabilities import COST_OF_ONE, LARGEST
-from tfrnnc.bitstream.range_coder import EVEN, RangeDecoder, RangeEncoder
+from tfrnnc.bitstream.probabilities import costs_of
+from tfrnnc.bitstream.range_coder import CoderState, RangeDecoder, RangeEncoder
 from tfrnnc.errors import CorruptStreamError
-
-#: 65536 times the chance that a plane is stored as it is, because the model would make it grow.
-STORED = 1024
-SMALL_PLANE = 2048  #: bits; planes of more are followed by a checksum of four bytes instead of one
-MIN_COST = float(COST_OF_ONE[LARGEST])  #: bits that a bit takes at least
 
 
 def checksum_bytes(plane_bits: int) -> int:
     """Bytes of the checksum that follows a plane of so many bits."""
-    return 1 if plane_bits <= SMALL_PLANE else 4
+    return SMALL_CHECKSUM_BYTES if plane_bits <= SMALL_PLANE else LARGE_CHECKSUM_BYTES
+
+
+@dataclass(frozen=True)
+class WholePlane:
+    """A plane that was read whole, with its checksum.
+
+    Attributes:
+        plane: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped.
+    """
+
+    plane: np.ndarray
+
+
+@dataclass(frozen=True)
+class PartialPlane:
+    """What is settled of a plane that the data ends within.
+
+    Attributes:
+        plane: int8 (h, w, bits), zero where the data ends too early to tell the bit, and at
+            locations that stopped.
+        settled: how many of its bits the data tells.
+        size: how many there are.
+    """
+
+    plane: np.ndarray
+    settled: int
+    size: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether enough of it is there to make an iteration."""
+        return self.settled * PARTIAL_SHARE >= self.size
+
+
+@dataclass(frozen=True)
+class EndOfStream:
+    """A mask says that no location goes on, which ends the payload."""
+
+
+@dataclass(frozen=True)
+class _CodedPlane:
+    """A plane that was written, and what tells how much of it a cut payload settles.
+
+    Attributes:
+        plane: int8 (h, w, bits).
+        mask: bool (h, w), the locations that take it; None for all.
+        stored: whether its bits are in the order of the grid.
+        preamble: the probabilities of the bits before its own: its mask, and whether it is stored.
+        probabilities: of its bits, in the order of coding.
+        start: what the range coder was before it.
+        end: what it was after its checksum.
+    """
+
+    plane: np.ndarray
+    mask: np.ndarray | None
+    stored: bool
+    preamble: list[int]
+    probabilities: np.ndarray
+    start: CoderState
+    end: CoderState
 
 
 class _PlaneCoder:
@@ -39,10 +104,10 @@ class _PlaneCoder:
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
-        model: EntropyModel | None,
-        seed: bytes | None,
-        adaptive: bool,
+        shape: PlaneShape,
+        model: EntropyModel | None = None,
+        seed: bytes | None = None,
+        adaptive: bool = False,
     ):
         self.shape = shape
         self.model = model
@@ -51,12 +116,8 @@ class _PlaneCoder:
         self._crc = None if seed is None else zlib.crc32(seed)
         self._masks = MaskCoder() if adaptive else None
 
-    @property
-    def _has_mask(self) -> bool:
-        return self._masks is not None and bool(self.planes)
-
     def _checksum(self, plane: np.ndarray, mask: np.ndarray | None) -> list[int]:
-        """The bits of the checksumsum after a plane, which covers all planes and masks up to it."""
+        """The bits of the checksum after a plane, which covers all planes and masks up to it."""
         if self._crc is None:
             return []
         if mask is not None:
@@ -64,6 +125,11 @@ class _PlaneCoder:
         self._crc = zlib.crc32(pack_plane(plane), self._crc)
         count = 8 * checksum_bytes(self._size)
         return [self._crc >> i & 1 for i in reversed(range(count))]
+
+    def _locations(self, mask: np.ndarray | None) -> np.ndarray:
+        """The locations that take a plane, in the order of the grid."""
+        height, width, _ = self.shape
+        return np.arange(height * width) if mask is None else np.flatnonzero(mask)
 
 
 class PlaneEncoder(_PlaneCoder):
@@ -73,77 +139,147 @@ class PlaneEncoder(_PlaneCoder):
         planes: those written, int8 (h, w, bits).
     """
 
-    def __init__(self, shape, model=None, seed=None, adaptive=False):
+    def __init__(
+        self,
+        shape: PlaneShape,
+        model: EntropyModel | None = None,
+        seed: bytes | None = None,
+        adaptive: bool = False,
+    ):
         super().__init__(shape, model, seed, adaptive)
         self._coder = RangeEncoder()
+        self._coded: list[_CodedPlane] = []
 
     def add(self, plane: np.ndarray) -> None:
         """Appends a plane.
 
         Args:
             plane: int8 (h, w, bits) of -1 and +1; if adaptive, 0 for all bits of the locations
-                that stopped. A plane of zeros ends the code, and does not count.
+                that stopped. A plane of zeros ends the payload, and does not count.
         """
-        mask = self._add_mask(coded_locations(plane)) if self._has_mask else None
-        if mask is not None and not mask.any():
-            return
-        bits, probabilities = self._ordered(plane, mask, stored=False)
+        start = self._coder.state
+        preamble: list[int] = []
+        mask = None
+        if self._masks and self.planes:
+            mask = coded_locations(plane)
+            preamble += self._encode_mask(self._masks, mask)
+            if not mask.any():
+                return
+        stored = self.model is None
         if self.model is not None:
-            cost = COST_OF_ONE[np.where(bits, probabilities, 65536 - probabilities)].sum()
-            stored = bool(cost > bits.size)
+            stored, probabilities = self._choose(self.model, plane, mask)
             self._coder.encode([int(stored)], [STORED])
-            if stored:
-                bits, probabilities = self._ordered(plane, mask, stored)
+            preamble.append(STORED)
+        bits = plane.ravel()[self._order(mask, stored)] > 0
+        if stored:
+            probabilities = np.broadcast_to(np.uint16(EVEN), bits.shape)
         self._coder.encode(bits.tolist(), probabilities.tolist())
         self.planes.append(plane)
         checksum = self._checksum(plane, mask)
         self._coder.encode(checksum, [EVEN] * len(checksum))
+        self._coded.append(
+            _CodedPlane(plane, mask, stored, preamble, probabilities, start, self._coder.state)
+        )
 
-    def finish(self) -> bytes:
-        """The fewest bytes that hold all planes so far; more can be added."""
-        return self._coder.finish()
+    def ended(self) -> PlaneEncoder:
+        """Another encoder, of the same planes and a mask that ends the payload after them."""
+        other = copy.copy(self)
+        other._coder = self._coder.copy()
+        other._masks = self._masks and self._masks.copy()
+        other.add(np.zeros(self.shape, np.int8))
+        return other
 
-    def _add_mask(self, mask: np.ndarray) -> np.ndarray:
-        assert self._masks is not None
+    def finish(self, count: int | None = None) -> bytes:
+        """The fewest bytes that hold planes; more can be added.
+
+        Args:
+            count: how many planes; None takes all, and the end if there is one.
+        """
+        return self._coder.finish(self._state(count))
+
+    def size(self, count: int | None = None) -> int:
+        """How many bytes `finish` gives.
+
+        Args:
+            count: as for `finish`.
+        """
+        state = self._state(count)
+        return state.size + state.shortest_end()[1]
+
+    def ends(self, payload: bytes, count: int) -> list[int]:
+        """After each of the first planes, how many bytes of a payload it takes to have it whole.
+
+        Args:
+            payload: what `finish` gave for at least as many planes.
+            count: how many.
+        """
+        return [coded.end.end_in(payload) for coded in self._coded[:count]]
+
+    def read_cut(self, payload: bytes) -> tuple[int, PartialPlane | None]:
+        """What a decoder finds in a payload that was cut.
+
+        Args:
+            payload: the first bytes of what `finish` gave.
+
+        Returns:
+            how many planes are whole, and what is settled of the next; None if that one was not
+            written.
+        """
+        whole = 0
+        for coded in self._coded:
+            if coded.end.end_in(payload) > len(payload):
+                return whole, self._partial(coded, payload)
+            whole += 1
+        return whole, None
+
+    def _state(self, count: int | None) -> CoderState:
+        if count is None or count == len(self.planes):
+            return self._coder.state
+        return self._coded[count - 1].end
+
+    def _partial(self, coded: _CodedPlane, payload: bytes) -> PartialPlane:
+        decoder = RangeDecoder(payload, coded.start)
+        preamble = decoder.decode(coded.preamble)
+        settled = 0
+        if len(preamble) == len(coded.preamble):
+            settled = len(decoder.decode(coded.probabilities.tolist()))
+        plane = np.zeros(self.shape, np.int8)
+        known = self._order(coded.mask, coded.stored)[:settled]
+        plane.ravel()[known] = coded.plane.ravel()[known]
+        return PartialPlane(plane, settled, coded.probabilities.size)
+
+    def _order(self, mask: np.ndarray | None, stored: bool) -> np.ndarray:
+        """The places of a plane's bits in the plane, in the order of coding."""
+        if self.model is not None and not stored:
+            return self.model.order(self.shape, mask)
+        bits = self.shape[2]
+        return (self._locations(mask)[:, None] * bits + np.arange(bits)).ravel()
+
+    def _choose(
+        self, model: EntropyModel, plane: np.ndarray, mask: np.ndarray | None
+    ) -> tuple[bool, np.ndarray]:
+        """Whether a plane is stored, and else its bits' probabilities, in the order of coding."""
+        order = self._order(mask, stored=False)
+        probabilities = model.probabilities(self.planes, plane).ravel()[order]
+        costs = costs_of(plane.ravel()[order], probabilities)
+        return bool(costs.sum() > order.size), probabilities.astype(np.uint16)
+
+    def _encode_mask(self, masks: MaskCoder, mask: np.ndarray) -> list[int]:
+        """Writes a mask; returns the probabilities of its bits."""
         before = coded_locations(self.planes[-1])
         assert not (mask & ~before).any(), "a location that stopped cannot go on"
         goes_on = mask.tolist()
+        bits: list[int] = []
+        probabilities: list[int] = []
 
         def next_bit(row: int, column: int, probability: int) -> int:
-            bit = int(goes_on[row][column])
-            self._coder.encode((bit,), (probability,))
-            return bit
+            bits.append(int(goes_on[row][column]))
+            probabilities.append(probability)
+            return bits[-1]
 
-        self._masks.code(before, next_bit)
-        return mask
-
-    def _ordered(
-        self, plane: np.ndarray, mask: np.ndarray | None, stored: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The bits in the order of coding, and the probabilities that they are 1."""
-        if self.model is None or stored:
-            there = plane if mask is None else plane[mask]
-            return there.ravel() > 0, np.full(there.size, EVEN)
-        bits, probabilities = [], []
-        for part, values in self.model.passes_of(self.planes, plane, mask):
-            bits.append(values.ravel() > 0)
-            probabilities.append(part.probabilities.ravel())
-        return np.concatenate(bits), np.concatenate(probabilities)
-
-
-class Read(NamedTuple):
-    """What was read of a plane.
-
-    Attributes:
-        plane: int8 (h, w, bits), zero where the data ends too early to tell the bit, and at
-            locations that stopped.
-        settled: how many of its bits the data tells.
-        size: how many there are.
-    """
-
-    plane: np.ndarray
-    settled: int
-    size: int
+        masks.code(before, next_bit)
+        self._coder.encode(bits, probabilities)
+        return probabilities
 
 
 class PlaneDecoder(_PlaneCoder):
@@ -157,33 +293,50 @@ class PlaneDecoder(_PlaneCoder):
         ends: for each of them, how many bytes of the data it takes to have it whole.
     """
 
-    def __init__(self, data: bytes, shape, model=None, seed=None, adaptive=False):
+    def __init__(
+        self,
+        data: bytes,
+        shape: PlaneShape,
+        model: EntropyModel | None = None,
+        seed: bytes | None = None,
+        adaptive: bool = False,
+    ):
         super().__init__(shape, model, seed, adaptive)
         self.ends: list[int] = []
         self._coder = RangeDecoder(data)
 
-    def read(self) -> Read | None:
-        """Reads a plane; None where a mask ends the code.
+    def read(self) -> WholePlane | PartialPlane | EndOfStream:
+        """Reads a plane.
 
-        A plane that is whole counts as read; after one that is not, none can be.
+        After one that is not whole, none can be read.
 
         Raises:
             CorruptStreamError: if the checksum after it fails.
         """
-        plane = np.zeros(self.shape, np.int8)
-        mask, size = None, self._size
-        if self._has_mask:
-            mask = self._read_mask()
+        mask = None
+        if self._masks and self.planes:
+            mask = self._read_mask(self._masks)
             if mask is None:
-                return Read(plane, 0, size)
-            size = int(np.count_nonzero(mask)) * self.shape[2]
-            if not size:
-                return None
-        target = plane.reshape(-1, self.shape[2])
-        settled = 0
+                return PartialPlane(np.zeros(self.shape, np.int8), 0, self._size)
+            if not mask.any():
+                return EndOfStream()
+        read = self._read_bits(mask)
+        if read.settled < read.size or not self._read_checksum(read.plane, mask):
+            return read
+        self.planes.append(read.plane)
+        self.ends.append(self._coder.used)
+        return WholePlane(read.plane)
+
+    def _read_bits(self, mask: np.ndarray | None) -> PartialPlane:
+        plane = np.zeros(self.shape, np.int8)
+        bits_there = self._size
+        if mask is not None:
+            bits_there = int(np.count_nonzero(mask)) * self.shape[2]
         stored = [0] if self.model is None else self._coder.decode([STORED])
         if not stored:
-            return Read(plane, 0, size)
+            return PartialPlane(plane, 0, bits_there)
+        target = plane.reshape(-1, self.shape[2])
+        settled = 0
         for part in self._passes(bool(stored[0]), plane, mask):
             wanted = part.probabilities.size
             bits = self._coder.decode(part.probabilities.ravel().tolist())
@@ -192,47 +345,46 @@ class PlaneDecoder(_PlaneCoder):
             values[: len(bits)] = as_plane(np.array(bits, bool))
             target[part.locations, part.channels] = values.reshape(part.probabilities.shape)
             if len(bits) < wanted:
-                return Read(plane, settled, size)
+                break
+        return PartialPlane(plane, settled, bits_there)
+
+    def _read_checksum(self, plane: np.ndarray, mask: np.ndarray | None) -> bool:
+        """Whether the checksum after a plane is whole.
+
+        Raises:
+            CorruptStreamError: if a bit of it is wrong.
+        """
         checksum = self._checksum(plane, mask)
-        found = self._coder.decode([EVEN] * len(checksum))
-        if found != checksum[: len(found)]:
+        bits = self._coder.decode([EVEN] * len(checksum))
+        if bits != checksum[: len(bits)]:
             raise CorruptStreamError(
                 f"the stream is damaged: iteration {len(self.planes) + 1} is wrong"
             )
-        if len(found) == len(checksum):
-            self.planes.append(plane)
-            self.ends.append(self._coder.used)
-        return Read(plane, settled, size)
+        return len(bits) == len(checksum)
 
-    def _read_mask(self) -> np.ndarray | None:
-        assert self._masks is not None
-
+    def _read_mask(self, masks: MaskCoder) -> np.ndarray | None:
         def next_bit(row: int, column: int, probability: int) -> int | None:
             bits = self._coder.decode((probability,))
             return bits[0] if bits else None
 
-        return self._masks.code(coded_locations(self.planes[-1]), next_bit)
+        return masks.code(coded_locations(self.planes[-1]), next_bit)
 
     def _passes(self, stored: bool, plane: np.ndarray, mask: np.ndarray | None) -> Iterator[Pass]:
         if self.model is not None and not stored:
             return self.model.passes(self.planes, plane, mask)
-        height, width, bits = self.shape
-        locations = np.arange(height * width) if mask is None else np.flatnonzero(mask)
-        return iter(
-            [Pass(locations, slice(0, bits), np.broadcast_to(EVEN, (locations.size, bits)))]
-        )
+        locations, bits = self._locations(mask), self.shape[2]
+        even = np.broadcast_to(EVEN, (locations.size, bits))
+        return iter([Pass(locations, slice(0, bits), even)])
 
 
 def payload_sizes(planes: Sequence[np.ndarray], model: EntropyModel | None) -> list[int]:
-    """Bytes of the code after each of the planes, without header and checksums.
+    """Bytes of the payload after each of the planes, without header and checksums.
 
     Args:
         planes: int8 (h, w, bits) of -1 and +1.
         model: of the bits; None takes all for equally probable.
     """
     encoder = PlaneEncoder(planes[0].shape, model)
-    sizes = []
     for plane in planes:
         encoder.add(plane)
-        sizes.append(len(encoder.finish()))
-    return sizes
+    return [encoder.size(count) for count in range(1, len(planes) + 1)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfrnnc.bitstream.constants import CERTAIN
+
 # round(65536 / (1 + exp(-(i + 1/2) / 24))) for i from 0 to 127.
 _UPPER = (
     33109, 33792, 34473, 35153, 35831, 36506, 37178, 37847, 38511, 39170, 39824, 40472,
@@ -19,10 +21,26 @@ _UPPER = (
     65106, 65124, 65141, 65157, 65172, 65187, 65201, 65215,
 )  # fmt: skip
 
-#: 65536 times the chance of a 1, for the logits -128 to 127 in units of 1/24.
-PROBABILITIES = np.array([65536 - value for value in reversed(_UPPER)] + list(_UPPER))
+#: The probability of a 1, of CERTAIN, for the logits LOGIT_MIN to LOGIT_MAX.
+PROBABILITIES = np.array([CERTAIN - value for value in reversed(_UPPER)] + list(_UPPER))
 
 LARGEST = _UPPER[-1]  #: no bit is more certain than this
 
 #: Bits that a 1 takes, for each probability; the encoder's estimate, on which nothing else rests.
-COST_OF_ONE = -np.log2(np.maximum(np.arange(65536), 0.5) / 65536)
+COST_OF_ONE = -np.log2(np.maximum(np.arange(CERTAIN), 0.5) / CERTAIN)
+
+
+MIN_COST = float(COST_OF_ONE[LARGEST])  #: bits that a bit of a plane takes at least
+
+
+def costs_of(bits: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The bits that each bit takes in the payload.
+
+    Args:
+        bits: of any shape; above 0 for a 1.
+        probabilities: of the same shape, of a 1, of `CERTAIN`.
+
+    Returns:
+        floats of that shape.
+    """
+    return np.asarray(COST_OF_ONE[np.where(bits > 0, probabilities, CERTAIN - probabilities)])

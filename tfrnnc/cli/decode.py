@@ -9,7 +9,7 @@ import click
 import numpy as np
 from PIL import Image
 
-from tfrnnc.bitstream.container import MAX_PIXELS
+from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.cli.common import (
     OutputError,
     command,
@@ -47,14 +47,21 @@ what = option_group("What is decoded")
     type=ModelName(),
     help="A preset, or a folder that tfrnnc-train wrote; else the preset that the file names.",
 )
-@what("--iterations", type=click.IntRange(1), help="Decode this many iterations only.")
+@what("--iterations", type=click.IntRange(1), help="Decode these many iterations at most.")
 @what("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
 @what(
     "--max-pixels",
     type=click.IntRange(1),
     default=MAX_PIXELS,
     show_default=True,
-    help="Refuse larger images.",
+    help="Refuse larger images, padded to the model's stride.",
+)
+@what(
+    "--max-work",
+    type=click.IntRange(1),
+    default=MAX_WORK,
+    show_default=True,
+    help="Refuse more pixels times iterations.",
 )
 @overwrite_option
 @runtime_options
@@ -77,7 +84,9 @@ def main(paths, output_dir, model, overwrite, runtime, threads, as_json, quiet, 
         model_folder(model)  # Fails now rather than once for each input.
     select = CodecSelector(model, runtime, threads)
     iterations, partial = limits["iterations"], limits["partial"]
-    wanted = {"allow_truncated": partial, "max_pixels": limits["max_pixels"]}
+    wanted = {"allow_truncated": partial} | {
+        name: limits[name] for name in ("max_pixels", "max_work")
+    }
     named_by_user = output_dir is None and len(paths) == 2
 
     def work(source: str, output: str) -> dict:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from tfrnnc.bitstream import read_header
+from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.cli.common import (
     command,
     display,
@@ -91,6 +92,20 @@ def is_stream(content: bytes) -> bool:
     "other than fc and fc_lstm need a limit with it, and some seven times as long.",
 )
 @files("--background", help="The colour behind transparent images (white, #rrggbb).")
+@files(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger images, padded to the model's stride.",
+)
+@files(
+    "--max-work",
+    type=click.IntRange(1),
+    default=MAX_WORK,
+    show_default=True,
+    help="Refuse more pixels times iterations.",
+)
 @overwrite_option
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")

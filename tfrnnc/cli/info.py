@@ -9,7 +9,8 @@ import numpy as np
 
 from tfrnnc.bitstream import Planes, read_header
 from tfrnnc.bitstream.bit_planes import coded_locations
-from tfrnnc.bitstream.plane_coder import STORED, checksum_bytes
+from tfrnnc.bitstream.constants import CERTAIN, STORED, VERSION
+from tfrnnc.bitstream.plane_coder import checksum_bytes
 from tfrnnc.cli.common import command, display, read_input, run_all
 from tfrnnc.cli.options import FileName, ModelName
 from tfrnnc.codec import Codec
@@ -59,7 +60,7 @@ def main(paths, model, as_json):
         state, found, missing = _read(select, data)
         return {
             "file": source,
-            "version": header.version,
+            "version": VERSION,
             "width": header.width,
             "height": header.height,
             "model_id": header.model_id.hex(),
@@ -139,7 +140,7 @@ def _missing_bytes(codec: Codec, data: bytes, found: Planes | None) -> int:
     if header.checked:
         plane += 8 * checksum_bytes(height * width * bits)
     if header.entropy_coded:
-        plane += math.log2(65536 / STORED)
+        plane += math.log2(CERTAIN / STORED)
     if header.adaptive:
         plane += _MOST_FOR_MASK_BIT * locations
     rest = math.ceil((header.iterations - whole) * _MOST_FOR_BIT * plane / 8) + 1

@@ -1,5 +1,7 @@
-"""Images to bytes and back: rate control, padding, runtimes."""
+"""Images to bytes and back: encoding once for any size, decoding, rate control."""
 
 from tfrnnc.codec.codec import Codec, load
+from tfrnnc.codec.encode_options import EncodeOptions
+from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Target
 
-__all__ = ["Codec", "load"]
+__all__ = ["Codec", "EncodeOptions", "Encoded", "ProgressiveEncoder", "Target", "load"]

@@ -7,23 +7,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tfrnnc.bitstream import EntropyModel, Header, StreamWriter
-from tfrnnc.bitstream.probabilities import COST_OF_ONE
-from tfrnnc.codec.encoding import (
-    Encoded,
-    ResidualLoop,
-    Target,
-    encode,
-    headerless_payload,
-    location_errors,
-    missed_targets,
-    per_pixel,
-)
-from tfrnnc.codec.search import BitSearch
-from tfrnnc.metrics import psnr
+from tfrnnc.bitstream import EntropyModel, StreamSpec, coded_locations
+from tfrnnc.bitstream.probabilities import costs_of
+from tfrnnc.codec.encode_options import EncodeOptions
+from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request
+from tfrnnc.codec.reconstruction import per_pixel
+from tfrnnc.codec.residual_loop import Refine, ResidualLoop
+from tfrnnc.errors import ConfigError
+from tfrnnc.metrics import location_errors, psnr
 from tfrnnc.runtimes.runtime import Runtime
 
 CLOSE = 1000  #: bytes are filled but for one in so many, and to the byte where they are fewer
+FINE = 128  #: the last iteration's locations are counted to one in so many
 #: Decibels above the PSNR without stops at which locations are first tried to stop.
 FIRST_THRESHOLDS = (0.0, 2.0, 4.0, 6.0)
 FINER = 1.0  #: decibels from the best of these to the last that are tried
@@ -35,8 +30,7 @@ class IterationAssignment:
     A location first takes one iteration. It goes on to a later one where this gains; what gains
     most for its bits comes first, over all locations. (Of the points rate and error of each
     location after each iteration, those on the lower convex hull are used: for any price of a bit,
-        the sum of
-    errors and priced bits is then the least.)
+    the sum of errors and priced bits is then the least.)
 
     Args:
         errors: floats (iterations, h, w), each location's squared error after each iteration.
@@ -90,114 +84,97 @@ class IterationAssignment:
         return int(np.searchsorted(self._spent, bits, side="right"))
 
 
-class AdaptiveEncoder:
+class AdaptiveEncoder(ProgressiveEncoder):
     """Encodes an image with a number of iterations for each location.
 
-    All iterations are taken once, for all locations. As no location's picture depends on another's
-    bits, this tells what any assignment looks like.
-
-    Args:
-        runtime: of a model whose locations are independent.
-        entropy_model: the model's, if it is to be used.
-        header: of the stream.
-        pixels: uint8 (H, W, 3).
-        iterations: most iterations of a location.
-        headerless: make the payload only.
-        make_search: makes what improves the bits; see `ResidualLoop`.
+    Of a model whose locations are independent. All iterations are taken once, for all locations.
+    As no location's picture depends on another's bits, this tells what any assignment looks like.
+    See `ProgressiveEncoder` for the arguments.
     """
 
     def __init__(
-        self,
-        runtime: Runtime,
-        entropy_model: EntropyModel | None,
-        header: Header,
-        pixels: np.ndarray,
-        iterations: int,
-        headerless: bool,
-        make_search: Callable[[], BitSearch | None],
+        self, runtime: Runtime, spec: StreamSpec, pixels: np.ndarray, options: EncodeOptions
     ):
-        self._runtime, self._entropy_model, self._header = runtime, entropy_model, header
-        self._pixels, self._headerless, self._make_search = pixels, headerless, make_search
-        self._planes: list[np.ndarray] = []
-        self._pictures: list[np.ndarray] = []
-        loop = ResidualLoop(runtime, pixels, search=make_search())
-        for _ in range(iterations):
-            plane, picture = loop.iterate()
-            self._planes.append(plane)
-            self._pictures.append(picture)
-        errors = [location_errors(pixels, each, runtime.stride) for each in self._pictures]
-        self._assignment = IterationAssignment(
-            np.array(errors), location_bits(self._planes, entropy_model)
-        )
+        super().__init__(runtime, spec, pixels, options)
+        self._assignments: dict[int, IterationAssignment] = {}
+        self._pictures: list[np.ndarray] = []  # after each iteration
 
-    def encode(self, max_bytes: int | None, targets: list[Target]) -> Encoded:
-        """The stream of the fewest bits that reach the targets, within `max_bytes`.
-
-        Raises:
-            ConfigError: if nothing that can be decoded fits in `max_bytes`.
-        """
-        count = self._assignment.size
-        if targets:
+    def _encode(self, request: Request) -> Encoded:
+        """The stream of the fewest bits that reach the targets, within the bytes."""
+        self._options.work_limits.require(self._padded, request.iterations)
+        assignment = self._assign(request.iterations)
+        count = assignment.size
+        if request.targets:
             count = _least(
                 count,
-                lambda count: not missed_targets(targets, self._pixels, self._picture(count)),
+                lambda count: (
+                    not self._missed(request.targets, self._assigned_picture(assignment, count))
+                ),
             )
-        data = self._stream(count)
+        data = self._assigned_stream(assignment, count)
+        max_bytes = request.max_bytes
         if max_bytes is not None and len(data) > max_bytes:
-            count, data = self._fit(max_bytes, count, len(data))
-        if max_bytes is not None and len(data) > max_bytes:
-            return encode(
-                self._runtime,
-                self._entropy_model,
-                self._header,
-                self._pixels,
-                iterations=1,
-                max_bytes=max_bytes,
-                targets=targets,
-                headerless=self._headerless,
-                search=self._make_search(),
-            )
-        picture = self._picture(count)
-        return Encoded(data, picture, missed_targets(targets, self._pixels, picture))
+            count, data = self._fill(assignment, max_bytes, count, len(data))
+            if len(data) > max_bytes:
+                return super()._encode(request._replace(iterations=1))
+        picture = self._assigned_picture(assignment, count)
+        iterations = int(assignment.iterations(count).max())
+        return Encoded(data, picture, iterations, self._missed(request.targets, picture))
 
-    def _picture(self, count: int) -> np.ndarray:
-        iterations = self._assignment.iterations(count)
+    def _assign(self, iterations: int) -> IterationAssignment:
+        if iterations not in self._assignments:
+            for count in range(len(self._pictures) + 1, iterations + 1):
+                self._take(count)
+                self._pictures.append(self._picture(count))
+            errors = [
+                location_errors(self._pixels, picture, self._spec.stride)
+                for picture in self._pictures[:iterations]
+            ]
+            bits = location_bits(self._planes[:iterations], self._spec.entropy_model)
+            self._assignments[iterations] = IterationAssignment(np.array(errors), bits)
+        return self._assignments[iterations]
+
+    def _write(self, plane: np.ndarray) -> None:
+        if not self._writer.iterations:  # Assignments have writers of their own.
+            self._writer.add(plane)
+
+    def _assigned_picture(self, assignment: IterationAssignment, count: int) -> np.ndarray:
+        iterations = assignment.iterations(count)
         picture = self._pictures[0].copy()
         for iteration in range(1, int(iterations.max())):
-            shown = per_pixel(iterations > iteration, self._runtime.stride, picture.shape)
+            shown = per_pixel(iterations > iteration, self._spec.stride, picture.shape)
             np.copyto(picture, self._pictures[iteration], where=shown)
         return picture
 
-    def _stream(self, count: int) -> bytes:
-        iterations = self._assignment.iterations(count)
-        writer = StreamWriter(
-            self._header, self._runtime.stride, self._runtime.bits, self._entropy_model
-        )
+    def _assigned_stream(self, assignment: IterationAssignment, count: int) -> bytes:
+        iterations = assignment.iterations(count)
+        writer = self._new_writer()
         for iteration in range(int(iterations.max())):
             writer.add(self._planes[iteration] * (iterations > iteration)[..., None])
-        if not self._headerless:
-            return writer.whole()
-        if writer.iterations < self._header.iterations:
-            writer.add(np.zeros_like(self._planes[0]))
-        return headerless_payload(writer, writer.iterations, self._runtime, self._entropy_model)
+        if self._options.headerless and writer.iterations < self._spec.iterations:
+            writer = writer.ended()
+        return writer.stream()
 
-    def _fit(self, max_bytes: int, high: int, high_size: int) -> tuple[int, bytes]:
+    def _fill(
+        self, assignment: IterationAssignment, max_bytes: int, high: int, high_size: int
+    ) -> tuple[int, bytes]:
         """The largest assignment found whose stream fits, and the stream; or the least one.
 
         Args:
+            assignment: to choose from.
             max_bytes: that the stream may take.
             high: an assignment whose stream takes more.
             high_size: how many bytes it takes.
         """
-        low, data = 0, self._stream(0)
+        low, data = 0, self._assigned_stream(assignment, 0)
         tries = 0
         while high - low > 1 and len(data) <= max_bytes - max_bytes // CLOSE:
             # Bytes go nearly as the bits that were counted; where they do not, halving helps.
             share = (max_bytes - len(data)) / (high_size - len(data)) if tries % 3 < 2 else 0.5
-            bits = [self._assignment.bits(count) for count in (low, high)]
-            count = self._assignment.count(bits[0] + share * (bits[1] - bits[0]))
+            bits = [assignment.bits(count) for count in (low, high)]
+            count = assignment.count(bits[0] + share * (bits[1] - bits[0]))
             count = min(max(count, low + 1), high - 1)
-            tried = self._stream(count)
+            tried = self._assigned_stream(assignment, count)
             if len(tried) <= max_bytes:
                 low, data = count, tried
             else:
@@ -206,46 +183,141 @@ class AdaptiveEncoder:
         return low, data
 
 
-def encode_stopping(
-    attempt: Callable[[float], Encoded], pixels: np.ndarray, targets: Sequence[Target]
-) -> Encoded:
-    """The best of several encodings, in each of which locations stop at another PSNR.
+class StoppingEncoder(ProgressiveEncoder):
+    """Encodes an image several times; in each of them, locations stop at another PSNR.
 
     For models whose locations depend on each other: what a stop does to the neighbours is only
-    known once it is tried.
-
-    Args:
-        attempt: encodes within the limits, so that locations stop at this PSNR in decibels.
-        pixels: the image, uint8 (H, W, 3).
-        targets: of `attempt`. If the best reaches them, it does so with the fewest bytes; else it
-            has the least error.
+    known once it is tried. See `ProgressiveEncoder` for the arguments.
     """
 
-    def rank(encoded: Encoded) -> tuple[int, float]:
-        reached = targets and not encoded.missed
+    def _encode(self, request: Request) -> Encoded:
+        """The best of several attempts.
+
+        If it reaches the targets, it does so with the fewest bytes; else it has the least error.
+        """
+        if request.max_bytes is None and not request.targets:
+            raise ConfigError(
+                "where locations stop follows from a limit: with adaptive give psnr, ssim, bpp or "
+                "max_bytes, too"
+            )
+        plain = self._attempt(math.inf, request)
+        start = psnr(self._pixels, plain.picture)
+        tried = {math.inf: (self._rank(plain, request), plain)}
+
+        def consider(threshold: float) -> None:
+            if threshold not in tried:
+                encoded = self._attempt(threshold, request)
+                tried[threshold] = self._rank(encoded, request), encoded
+
+        def best() -> float:
+            return min(tried, key=lambda threshold: tried[threshold][0])
+
+        if math.isfinite(start):
+            for offset in FIRST_THRESHOLDS:
+                consider(start + offset)
+            if math.isfinite(middle := best()):
+                for threshold in (middle - FINER, middle + FINER):
+                    consider(threshold)
+        return tried[best()][1]
+
+    def _attempt(self, stop_psnr: float, request: Request) -> Encoded:
+        attempt = _Attempt(
+            self._runtime, self._spec, self._pixels, self._options, stop_psnr, request
+        )
+        return attempt._encode(request)
+
+    def _rank(self, encoded: Encoded, request: Request) -> tuple[int, float]:
+        reached = request.targets and not encoded.missed
         return len(encoded.missed), (
-            len(encoded.data) if reached else -psnr(pixels, encoded.picture)
+            len(encoded.data) if reached else -psnr(self._pixels, encoded.picture)
         )
 
-    plain = attempt(math.inf)
-    start = psnr(pixels, plain.picture)
-    tried = {math.inf: (rank(plain), plain)}
 
-    def consider(threshold: float) -> None:
-        if threshold not in tried:
-            encoded = attempt(threshold)
-            tried[threshold] = rank(encoded), encoded
+class StoppingLoop(ResidualLoop):
+    """A residual loop in which locations stop. Their bits are zeros from then on.
 
-    def best() -> float:
-        return min(tried, key=lambda threshold: tried[threshold][0])
+    Args:
+        runtime: of the model.
+        pixels: uint8 (H, W, 3).
+        refine: as for `ResidualLoop`.
+        stop_psnr: the PSNR in decibels at which a location stops.
+    """
 
-    if math.isfinite(start):
-        for offset in FIRST_THRESHOLDS:
-            consider(start + offset)
-        if math.isfinite(middle := best()):
-            for threshold in (middle - FINER, middle + FINER):
-                consider(threshold)
-    return tried[best()][1]
+    def __init__(
+        self, runtime: Runtime, pixels: np.ndarray, refine: Refine | None, stop_psnr: float
+    ):
+        super().__init__(runtime, pixels, refine)
+        self._stride = runtime.stride
+        self._stop_error = 3 * runtime.stride**2 * 255**2 / 10 ** (stop_psnr / 10)  # squared error
+        self._goes_on: np.ndarray | None = None
+
+    def bits(self, logits: np.ndarray) -> np.ndarray:
+        """The plane of some logits; zeros where locations stopped."""
+        plane = super().bits(logits)
+        return plane if self._goes_on is None else plane * self._goes_on[..., None]
+
+    def decode(self, plane: np.ndarray) -> None:
+        """What a plane shows, which tells which locations go on."""
+        super().decode(plane)
+        if self._stop_error:
+            wrong = location_errors(self._pixels, self.picture, self._stride) > self._stop_error
+            self._goes_on = wrong if self._goes_on is None else self._goes_on & wrong
+
+
+class _Attempt(ProgressiveEncoder):
+    """One encoding of a `StoppingEncoder`.
+
+    Args:
+        stop_psnr: see `StoppingLoop`.
+        request: what it is for. Of the iteration that reaches its targets, only the locations are
+            taken that are needed for that.
+    """
+
+    def __init__(self, runtime, spec, pixels, options, stop_psnr: float, request: Request):
+        self._stop_psnr, self._targets = stop_psnr, request.targets
+        super().__init__(runtime, spec, pixels, options)
+
+    def _new_loop(self) -> ResidualLoop:
+        return StoppingLoop(self._runtime, self._pixels, self._new_refine(), self._stop_psnr)
+
+    def _next_plane(self) -> np.ndarray:
+        plane = self._loop.encode()
+        if not (self._targets and self._planes and plane.any()):
+            return plane
+        self._loop.decode(plane)
+        shown = self._loop.picture
+        if self._missed(self._targets, shown):
+            return plane
+        errors = [
+            location_errors(self._pixels, picture, self._spec.stride)
+            for picture in (self._picture(len(self._planes)), shown)
+        ]
+        return self._thinned(plane, errors[0] - errors[1])
+
+    def _thinned(self, plane: np.ndarray, gains: np.ndarray) -> np.ndarray:
+        """The last plane with the bits of fewer locations, whose picture reaches the targets.
+
+        Args:
+            plane: as the loop gave it, int8 (h, w, bits).
+            gains: ints (h, w); locations of the greatest gains keep their bits.
+        """
+        places = np.flatnonzero(coded_locations(plane))
+        places = places[np.argsort(-gains.ravel()[places], kind="stable")]
+        best = plane
+        low, high = 0, places.size
+        while high - low > 1 + places.size // FINE:
+            middle = (low + high) // 2
+            trial = np.zeros_like(plane)
+            kept = np.unravel_index(places[:middle], gains.shape)
+            trial[kept] = plane[kept]
+            if self._missed(self._targets, self._show(trial)):
+                low = middle
+            else:
+                high, best = middle, trial
+        return best
+
+    def _show(self, plane: np.ndarray) -> np.ndarray:
+        return self._loop.crop(self._loop.decode_alternative(plane).reconstruction)
 
 
 def location_bits(planes: Sequence[np.ndarray], model: EntropyModel | None) -> np.ndarray:
@@ -260,12 +332,8 @@ def location_bits(planes: Sequence[np.ndarray], model: EntropyModel | None) -> n
         height, width, bits = plane.shape
         costs = np.full(height * width, float(bits))
         if model is not None:
-            costs[:] = 0
-            for part, values in model.passes_of(planes[:iteration], plane):
-                bit_probabilities = np.where(
-                    values > 0, part.probabilities, 65536 - part.probabilities
-                )
-                costs[part.locations] += COST_OF_ONE[bit_probabilities].sum(axis=1)
+            probabilities = model.probabilities(planes[:iteration], plane)
+            costs[:] = costs_of(plane, probabilities).sum(axis=2).ravel()
         result.append(costs.reshape(height, width))
     return np.array(result)
 

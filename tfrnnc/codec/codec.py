@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterator
-from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from tfrnnc.bitstream import EntropyModel, Header, Planes, read_header, read_planes
-from tfrnnc.bitstream.container import MAX_PIXELS
-from tfrnnc.codec import encoding
-from tfrnnc.codec.adaptive import AdaptiveEncoder, encode_stopping
-from tfrnnc.codec.encoding import Encoded, ResidualLoop, Target
+from tfrnnc.arguments import require_bool, require_int
+from tfrnnc.bitstream import (
+    EntropyModel,
+    Header,
+    Planes,
+    ReadOptions,
+    StreamSpec,
+    WorkLimits,
+    read_header,
+    read_planes,
+)
+from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
+from tfrnnc.bitstream.shortening import shorten
+from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
+from tfrnnc.codec.encode_options import EncodeOptions, with_keywords
+from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
+from tfrnnc.codec.reconstruction import decode, decode_iterations
+from tfrnnc.codec.residual_loop import ResidualLoop
 from tfrnnc.codec.search import BitSearch
-from tfrnnc.errors import ConfigError, ModelError, WrongModelError
+from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
-from tfrnnc.metrics import block_ssim
-from tfrnnc.metrics import psnr as measure_psnr
+from tfrnnc.model_folder.entropy_model_file import read_entropy_model
 from tfrnnc.model_folder.file_names import MANIFEST_FILE
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 from tfrnnc.runtimes.runtime import Runtime
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfrnnc.codec.encode_options import EncodeKeywords
 
 logger = logging.getLogger("tfrnnc")
 
@@ -63,7 +79,7 @@ def load(
     folder = model_folder(name_or_path)
     if runtime is None:
         runtime = "litert" if (folder / MANIFEST_FILE).is_file() else "keras"
-    entropy_model = EntropyModel.read(folder)
+    entropy_model = read_entropy_model(folder)
     if runtime == "keras":
         return Codec(KerasRuntime.load(folder), entropy_model)
     if runtime != "litert":
@@ -90,6 +106,7 @@ class Codec:
 
     Attributes:
         runtime, entropy_model: the same.
+        spec: what streams need of the model.
         max_iterations: most iterations that the model can encode.
 
     Raises:
@@ -100,168 +117,140 @@ class Codec:
         self.runtime = runtime
         self.entropy_model = entropy_model
         self.max_iterations = runtime.iterations
-        if entropy_model is not None:
-            found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.iterations))
-            if found != (runtime.model_id, runtime.bits, runtime.iterations):
-                raise ModelError(
-                    f"the entropy model is of model {entropy_model.codec_id.hex()} with "
-                    f"{found[1]} bits and {found[2]} iterations, but the model is "
-                    f"{runtime.model_id.hex()} with {runtime.bits} and {runtime.iterations}; "
-                    f"train its "
-                    "own (tfrnnc-train --entropy-model)"
-                )
+        self.spec = spec_of(runtime, entropy_model)
 
     def encode(
         self,
         image: Image.Image | np.ndarray,
-        *,
-        iterations: int | None = None,
-        bpp: float | None = None,
-        max_bytes: int | None = None,
-        psnr: float | None = None,
-        ssim: float | None = None,
-        background: str | None = None,
-        headerless: bool = False,
-        entropy_coding: bool = True,
-        effort: int = 0,
-        adaptive: bool = False,
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
     ) -> bytes:
         """Compresses an image.
 
-        The limits can be combined; the tightest counts. Without any, all iterations are encoded.
+        Without limits, all iterations are encoded. If none reaches the quality that is asked for,
+        all are, and a warning is logged.
 
         Args:
             image: a Pillow image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
-            iterations: encode this many iterations.
-            bpp: at most so many bits per pixel, all bytes counted.
-            max_bytes: at most so many bytes, all counted. The last iteration is cut where the bytes
-                end, if the picture gains from what is there of it.
-            psnr: stop at the first iteration that reaches this PSNR in decibels; if none does, all
-                iterations are encoded, and a warning is logged.
-            ssim: the same for the paper's SSIM.
-            background: colour behind a transparent image.
-            headerless: leave out the header and the checksums, for stores that know the size of
-                their images and check for themselves; `shared_header` makes it a stream again.
-            entropy_coding: False leaves the entropy model out.
-            effort: how many bits of each 8x8 pixels and iteration are tried the other way, and kept
-                where the picture gains. Each takes up to twice 9 decodings of the iteration; 4 is a
-                good deal of the gain.
-            adaptive: give each location of the latent bits its own number of iterations (section
-                3.7), so that the limits are kept with the best picture, or the targets reached with
-                the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
-                once; without limits, each location takes what its picture gains from. Others
-                encode up to seven times, and need `psnr`, `ssim`, `bpp` or `max_bytes`.
+            options: how to encode it, and within which limits.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
 
         Returns:
             the stream.
 
         Raises:
             ImageError: if the image is of a kind that cannot be encoded.
-            ConfigError: if a limit is out of range, or too few bytes for a picture, or missing
+            TooLargeError: if it has too many pixels, or takes too much work.
+            ConfigError: if an option is out of range, or too few bytes for a picture, or missing
                 where `adaptive` needs one.
+
+        Examples:
+            >>> codec = load()
+            >>> image = np.zeros((32, 32, 3), np.uint8)
+            >>> len(codec.encode(image, max_bytes=64)) <= 64
+            True
+            >>> options = EncodeOptions(iterations=2)
+            >>> codec.encode(image, options) == codec.encode(image, iterations=2)
+            True
         """
-        return self.encode_with_picture(
-            image,
-            iterations=iterations,
-            bpp=bpp,
-            max_bytes=max_bytes,
-            psnr=psnr,
-            ssim=ssim,
-            background=background,
-            headerless=headerless,
-            entropy_coding=entropy_coding,
-            effort=effort,
-            adaptive=adaptive,
-        ).data
+        encoder = self.encoder(image, options, **keywords)
+        encoded = encoder.fit()
+        for target in encoded.missed:
+            logger.warning("no iteration reaches a %s of %g", target.name, target.value)
+        return encoded.data
 
     def encode_with_picture(
         self,
         image: Image.Image | np.ndarray,
-        *,
-        iterations: int | None = None,
-        bpp: float | None = None,
-        max_bytes: int | None = None,
-        psnr: float | None = None,
-        ssim: float | None = None,
-        background: str | None = None,
-        headerless: bool = False,
-        entropy_coding: bool = True,
-        effort: int = 0,
-        adaptive: bool = False,
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
     ) -> Encoded:
-        """As `encode`, and says more.
+        """Compresses an image, and says what comes of it.
 
-        Args, Raises: as for `encode`.
+        Args:
+            image: as for `encode`, like the others.
+            options: how to encode it, and within which limits.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
 
         Returns:
             the stream, what it decodes to, and the targets that are not reached.
+
+        Raises:
+            ImageError, TooLargeError, ConfigError: as for `encode`.
         """
-        pixels = as_rgb(image, background)
-        height, width, _ = pixels.shape
-        if iterations is not None and not 1 <= iterations <= self.max_iterations:
-            raise ConfigError(
-                f"iterations must be from 1 to {self.max_iterations} for this model, not "
-                f"{iterations}"
-            )
-        if bpp is not None:
-            if not bpp > 0:
-                raise ConfigError(f"bpp must be above 0, not {bpp}")
-            allowed = int(min(bpp * height * width / 8, 2**62))
-            max_bytes = allowed if max_bytes is None else min(max_bytes, allowed)
-        targets = [
-            Target(name, measure, value)
-            for name, measure, value in (
-                ("PSNR", measure_psnr, psnr),
-                ("SSIM", block_ssim, ssim),
-            )
-            if value is not None
-        ]
-        limited = max_bytes is not None or bool(targets)
-        if adaptive and not (limited or self.runtime.independent):
-            raise ConfigError(
-                "where locations stop follows from a limit: with adaptive give psnr, ssim, bpp or "
-                "max_bytes, too"
-            )
-        model = self.entropy_model if entropy_coding else None
-        head = self._header(height, width, entropy_coding, headerless, adaptive)
-        iterations = iterations or self.max_iterations
-        make_search = partial(self._search, pixels, effort, entropy_coding)
+        return self.encoder(image, options, **keywords).fit()
 
-        def attempt(stop_psnr: float = math.inf) -> Encoded:
-            return encoding.encode(
-                self.runtime,
-                model,
-                head,
-                pixels,
-                iterations=iterations,
-                max_bytes=max_bytes,
-                targets=targets,
-                headerless=headerless,
-                search=make_search(),
-                stop_psnr=stop_psnr,
-            )
+    def encoder(
+        self,
+        image: Image.Image | np.ndarray,
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
+    ) -> ProgressiveEncoder:
+        """What encodes an image once, for streams of any size.
 
-        if adaptive and self.runtime.independent:
-            encoder = AdaptiveEncoder(
-                self.runtime,
-                model,
-                head,
-                pixels,
-                iterations,
-                headerless=headerless,
-                make_search=make_search,
+        Args:
+            image: as for `encode`, like the others.
+            options: how to encode it; their limits hold where `fit` is given none.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
+
+        Raises:
+            ImageError: if the image is of a kind that cannot be encoded.
+            TooLargeError: if it has too many pixels.
+            ConfigError: if an option is out of range.
+
+        Examples:
+            >>> encoder = load().encoder(np.zeros((32, 32, 3), np.uint8))
+            >>> encoder.fit(iterations=2).iterations, len(encoder.fit(max_bytes=40).data) <= 40
+            (2, True)
+        """
+        options = with_keywords(EncodeOptions() if options is None else options, keywords)
+        pixels = as_rgb(image, options.background)
+        spec = self.spec if options.entropy_coding else self.spec.without_entropy_model()
+        kind = ProgressiveEncoder
+        if options.adaptive:
+            kind = AdaptiveEncoder if self.runtime.independent else StoppingEncoder
+        return kind(self.runtime, spec, pixels, options)
+
+    def shorten(
+        self,
+        data: bytes,
+        max_bytes: int,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
+    ) -> bytes:
+        """Cuts a stream, without the picture, and closes it.
+
+        Args:
+            data: a stream of this model, whole or cut.
+            max_bytes: most bytes of the result.
+            max_pixels: as for `decode`.
+            max_work: as for `decode`.
+
+        Returns:
+            a stream with an open end, or the stream itself if it is whole and short enough.
+
+        Raises:
+            StreamError: one of its subclasses, if the stream cannot be decoded.
+            ConfigError: if the bytes are too few for a picture.
+
+        Examples:
+            >>> codec = load()
+            >>> data = codec.encode(np.zeros((64, 64, 3), np.uint8))
+            >>> codec.decode(codec.shorten(data, 50)).shape
+            (64, 64, 3)
+        """
+        require_int("max_bytes", max_bytes, 1)
+        data = as_bytes(data)
+        if self._is_whole(data, max_pixels, max_work) and len(data) <= max_bytes:
+            return data
+        shortened = shorten(data, self.spec, max_bytes)
+        if shortened is None or not self._is_whole(shortened, max_pixels, max_work):
+            raise ConfigError(
+                f"{max_bytes} bytes are too few for a picture of this stream: it needs the header "
+                "and about an eighth of the first iteration"
             )
-            encoded = encoder.encode(max_bytes, targets)
-        elif adaptive:
-            encoded = encode_stopping(attempt, pixels, targets)
-        else:
-            encoded = attempt()
-        for target in encoded.missed:
-            found = target.measure(pixels, encoded.picture)
-            logger.warning(
-                "no iteration reaches a %s of %g (%.4g)", target.name, target.value, found
-            )
-        return encoded
+        return shortened
 
     def encode_iterations(
         self, pixels: np.ndarray, iterations: int | None = None, effort: int = 0
@@ -277,9 +266,10 @@ class Codec:
             each iteration's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
             (H, W, 3).
         """
-        loop = ResidualLoop(self.runtime, pixels, search=self._search(pixels, effort))
-        for _ in range(self.max_iterations if iterations is None else iterations):
-            yield loop.iterate()
+        require_int("effort", effort, 0)
+        search = BitSearch(pixels, self.spec.stride, effort, self.entropy_model)
+        loop = ResidualLoop(self.runtime, pixels, search.improve if effort else None)
+        yield from loop.run(self.max_iterations if iterations is None else iterations)
 
     def shared_header(
         self, width: int, height: int, *, entropy_coding: bool = True, adaptive: bool = False
@@ -303,7 +293,8 @@ class Codec:
             >>> len(code) <= 30
             True
         """
-        return self._header(height, width, entropy_coding, True, adaptive).to_bytes()
+        spec = self.spec if entropy_coding else self.spec.without_entropy_model()
+        return spec.header(width, height, headerless=True, adaptive=adaptive).to_bytes()
 
     def decode(
         self,
@@ -312,15 +303,17 @@ class Codec:
         *,
         allow_truncated: bool = False,
         max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
     ) -> np.ndarray:
         """Decompresses a stream.
 
         Args:
             data: a stream.
-            iterations: decode this many iterations only; None decodes all.
-            allow_truncated: decode what is there of a stream that was cut, or is damaged from
-                some place on.
-            max_pixels: refuse images of more pixels.
+            iterations: decode these many iterations at most; None decodes all.
+            allow_truncated: decode whatever has arrived of a stream that was cut, or what is before
+                the damage of one that is damaged.
+            max_pixels: refuse larger images, padded to the model's stride.
+            max_work: refuse more padded pixels times iterations.
 
         Returns:
             uint8 (H, W, 3).
@@ -328,12 +321,19 @@ class Codec:
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
         """
-        found = self.read_planes(data, iterations, allow_truncated, max_pixels)
+        found = self.read_planes(
+            data, iterations, allow_truncated, max_pixels=max_pixels, max_work=max_work
+        )
         shape = found.header.height, found.header.width
-        return encoding.decode(self.runtime, found.planes, shape, found.header.adaptive)
+        return decode(self.runtime, found.planes, shape, found.header.adaptive)
 
     def decode_progressive(
-        self, data: bytes, *, allow_truncated: bool = False, max_pixels: int = MAX_PIXELS
+        self,
+        data: bytes,
+        *,
+        allow_truncated: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
     ) -> Iterator[np.ndarray]:
         """Decompresses a stream iteration by iteration.
 
@@ -341,6 +341,7 @@ class Codec:
             data: a stream.
             allow_truncated: as for `decode`.
             max_pixels: as for `decode`.
+            max_work: as for `decode`.
 
         Yields:
             the picture after each iteration, uint8 (H, W, 3).
@@ -349,18 +350,20 @@ class Codec:
             StreamError: one of its subclasses, before the first picture, if the stream cannot
                 be decoded.
         """
-        found = self.read_planes(data, None, allow_truncated, max_pixels)
-        shape = found.header.height, found.header.width
-        yield from encoding.decode_iterations(
-            self.runtime, found.planes, shape, found.header.adaptive
+        found = self.read_planes(
+            data, None, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
+        shape = found.header.height, found.header.width
+        yield from decode_iterations(self.runtime, found.planes, shape, found.header.adaptive)
 
     def read_planes(
         self,
         data: bytes,
         iterations: int | None = None,
         allow_truncated: bool = False,
+        *,
         max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
     ) -> Planes:
         """The bits of a stream, which `decode` makes a picture of.
 
@@ -368,57 +371,73 @@ class Codec:
             data: as for `decode`, like the others.
             iterations: how many at most.
             allow_truncated: whether the stream may be cut or damaged.
-            max_pixels: refuse images of more pixels.
+            max_pixels: refuse larger images.
+            max_work: refuse more padded pixels times iterations.
 
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
         """
-        header, _ = read_header(data)
-        model = self.entropy_model if header.entropy_coded else None
-        known = model.stream_id if model else self.runtime.model_id
-        if header.model_id != known:
+        limits = WorkLimits(max_pixels, max_work)
+        options = ReadOptions(iterations, require_bool("allow_truncated", allow_truncated), limits)
+        data = as_bytes(data)
+        self._require_own(read_header(data)[0])
+        return read_planes(data, self.spec, options)
+
+    def _require_own(self, header: Header) -> None:
+        """Refuses streams of other models."""
+        spec = self.spec if header.entropy_coded else self.spec.without_entropy_model()
+        if header.model_id != spec.model_id:
             maker = preset_of(header.model_id)
             remedy = f"load the preset {maker!r}" if maker else "load the model that made it"
             raise WrongModelError(
                 f"the stream was made by model {header.model_id.hex()}, but this is "
-                f"{known.hex()}; {remedy}"
+                f"{spec.model_id.hex()}; {remedy}"
             )
-        if (
-            header.iterations if iterations is None else min(iterations, header.iterations)
-        ) > self.max_iterations:
-            raise WrongModelError(
-                f"the stream has {header.iterations} iterations, but the model only "
-                f"{self.max_iterations}"
-            )
-        return read_planes(
-            data,
-            self.runtime.stride,
-            self.runtime.bits,
-            model,
-            iterations,
-            allow_truncated,
-            max_pixels,
-        )
 
-    def _search(
-        self, pixels: np.ndarray, effort: int, entropy_coding: bool = True
-    ) -> BitSearch | None:
-        if effort < 0:
-            raise ConfigError(f"effort must be at least 0, not {effort}")
-        model = self.entropy_model if entropy_coding else None
-        return BitSearch(pixels, self.runtime.stride, effort, model) if effort else None
+    def _is_whole(self, data: bytes, max_pixels: int, max_work: int) -> bool:
+        try:
+            self.read_planes(data, max_pixels=max_pixels, max_work=max_work)
+        except TruncatedStreamError:
+            return False
+        return True
 
-    def _header(
-        self, height: int, width: int, entropy_coding: bool, headerless: bool, adaptive: bool
-    ) -> Header:
-        model = self.entropy_model if entropy_coding else None
-        return Header(
-            model.stream_id if model else self.runtime.model_id,
-            width,
-            height,
-            self.max_iterations,
-            entropy_coded=model is not None,
-            checked=not headerless,
-            open_end=headerless,
-            adaptive=adaptive,
+
+def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
+    """What streams need of a model.
+
+    Args:
+        runtime: of the model.
+        entropy_model: of its bits; None for streams that are not entropy-coded.
+
+    Raises:
+        ModelError: if the entropy model is of another model's bits.
+    """
+    spec = StreamSpec(
+        runtime.model_id, runtime.stride, runtime.bits, runtime.iterations, entropy_model
+    )
+    if entropy_model is None:
+        return spec
+    found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.iterations))
+    if found != (spec.codec_id, spec.bits, spec.iterations):
+        raise ModelError(
+            f"the entropy model is of model {entropy_model.codec_id.hex()} with {found[1]} bits "
+            f"and {found[2]} iterations, but the model is {spec.codec_id.hex()} with {spec.bits} "
+            f"and {spec.iterations}; train its own (tfrnnc-train --entropy-model)"
         )
+    return spec
+
+
+def as_bytes(data: bytes) -> bytes:
+    """A stream as bytes, from any buffer of them.
+
+    Raises:
+        ConfigError: if it is something else.
+    """
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    raise ConfigError(
+        f"a stream must be bytes, not {type(data).__name__}; read the file first, as in "
+        "Path(file).read_bytes()"
+    )

@@ -1,7 +1,8 @@
 """Measures of quality (NumPy; neither TensorFlow nor Keras)."""
 
+from tfrnnc.metrics.location_errors import location_errors
 from tfrnnc.metrics.ms_ssim import ms_ssim
 from tfrnnc.metrics.psnr import psnr
 from tfrnnc.metrics.ssim import block_ssim
 
-__all__ = ["block_ssim", "ms_ssim", "psnr"]
+__all__ = ["block_ssim", "location_errors", "ms_ssim", "psnr"]

@@ -8,18 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfrnnc.bitstream.entropy_model import (
-    ACTIVATION_SCALE,
-    WEIGHT_SCALE,
-    EntropyModel,
-    Head,
-    IterationModel,
-    group_edges,
-)
+from tfrnnc.bitstream.constants import ACTIVATION_SCALE, LOGITS_PER_UNIT, WEIGHT_SCALE
+from tfrnnc.bitstream.entropy_model import EntropyModel, Head, IterationModel, group_edges
 from tfrnnc.errors import ConfigError
 from tfrnnc.models.quantized_conv import QuantizedConv, quantized_logits, quantized_relu
 
-LOGIT_UNIT = 1 / 24  #: see `tfrnnc.bitstream.probabilities`
+LOGIT_UNIT = 1 / LOGITS_PER_UNIT
 
 
 class EntropyNetwork(keras.Model):

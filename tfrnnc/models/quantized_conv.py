@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from tfrnnc.bitstream.entropy_model import (
+from tfrnnc.bitstream.constants import (
     ACTIVATION_MAX,
     ACTIVATION_SCALE,
     WEIGHT_MAX,

@@ -1,0 +1,55 @@
+"""How much work a stream or an image may cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfrnnc.arguments import require_int
+from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
+from tfrnnc.errors import TooLargeError
+
+
+@dataclass(frozen=True)
+class WorkLimits:
+    """Bounds on time and memory, which grow with pixels and iterations, whatever the bytes are.
+
+    Attributes:
+        max_pixels: most pixels of an image, padded to the model's stride; bounds the memory.
+        max_work: most padded pixels times iterations; bounds the time.
+
+    Raises:
+        ConfigError: if one is no whole number above 0.
+
+    Examples:
+        >>> WorkLimits(max_pixels=4096).require(64 * 64, iterations=16)
+    """
+
+    max_pixels: int = MAX_PIXELS
+    max_work: int = MAX_WORK
+
+    def __post_init__(self):
+        require_int("max_pixels", self.max_pixels, 1)
+        require_int("max_work", self.max_work, 1)
+
+    def require(self, pixels: int, iterations: int = 1) -> None:
+        """Refuses what is too much.
+
+        Args:
+            pixels: of an image, padded.
+            iterations: that are to be computed of it.
+
+        Raises:
+            TooLargeError: if it is more than a limit.
+        """
+        if pixels > self.max_pixels:
+            raise TooLargeError(
+                f"the image has {pixels:,} pixels, padded to the model's stride, more than the "
+                f"limit of {self.max_pixels:,}; raise the limit (max_pixels=, --max-pixels) if "
+                "you trust it"
+            )
+        if pixels * iterations > self.max_work:
+            raise TooLargeError(
+                f"{iterations} iterations of {pixels:,} pixels, padded to the model's stride, are "
+                f"more work than the limit of {self.max_work:,}; take fewer iterations, or raise "
+                "the limit (max_work=, --max-work) if you trust it"
+            )

@@ -1,0 +1,149 @@
+"""What encoding can be asked for, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypedDict, TypeVar
+
+from tfrnnc.arguments import require_bool, require_int, require_number
+from tfrnnc.bitstream.constants import MAX_ITERATIONS, MAX_PIXELS, MAX_WORK
+from tfrnnc.bitstream.limits import WorkLimits
+from tfrnnc.errors import ConfigError
+
+_Options = TypeVar("_Options", bound="SizeLimits")
+
+
+class SizeKeywords(TypedDict, total=False):
+    """The fields of `SizeLimits`, as keywords."""
+
+    iterations: int | None
+    bpp: float | None
+    max_bytes: int | None
+    psnr: float | None
+    ssim: float | None
+
+
+class EncodeKeywords(SizeKeywords, total=False):
+    """The fields of `EncodeOptions`, as keywords."""
+
+    background: str | None
+    headerless: bool
+    entropy_coding: bool
+    effort: int
+    adaptive: bool
+    max_pixels: int
+    max_work: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeLimits:
+    """How large a stream may be, or how good it has to be; the tightest limit counts.
+
+    Attributes:
+        iterations: most iterations; None takes all that the model has.
+        bpp: most bits per pixel, all bytes counted.
+        max_bytes: most bytes, all counted. The last iteration is cut where the bytes end, if the
+            picture gains from what is there of it.
+        psnr: stop at the first iteration that reaches this PSNR in decibels.
+        ssim: the same for the paper's SSIM.
+
+    Raises:
+        ConfigError: if a value is of the wrong type or out of range.
+    """
+
+    iterations: int | None = None
+    bpp: float | None = None
+    max_bytes: int | None = None
+    psnr: float | None = None
+    ssim: float | None = None
+
+    def __post_init__(self):
+        if self.iterations is not None:
+            self._set("iterations", require_int("iterations", self.iterations, 1, MAX_ITERATIONS))
+        if self.max_bytes is not None:
+            self._set("max_bytes", require_int("max_bytes", self.max_bytes, 1))
+        if self.bpp is not None:
+            self._set("bpp", require_number("bpp", self.bpp, above=0))
+        if self.psnr is not None:
+            self._set("psnr", require_number("psnr", self.psnr, above=0))
+        if self.ssim is not None:
+            self._set("ssim", require_number("ssim", self.ssim, above=-1, most=1))
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions(SizeLimits):
+    """How to encode an image. Without limits on the size, all iterations are encoded.
+
+    Attributes:
+        background: colour behind a transparent image, as Pillow names them ("white", "#ff8800").
+        headerless: leave out the header and the checksums, for stores that know the size of
+            their images and check for themselves; `Codec.shared_header` makes it a stream again.
+        entropy_coding: False leaves the entropy model out.
+        effort: how many bits of each 8x8 pixels and iteration are tried the other way, and kept
+            where the picture gains. Each takes up to twice 9 decodings of the iteration; 4 is a
+            good deal of the gain.
+        adaptive: give each location of the latent bits its own number of iterations (section
+            3.7), so that the limits are kept with the best picture, or the targets reached with
+            the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
+            once; without limits, each location takes what its picture gains from. Others
+            encode up to seven times, and need `psnr`, `ssim`, `bpp` or `max_bytes`.
+        max_pixels: refuse larger images, padded to the model's stride.
+        max_work: refuse more padded pixels times iterations.
+
+    Raises:
+        ConfigError: if a value is of the wrong type or out of range.
+
+    Examples:
+        >>> EncodeOptions(max_bytes=64, headerless=True).max_bytes
+        64
+    """
+
+    background: str | None = None
+    headerless: bool = False
+    entropy_coding: bool = True
+    effort: int = 0
+    adaptive: bool = False
+    max_pixels: int = MAX_PIXELS
+    max_work: int = MAX_WORK
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not (self.background is None or isinstance(self.background, str)):
+            raise ConfigError(f"background must be the name of a colour, not {self.background!r}")
+        for name in ("headerless", "entropy_coding", "adaptive"):
+            self._set(name, require_bool(name, getattr(self, name)))
+        self._set("effort", require_int("effort", self.effort, 0))
+        WorkLimits(self.max_pixels, self.max_work)
+
+    @property
+    def work_limits(self) -> WorkLimits:
+        """The bounds on time and memory."""
+        return WorkLimits(self.max_pixels, self.max_work)
+
+    @property
+    def size_limits(self) -> SizeLimits:
+        """The limits alone."""
+        return SizeLimits(**{each.name: getattr(self, each.name) for each in fields(SizeLimits)})
+
+
+def with_keywords(options: _Options, keywords: Mapping[str, Any]) -> _Options:
+    """Options with some of them changed.
+
+    Args:
+        options: that hold where the keywords say nothing.
+        keywords: fields of theirs.
+
+    Raises:
+        ConfigError: if the options are something else, or a value is not usable.
+        TypeError: if there is no such field.
+    """
+    if not isinstance(options, SizeLimits):
+        raise ConfigError(
+            f"options must be an EncodeOptions, not {options!r}; write limits as keywords, as in "
+            "max_bytes=64"
+        )
+    return replace(options, **keywords) if keywords else options

@@ -1,0 +1,269 @@
+"""Encodes an image once, for streams of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tfrnnc.bitstream import CutStream, HeaderlessWriter, StreamSpec, StreamWriter
+from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
+from tfrnnc.codec.reconstruction import decode
+from tfrnnc.codec.residual_loop import Decoded, Refine, ResidualLoop
+from tfrnnc.codec.search import BitSearch
+from tfrnnc.errors import ConfigError
+from tfrnnc.metrics import block_ssim
+from tfrnnc.metrics import psnr as measure_psnr
+from tfrnnc.runtimes.runtime import Runtime
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfrnnc.codec.encode_options import SizeKeywords
+
+#: Of images up to so many padded pixels, what decoders have after each iteration is kept; of larger
+#: ones after the last two.
+KEPT_PIXELS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """A quality to reach.
+
+    Attributes:
+        name: to tell the user.
+        measure: takes the image and a picture, uint8 (H, W, 3).
+        value: that the measure should reach.
+    """
+
+    name: str
+    measure: Callable[[np.ndarray, np.ndarray], float]
+    value: float
+
+
+class Encoded(NamedTuple):
+    """An encoded image.
+
+    Attributes:
+        data: the stream, or its payload without header.
+        picture: what it decodes to, uint8 (H, W, 3).
+        iterations: how many of its iterations are whole.
+        missed: the targets that the picture does not reach.
+    """
+
+    data: bytes
+    picture: np.ndarray
+    iterations: int
+    missed: list[Target]
+
+
+class Request(NamedTuple):
+    """Size limits of an image, settled.
+
+    Attributes:
+        iterations: most iterations.
+        max_bytes: most bytes; None for any.
+        targets: qualities at which to stop.
+    """
+
+    iterations: int
+    max_bytes: int | None
+    targets: list[Target]
+
+
+class ProgressiveEncoder:
+    """Encodes one image iteration by iteration, and gives streams of it of any size.
+
+    `Codec.encoder` makes them; `Codec.encode` is the short way to one stream. Iterations are
+    computed as they are needed, and none twice.
+
+    Args:
+        runtime: of the model.
+        spec: what streams need of the model.
+        pixels: the image, uint8 (H, W, 3).
+        options: how to encode it.
+
+    Raises:
+        TooLargeError: if the image has more pixels than the options allow.
+
+    Examples:
+        >>> import tfrnnc
+        >>> encoder = tfrnnc.load().encoder(np.zeros((32, 32, 3), np.uint8))
+        >>> [len(encoder.fit(max_bytes=size).data) <= size for size in (40, 60, 80)]
+        [True, True, True]
+    """
+
+    def __init__(
+        self, runtime: Runtime, spec: StreamSpec, pixels: np.ndarray, options: EncodeOptions
+    ):
+        height, width, _ = pixels.shape
+        self._runtime, self._spec, self._pixels, self._options = runtime, spec, pixels, options
+        self._header = spec.header(
+            width, height, headerless=options.headerless, adaptive=options.adaptive
+        )
+        self._padded = self._header.padded_pixels(spec.stride)
+        options.work_limits.require(self._padded)
+        self._planes: list[np.ndarray] = []
+        self._decoded: dict[int, Decoded] = {0: Decoded()}  # after so many iterations
+        self._writer = self._new_writer()
+        self._loop = self._new_loop()
+
+    def fit(self, **limits: Unpack[SizeKeywords]) -> Encoded:
+        """The best stream within limits.
+
+        Args:
+            **limits: `iterations`, `bpp`, `max_bytes`, `psnr`, `ssim`; see `SizeLimits`. Those of
+                the options hold where nothing is given.
+
+        Returns:
+            the stream, what it decodes to, and the targets that it does not reach.
+
+        Raises:
+            ConfigError: if a limit is out of range, or too few bytes for a picture.
+            TooLargeError: if it takes more work than the options allow.
+        """
+        request = self._settle(with_keywords(self._options.size_limits, limits))
+        if request.max_bytes is None and not request.targets:
+            self._options.work_limits.require(self._padded, request.iterations)
+        return self._encode(request)
+
+    def _settle(self, limits: SizeLimits) -> Request:
+        most = self._spec.iterations
+        iterations = most if limits.iterations is None else limits.iterations
+        if iterations > most:
+            raise ConfigError(
+                f"iterations must be from 1 to {most} for this model, not {iterations}"
+            )
+        max_bytes = limits.max_bytes
+        if limits.bpp is not None:
+            allowed = int(min(limits.bpp * self._pixels[..., 0].size / 8, 2**62))
+            max_bytes = allowed if max_bytes is None else min(max_bytes, allowed)
+        wanted = (("PSNR", measure_psnr, limits.psnr), ("SSIM", block_ssim, limits.ssim))
+        targets = [
+            Target(name, measure, value) for name, measure, value in wanted if value is not None
+        ]
+        return Request(iterations, max_bytes, targets)
+
+    def _encode(self, request: Request) -> Encoded:
+        """The best stream of the first iterations."""
+        whole, is_over = self._count_whole(request)
+        writer = self._writer_for(whole)
+        data = writer.stream(whole) if whole else None
+        max_bytes = request.max_bytes
+        fits = data is not None and (max_bytes is None or len(data) <= max_bytes)
+        if max_bytes is not None and (is_over or not fits):
+            cut = writer.cut(max_bytes, min(whole + 1, writer.iterations))
+            if cut and (cut.iterations > whole or not fits):
+                picture = self._cut_picture(cut)
+                if not fits or self._gains(self._picture(whole), picture):
+                    missed = self._missed(request.targets, picture)
+                    return Encoded(cut.data, picture, cut.whole_iterations, missed)
+        if data is None or not fits:
+            raise self._too_few(max_bytes)
+        picture = self._picture(whole)
+        return Encoded(data, picture, whole, self._missed(request.targets, picture))
+
+    def _count_whole(self, request: Request) -> tuple[int, bool]:
+        """How many iterations are asked for, and whether the next one lacks bytes."""
+        for count in range(1, request.iterations + 1):
+            if not self._take(count):
+                return count - 1, False
+            if request.max_bytes is not None and self._writer.size(count) > request.max_bytes:
+                return count - 1, True
+            if request.targets and not self._missed(request.targets, self._picture(count)):
+                return count, False
+        return request.iterations, False
+
+    def _take(self, count: int) -> bool:
+        """Encodes what is missing of so many iterations; False if there are fewer."""
+        while len(self._planes) < count:
+            self._options.work_limits.require(self._padded, len(self._planes) + 1)
+            if self._planes:
+                self._decode_last()  # Encoding goes on from what it shows.
+            plane = self._next_plane()
+            if not plane.any():
+                return False
+            self._planes.append(plane)
+            self._write(plane)
+        return True
+
+    def _next_plane(self) -> np.ndarray:
+        return self._loop.encode()
+
+    def _write(self, plane: np.ndarray) -> None:
+        self._writer.add(plane)
+
+    def _writer_for(self, whole: int) -> StreamWriter:
+        """What writes so many iterations, and what fills the last byte of a headerless payload."""
+        lacks_next = 0 < whole == self._writer.iterations < self._spec.iterations
+        if self._options.headerless and lacks_next:
+            if self._options.adaptive:
+                return self._writer.ended()
+            self._take(whole + 1)
+        return self._writer
+
+    def _picture(self, count: int) -> np.ndarray:
+        """The picture after so many iterations, uint8 (H, W, 3)."""
+        if count == len(self._planes):
+            self._decode_last()
+        decoded = self._decoded.get(count)
+        if decoded is None:
+            return decode(self._runtime, self._planes[:count], self._pixels.shape)
+        return self._loop.crop(decoded.reconstruction)
+
+    def _decode_last(self) -> None:
+        """Decodes the last plane, unless that was done."""
+        count = len(self._planes)
+        if count not in self._decoded:
+            self._loop.decode(self._planes[-1])
+            self._decoded[count] = self._loop.decoded
+            if self._padded > KEPT_PIXELS:
+                self._decoded.pop(count - 2, None)
+
+    def _cut_picture(self, cut: CutStream) -> np.ndarray:
+        """What a cut stream decodes to, uint8 (H, W, 3)."""
+        whole = cut.whole_iterations
+        if cut.partial is None:
+            return self._picture(whole)
+        before = self._decoded.get(whole)
+        if before is None:
+            planes = [*self._planes[:whole], cut.partial]
+            return decode(self._runtime, planes, self._pixels.shape)
+        reconstruction, _ = self._runtime.decode_iteration(
+            cut.partial, before.states, before.reconstruction, whole
+        )
+        return self._loop.crop(reconstruction)
+
+    def _new_writer(self) -> StreamWriter:
+        kind = HeaderlessWriter if self._options.headerless else StreamWriter
+        return kind(self._header, self._spec)
+
+    def _new_refine(self) -> Refine | None:
+        effort, model = self._options.effort, self._spec.entropy_model
+        if not effort:
+            return None
+        return BitSearch(self._pixels, self._spec.stride, effort, model).improve
+
+    def _new_loop(self) -> ResidualLoop:
+        return ResidualLoop(self._runtime, self._pixels, self._new_refine())
+
+    def _missed(self, targets: Sequence[Target], picture: np.ndarray) -> list[Target]:
+        return [each for each in targets if each.measure(self._pixels, picture) < each.value]
+
+    def _gains(self, before: np.ndarray, after: np.ndarray) -> bool:
+        """Whether the second picture is nearer to the image than the first."""
+        errors = [
+            np.square(self._pixels - picture.astype(np.float32)).sum()
+            for picture in (before, after)
+        ]
+        return bool(errors[1] < errors[0])
+
+    def _too_few(self, max_bytes: int | None) -> ConfigError:
+        """What to raise if not even a part of the first iteration fits."""
+        height, width, _ = self._pixels.shape
+        return ConfigError(
+            f"{max_bytes} bytes are too few for {width}x{height} pixels: the first iteration takes "
+            f"{self._writer.size(1)}, of which a picture needs about an eighth and the header"
+        )

@@ -1,0 +1,128 @@
+"""The residual loop of encoding (section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+from tfrnnc.runtimes.runtime import Runtime, binarize
+
+
+class Decoded(NamedTuple):
+    """What a decoder has after some planes.
+
+    Attributes:
+        reconstruction: float32 (H, W, 3), H and W multiples of the stride; None at first.
+        states: of the decoder; None at first.
+    """
+
+    reconstruction: Any = None
+    states: Any = None
+
+
+#: Decodes a plane, int8 (h, w, bits), in place of the last one.
+DecodePlane = Callable[[np.ndarray], Decoded]
+#: Takes a plane, int8 (h, w, bits), its logits, float32 (h, w, bits), and what decodes planes like
+#: it; returns the plane to go on with, and what that decodes to.
+Refine = Callable[[np.ndarray, np.ndarray, DecodePlane], tuple[np.ndarray, Decoded]]
+
+
+class ResidualLoop:
+    """Encodes an image iteration by iteration: a plane of bits, what it shows, what is missing.
+
+    Args:
+        runtime: of the model.
+        pixels: uint8 (H, W, 3).
+        refine: improves each plane before it is decoded; None takes the signs of the logits.
+
+    Attributes:
+        iteration: how many planes were encoded.
+        residual: what the next iteration's encoder is given, float32 (H, W, 3), H and W multiples
+            of the stride.
+        encoder_states: the same; None at first.
+        before: what a decoder has before the plane that was encoded last.
+        decoded: what a decoder has after the planes that were decoded.
+    """
+
+    def __init__(self, runtime: Runtime, pixels: np.ndarray, refine: Refine | None = None):
+        self._runtime, self._pixels, self._refine = runtime, pixels, refine
+        self._image = to_float(pad_to_multiple(pixels, runtime.stride))
+        self._known: tuple[np.ndarray, Decoded] | None = None  # a plane and what it decodes to
+        self.iteration = 0
+        self.residual = self._image
+        self.encoder_states: Any = None
+        self.before = self.decoded = Decoded()
+
+    def encode(self) -> np.ndarray:
+        """E and B of the next iteration: its plane, int8 (h, w, bits).
+
+        The plane of the iteration before must have been decoded.
+        """
+        logits, self.encoder_states = self._runtime.encode_iteration(
+            self.residual, self.encoder_states, self.iteration
+        )
+        plane = self.bits(logits)
+        self.before = self.decoded
+        self.iteration += 1
+        if self._refine:
+            plane, decoded = self._refine(plane, logits, self.decode_alternative)
+            self._known = plane, decoded
+        return plane
+
+    def decode(self, plane: np.ndarray) -> None:
+        """D of the iteration: what its plane shows, and so the next residual.
+
+        Args:
+            plane: that `encode` gave, or another in its place.
+        """
+        if self._known is None or self._known[0] is not plane:
+            self._known = plane, self.decode_alternative(plane)
+        self.decoded = self._known[1]
+        self.residual = self._image - self.decoded.reconstruction
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The picture after the planes that were decoded, uint8 (H, W, 3)."""
+        return self.crop(self.decoded.reconstruction)
+
+    def iterate(self) -> tuple[np.ndarray, np.ndarray]:
+        """Takes an iteration.
+
+        Returns:
+            its plane, int8 (h, w, bits), and the picture after it, uint8 (H, W, 3).
+        """
+        plane = self.encode()
+        self.decode(plane)
+        return plane, self.picture
+
+    def run(self, iterations: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields what `iterate` gives.
+
+        Args:
+            iterations: how many to take.
+        """
+        for _ in range(iterations):
+            yield self.iterate()
+
+    def decode_alternative(self, plane: np.ndarray) -> Decoded:
+        """What a decoder makes of another plane in place of the last one; the loop stays as it is.
+
+        Args:
+            plane: int8 (h, w, bits) of -1 and +1, and 0 for bits that are not known.
+        """
+        reconstruction, states = self._runtime.decode_iteration(
+            plane, self.before.states, self.before.reconstruction, self.iteration - 1
+        )
+        return Decoded(reconstruction, states)
+
+    def bits(self, logits: np.ndarray) -> np.ndarray:
+        """The plane of some logits, float32 (h, w, bits)."""
+        return binarize(logits)
+
+    def crop(self, reconstruction: np.ndarray) -> np.ndarray:
+        """A reconstruction as a picture of the image's size, uint8 (H, W, 3)."""
+        height, width, _ = self._pixels.shape
+        return to_uint8(reconstruction[:height, :width])
