@@ -40,16 +40,19 @@ def test_sweep_is_every_iteration_of_one_stream(pixels):
     assert coded[-1].size == len(data)
 
 
-def test_sweep_encodes_once(pixels, monkeypatch):
+def test_all_sizes_are_of_one_encoding(pixels, monkeypatch):
     calls = []
-    encode = tfrnnc.Codec.encode_with_picture
+    encoder = tfrnnc.Codec.encoder
     monkeypatch.setattr(
         tfrnnc.Codec,
-        "encode_with_picture",
-        lambda *args, **options: calls.append(1) or encode(*args, **options),
+        "encoder",
+        lambda *args, **options: calls.append(1) or encoder(*args, **options),
     )
-    open_codec(DEFAULT_PRESET).sweep(pixels)
+    codec = open_codec(DEFAULT_PRESET)
+    codec.sweep(pixels)
     assert len(calls) == 1
+    codec.at_sizes(pixels, (50, 200, 100))
+    assert len(calls) == 2
 
 
 def test_at_sizes_is_the_headerless_payload(thumbnail):
@@ -58,14 +61,14 @@ def test_at_sizes_is_the_headerless_payload(thumbnail):
     for target, each in zip(
         targets, open_codec(DEFAULT_PRESET).at_sizes(thumbnail, targets), strict=True
     ):
-        data, picture, _ = codec.encode_with_picture(thumbnail, max_bytes=target, headerless=True)
+        data, picture, *_ = codec.encode_with_picture(thumbnail, max_bytes=target, headerless=True)
         assert each.size == len(data) <= target
         np.testing.assert_array_equal(each.picture, picture)
 
 
 def test_within_counts_the_header(thumbnail):
     coded = open_codec(DEFAULT_PRESET).within(thumbnail, 64)
-    data, picture, _ = tfrnnc.load().encode_with_picture(thumbnail, max_bytes=64)
+    data, picture, *_ = tfrnnc.load().encode_with_picture(thumbnail, max_bytes=64)
     assert coded.size == len(data) <= 64
     np.testing.assert_array_equal(coded.picture, picture)
 
