@@ -96,7 +96,6 @@ def test_encode_is_not_understood(run, words, message):
         (["photo.png", "a.png"], "tfrnnc-encode makes streams of images"),
         (["stream.rnnc", "folder.png"], "error: folder.png: cannot be written (Is a directory)"),
         (["stream.rnnc", "--max-pixels", "10"], "raise the limit"),
-        (["stream.rnnc", "--iterations", "99"], "iterations must be from 1 to 10"),
         (["stream.rnnc", "--model", "folder"], "give a preset's name or a folder"),
     ],
 )

@@ -396,7 +396,7 @@ def _context(
     return values
 
 
-def _convolve(values: np.ndarray, grid: _Grid, kernel, bias) -> np.ndarray:
+def _convolve(values: np.ndarray, grid: _Grid, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """A 3x3 layer: (h * w, channels) to (h * w, filters)."""
     padded = _with_border(values, grid)
     outputs = np.empty((len(values), bias.size), np.float32)
@@ -424,7 +424,7 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     else:
         last = rest @ kernel
     if not whole:
-        return last
+        return np.asarray(last)
     stack = values[:whole].reshape(whole // rows, rows, height) @ kernel
     return np.concatenate([stack.reshape(whole, width), last])
 
@@ -436,7 +436,7 @@ def _to_probabilities(sums: np.ndarray) -> np.ndarray:
 
 
 def _activate(sums: np.ndarray) -> np.ndarray:
-    return np.minimum(np.maximum(np.floor(sums / WEIGHT_SCALE), 0), ACTIVATION_MAX)
+    return np.asarray(np.minimum(np.maximum(np.floor(sums / WEIGHT_SCALE), 0), ACTIVATION_MAX))
 
 
 def _require_exact(iteration: IterationModel, number: int) -> None:

@@ -27,7 +27,7 @@ class WorkLimits:
     max_pixels: int = MAX_PIXELS
     max_work: int = MAX_WORK
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_int("max_pixels", self.max_pixels, 1)
         require_int("max_work", self.max_work, 1)
 

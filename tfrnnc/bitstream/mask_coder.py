@@ -15,7 +15,7 @@ class MaskCoder:
     A location's probability is that of how many of its neighbours to the left and above go on.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._probabilities = [EVEN] * 3
 
     def copy(self) -> MaskCoder:

@@ -61,7 +61,7 @@ class RangeEncoder:
         '12'
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._low = 0
         self._range = RANGE_MASK
         self._out = bytearray()

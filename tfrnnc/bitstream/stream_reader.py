@@ -39,7 +39,8 @@ class Planes:
     @property
     def iterations_taken(self) -> np.ndarray:
         """How many of the planes have bits of each location, int (h, w)."""
-        return np.count_nonzero([coded_locations(plane) for plane in self.planes], axis=0)
+        taken = [coded_locations(plane) for plane in self.planes]
+        return np.asarray(np.count_nonzero(taken, axis=0))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ReadOptions:
     allow_truncated: bool = False
     limits: WorkLimits = field(default_factory=WorkLimits)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.iterations is not None:
             require_int("iterations", self.iterations, 1)
 

@@ -273,7 +273,15 @@ class _Attempt(ProgressiveEncoder):
             taken that are needed for that.
     """
 
-    def __init__(self, runtime, spec, pixels, options, stop_psnr: float, request: Request):
+    def __init__(
+        self,
+        runtime: Runtime,
+        spec: StreamSpec,
+        pixels: np.ndarray,
+        options: EncodeOptions,
+        stop_psnr: float,
+        request: Request,
+    ):
         self._stop_psnr, self._targets = stop_psnr, request.targets
         super().__init__(runtime, spec, pixels, options)
 

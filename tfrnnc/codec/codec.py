@@ -47,7 +47,7 @@ logger = logging.getLogger("tfrnnc")
 
 
 def load(
-    name_or_path: str | os.PathLike = DEFAULT_PRESET,
+    name_or_path: str | os.PathLike[str] = DEFAULT_PRESET,
     *,
     runtime: str | None = None,
     threads: int | None = None,

@@ -58,7 +58,7 @@ class SizeLimits:
     psnr: float | None = None
     ssim: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.iterations is not None:
             self._set("iterations", require_int("iterations", self.iterations, 1, MAX_ITERATIONS))
         if self.max_bytes is not None:
@@ -110,7 +110,7 @@ class EncodeOptions(SizeLimits):
     max_pixels: int = MAX_PIXELS
     max_work: int = MAX_WORK
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.background is None or isinstance(self.background, str)):
             raise ConfigError(f"background must be the name of a colour, not {self.background!r}")

@@ -147,7 +147,7 @@ class BitSearch:
             np.arange(logits.size).reshape(logits.shape), padding, constant_values=NO_BIT
         )
 
-        def by_block(values):
+        def by_block(values: np.ndarray) -> np.ndarray:
             blocks = values.reshape(rows, ratio, columns, ratio, bits).swapaxes(1, 2)
             return blocks.reshape(rows, columns, -1)
 
@@ -174,4 +174,4 @@ def _around(values: np.ndarray) -> np.ndarray:
     """The sum of each block and the eight around it."""
     padded = np.pad(values, 1)
     rows = padded[:-2] + padded[1:-1] + padded[2:]
-    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:])
