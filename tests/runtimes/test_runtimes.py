@@ -147,7 +147,7 @@ for name in ("keras", "tensorflow", "jax", "torch"):
 import numpy as np, tfrnnc
 codec = tfrnnc.load(sys.argv[1])
 image = np.arange(20 * 30 * 3).reshape(20, 30, 3).astype(np.uint8)
-data, picture, _ = codec.encode_with_picture(image)
+data, picture, *_ = codec.encode_with_picture(image)
 assert (codec.decode(data) == picture).all()
 try:
     tfrnnc.load(sys.argv[1], runtime="keras")

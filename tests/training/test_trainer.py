@@ -307,7 +307,7 @@ def test_trains_on_jax_without_tensorflow_and_loads_on_tensorflow(image_folder, 
     assert [row["step"] for row in read_log(tmp_path)] == [3, 6]
     codec = tfrnnc.load(tmp_path)
     image = np.arange(20 * 20 * 3, dtype=np.uint8).reshape(20, 20, 3)
-    data, picture, _ = codec.encode_with_picture(image)
+    data, picture, *_ = codec.encode_with_picture(image)
     assert read_header(data)[0].entropy_coded
     np.testing.assert_array_equal(codec.decode(data), picture)
 
