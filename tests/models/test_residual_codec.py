@@ -382,7 +382,7 @@ def test_refuses_a_decoder_that_does_not_restore_the_image(decoder):
 
 def test_refuses_strides_that_images_are_not_padded_for():
     with pytest.raises(ConfigError, match="leaves 1/2 of a pixel"):
-        tiny_model("conv", encoder=["depth_to_space 2", "conv 3x3/4 s8"])
+        tiny_model("conv", encoder=["deconv 2x2/4 s2", "conv 3x3/4 s8"])
     with pytest.raises(ConfigError, match=r"the stride 6.*not only some of \[1, 3, 4, 6, 12\]"):
         tiny_model(
             "conv",

@@ -8,20 +8,17 @@ docs/FORMAT.md describes the network and its file.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from tfrnnc.bitstream.probabilities import PROBABILITIES
 from tfrnnc.errors import ModelError
-from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 
 ACTIVATION_SCALE = 64  #: an activation or bit of 1.0 is this integer
 ACTIVATION_MAX = 255
@@ -236,21 +233,6 @@ class EntropyModel:
         if reader.offset != len(reader.content):
             raise ModelError("the entropy model is damaged")
         return cls(codec_id, bits, networks)
-
-    @classmethod
-    def read(cls, folder: str | os.PathLike) -> EntropyModel | None:
-        """Reads the entropy model in a folder; None if there is none.
-
-        Raises:
-            ModelError: if it cannot be read, as for `from_bytes`.
-        """
-        path = Path(folder) / ENTROPY_MODEL_FILE
-        try:
-            return cls.from_bytes(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ModelError) as error:
-            raise ModelError(f"{path}: {error}; train it again, or remove it") from error
 
 
 def stream_id(content: bytes) -> bytes:

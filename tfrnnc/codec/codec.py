@@ -21,8 +21,8 @@ from tfrnnc.errors import ConfigError, ModelError, WrongModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.metrics import block_ssim
 from tfrnnc.metrics import psnr as measure_psnr
-from tfrnnc.model_folder.file_names import MANIFEST_FILE
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
+from tfrnnc.model_folder.identity import ModelIdentity
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 from tfrnnc.runtimes.runtime import Runtime
@@ -60,19 +60,19 @@ def load(
         >>> codec.decode(data).shape
         (20, 30, 3)
     """
-    folder = model_folder(name_or_path)
+    folder = find_model(name_or_path)
     if runtime is None:
-        runtime = "litert" if (folder / MANIFEST_FILE).is_file() else "keras"
-    entropy_model = EntropyModel.read(folder)
+        runtime = "litert" if folder.is_exported else "keras"
+    entropy_model = folder.read_entropy_model()
     if runtime == "keras":
         return Codec(KerasRuntime.load(folder), entropy_model)
     if runtime != "litert":
         raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
     codec = Codec(LiteRTRuntime(folder, threads), entropy_model)
-    if (trained := trained_id(folder)) not in (None, codec.runtime.model_id.hex()):
+    if folder.has_config and (trained := folder.read_config().model_id) != codec.runtime.model_id:
         raise ModelError(
-            f"{folder}: its TFLite files are of model {codec.runtime.model_id.hex()}, but its "
-            f"weights are {trained}; export it again, or take the runtime 'keras'"
+            f"{folder}: its TFLite files are of {ModelIdentity(codec.runtime.model_id)}, but its "
+            f"weights are {ModelIdentity(trained)}; export it again, or take the runtime 'keras'"
         )
     return codec
 
@@ -104,12 +104,17 @@ class Codec:
             found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.iterations))
             if found != (runtime.model_id, runtime.bits, runtime.iterations):
                 raise ModelError(
-                    f"the entropy model is of model {entropy_model.codec_id.hex()} with "
-                    f"{found[1]} bits and {found[2]} iterations, but the model is "
-                    f"{runtime.model_id.hex()} with {runtime.bits} and {runtime.iterations}; "
-                    f"train its "
-                    "own (tfrnnc-train --entropy-model)"
+                    f"the entropy model is of {ModelIdentity(entropy_model.codec_id)} with "
+                    f"{found[1]} bits and {found[2]} iterations, but this is "
+                    f"{ModelIdentity(runtime.model_id)} with {runtime.bits} and "
+                    f"{runtime.iterations}; train its own (tfrnnc-train --entropy-model)"
                 )
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is, as streams, messages and model cards name it."""
+        model_id, model = self.runtime.model_id, self.entropy_model
+        return ModelIdentity(model_id, model.stream_id if model else None, preset_of(model_id))
 
     def encode(
         self,
@@ -377,11 +382,10 @@ class Codec:
         model = self.entropy_model if header.entropy_coded else None
         known = model.stream_id if model else self.runtime.model_id
         if header.model_id != known:
-            maker = preset_of(header.model_id)
-            remedy = f"load the preset {maker!r}" if maker else "load the model that made it"
+            maker = identify(header.model_id, header.entropy_coded)
+            remedy = f"preset {maker.preset!r}" if maker.preset else "model that made it"
             raise WrongModelError(
-                f"the stream was made by model {header.model_id.hex()}, but this is "
-                f"{known.hex()}; {remedy}"
+                f"the stream was made by {maker}, but this is {self.identity}; load the {remedy}"
             )
         if (
             header.iterations if iterations is None else min(iterations, header.iterations)
