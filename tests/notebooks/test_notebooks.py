@@ -63,6 +63,15 @@ def test_notebook_runs(path, monkeypatch):
     assert path.read_bytes() == kept
 
 
+def test_start_up_messages_are_not_kept():
+    message = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    is_native_message = load_runner().is_native_message
+    assert is_native_message({"name": "stderr", "text": message})
+    assert not is_native_message({"name": "stderr", "text": f"{message}UserWarning: look\n"})
+    assert not is_native_message({"name": "stdout", "text": message})
+    assert not is_native_message({"data": {"image/png": ""}})
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_outputs_are_kept(path):
     """Every code cell ran, in order and without an error, and the file is small enough to load."""
