@@ -23,12 +23,7 @@ LAYERS = (
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 #: Arrows that go up nevertheless, each with its reason.
-ALLOWED: dict[tuple[str, str], str] = {
-    (
-        "tfrnnc.bitstream.entropy_model",
-        "tfrnnc.model_folder.file_names",
-    ): "EntropyModel.read opens the file itself; the model's folder should",
-}
+ALLOWED: dict[tuple[str, str], str] = {}
 
 #: What the parts that must start at once never import.
 HEAVY = {"jax", "keras", "tensorflow", "tensorflow_datasets", "tensorflow_model_optimization"}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from notebook_runner import compact, run
+from notebook_runner import compact, is_native_message, run
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -65,7 +65,6 @@ def test_notebook_runs(path, monkeypatch):
 
 def test_start_up_messages_are_not_kept():
     message = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-    is_native_message = load_runner().is_native_message
     assert is_native_message({"name": "stderr", "text": message})
     assert not is_native_message({"name": "stderr", "text": f"{message}UserWarning: look\n"})
     assert not is_native_message({"name": "stdout", "text": message})
