@@ -25,7 +25,7 @@ from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
 COLUMNS = ("optimize", "quantize", "bytes", "gzip", "lost_max", "lost_mean", "milliseconds")
 SIDE = 32  #: of the thumbnails that are timed, in pixels
@@ -91,7 +91,7 @@ def main(
     from tfrnnc.export.tflite import export_tflite
     from tfrnnc.model_folder.keras_model import load_model
 
-    folder = model_folder(model)
+    folder = find_model(model).path
     export_tflite(load_model(folder), work / "reference")
     recipe = (min_downscale, seed, ssim_weight)
     reference = measure(work / "reference", pictures)
@@ -122,11 +122,11 @@ def main(
 def optimize(folder, output, method, settings, data, recipe) -> None:
     """Optimises a model into a folder, unless it holds that already."""
     from tfrnnc.data import JoinedImages, open_images
-    from tfrnnc.model_folder.file_names import CONFIG_FILE
     from tfrnnc.model_folder.keras_model import load_model, save_model
+    from tfrnnc.model_folder.model_folder import ModelFolder
     from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
 
-    if (output / CONFIG_FILE).is_file():
+    if ModelFolder(output).has_config:
         return
     model = load_model(folder)
     fine_tuned = fine_tuning(*recipe)

@@ -37,8 +37,7 @@ from runtime_tables import peak_key, put_between_markers, threads_text, to_markd
 from tfrnnc.cli.common import command
 from tfrnnc.files import replacing
 from tfrnnc.images import find_images
-from tfrnnc.model_folder.file_names import CONFIG_FILE, MANIFEST_FILE
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
 ROOT = Path(__file__).parents[1]
 WORKER = Path(__file__).with_name("runtime_worker.py")
@@ -495,12 +494,11 @@ def _cpu_of_children() -> float:
 
 def runtimes_of(model: str) -> list[str]:
     """The runtimes that a preset or folder can be run with."""
-    folder = model_folder(model)
-    files = {"litert": MANIFEST_FILE, "keras": CONFIG_FILE}
-    found = [runtime for runtime, file in files.items() if (folder / file).is_file()]
-    if not found:
-        raise click.UsageError(f"{model} has neither {' nor '.join(files.values())}")
-    return found
+    folder = find_model(model)
+    usable = {"litert": folder.is_exported, "keras": folder.has_config}
+    if not any(usable.values()):
+        raise click.UsageError(f"{model} holds no model")
+    return [runtime for runtime, is_usable in usable.items() if is_usable]
 
 
 def find_photo(folders: tuple[Path, ...], size: tuple[int, int]) -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 from tfrnnc.bitstream import pack_plane
 from tfrnnc.codec import Codec
 from tfrnnc.images import read_image
-from tfrnnc.model_folder.entropy_model_file import read_entropy_model
+from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 
 HERE = Path(__file__).parent
@@ -28,7 +28,7 @@ def main(pattern: str = "*") -> int:
     failures = checked = 0
     for path in sorted(HERE.glob(f"*/{pattern}/golden/golden.json")):
         folder = path.parents[1]
-        codec = Codec(LiteRTRuntime(folder), read_entropy_model(folder))
+        codec = Codec(LiteRTRuntime(folder), ModelFolder(folder).read_entropy_model())
         for entry in json.loads(path.read_text()):
             bits, levels, same_stream = compare(codec, path.parent, entry)
             failed = bits > 0 or levels > 1 or not same_stream

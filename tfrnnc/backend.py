@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from tfrnnc.errors import InstallationError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def prepare_environment() -> None:
     """Imports Keras and its backend with the settings that suit them; the user's own win.
 
-    oneDNN doubles the training speed on the processors for which TensorFlow leaves it off.
-    Start-up messages of TensorFlow's C++ are silenced, unless the import fails.
+    Two environment variables are set, unless they are set already: `TF_ENABLE_ONEDNN_OPTS=1`, as
+    oneDNN doubles the training speed on the CPUs for which TensorFlow leaves it off, and
+    `TF_CPP_MIN_LOG_LEVEL=3`. TensorFlow 2.21 prints some lines all the same when it is imported;
+    standard error is left alone.
 
     Raises:
-        InstallationError: if Keras or its backend is not installed.
+        InstallationError: if Keras or its backend is not installed, not known, or set up for
+            images that begin with their channels.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if sys.modules.get("keras") is None:
         try:
-            with silenced_stderr():
-                import keras  # noqa: F401
+            import keras  # noqa: F401
         except ImportError as error:
             raise InstallationError(
                 f"this needs Keras and its backend ({error}); pip install 'tfrnnc[train]'"
             ) from error
+        except ValueError as error:
+            raise InstallationError(
+                f'Keras cannot start ({error}); set KERAS_BACKEND, or "backend" in '
+                "~/.keras/keras.json, to tensorflow or jax"
+            ) from error
+    _require_channels_last()
+
+
+def _require_channels_last() -> None:
+    import keras
+
+    if keras.config.image_data_format() != "channels_last":
+        raise InstallationError(
+            "tfrnnc's images end with their channels, but Keras is set to channels_first; set "
+            '"image_data_format" in ~/.keras/keras.json to channels_last'
+        )
 
 
 def require_tensorflow() -> None:
@@ -48,29 +67,6 @@ def require_tensorflow() -> None:
         )
 
 
-@contextmanager
-def silenced_stderr() -> Iterator[None]:
-    """Holds back what is written to file descriptor 2; passes it on if the block fails.
-
-    TensorFlow and LiteRT print their first messages whatever their log levels say.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held_back:
-        stderr = os.dup(2)
-        try:
-            os.dup2(held_back.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(stderr, 2)
-        except BaseException:
-            held_back.seek(0)
-            os.write(2, held_back.read())
-            raise
-        finally:
-            os.close(stderr)
-
-
 def jit_compile() -> bool:
     """Whether Keras should compile with XLA: on JAX and on accelerators.
 
@@ -80,7 +76,7 @@ def jit_compile() -> bool:
 
 
 def runs_on_tensorflow_cpu() -> bool:
-    """Whether Keras computes with TensorFlow's own kernels for processors."""
+    """Whether Keras computes with TensorFlow's own kernels for CPUs."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -90,12 +86,13 @@ def runs_on_tensorflow_cpu() -> bool:
     return not tf.config.list_physical_devices("GPU")
 
 
-def compiled(function):
+def compiled(function: F) -> F:
     """The function as a graph where the backend is TensorFlow, else as it is."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, reduce_retracing=True)
+        graph: F = tf.function(function, reduce_retracing=True)
+        return graph
     return function

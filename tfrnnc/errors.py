@@ -24,11 +24,15 @@ class ImageError(TfrnncError):
 
 
 class InstallationError(TfrnncError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is not installed, or set up in a way that tfrnnc cannot work with."""
 
 
 class ModelError(TfrnncError):
     """A preset or a trained model is missing, or its files do not fit together."""
+
+
+class RunError(TfrnncError):
+    """A model cannot be run on an image, mostly for want of memory."""
 
 
 class TrainingError(TfrnncError):

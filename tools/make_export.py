@@ -17,8 +17,9 @@ import click
 from golden_vectors import golden_images, write_golden_vectors
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
-from tfrnnc.cli.export import copy_entropy_model, images_of_size
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.cli.export import images_of_size
+from tfrnnc.model_folder.model_folder import ModelFolder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
 EXPORT = Path(__file__).parents[1] / "export"
 QUANTIZATIONS = {"float32": "none", "small": "weights"}
@@ -35,13 +36,13 @@ def main(small_images, large_images, output):
     from tfrnnc.export.parity import export_measured
     from tfrnnc.model_folder.keras_model import load_model
 
-    model = load_model(model_folder(DEFAULT_PRESET))
+    model = load_model(find_model(DEFAULT_PRESET))
     for size, folder_of_images in ((SMALL, small_images), (LARGE, large_images)):
         measured = images_of_size(folder_of_images, size)
         for name, quantize in QUANTIZATIONS.items():
             folder = output / DEFAULT_PRESET / f"{name}_{size[0]}x{size[1]}"
             manifest = export_measured(model, folder, measured, size, quantize)
-            copy_entropy_model(model_folder(DEFAULT_PRESET), folder)
+            find_model(DEFAULT_PRESET).copy_entropy_model(ModelFolder(folder))
             images = golden_images(size)
             if size == LARGE:  # The pictures of one photo take a megabyte.
                 images = {"chelsea": images["chelsea"]}

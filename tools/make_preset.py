@@ -7,9 +7,6 @@ The cards' text is in templates/.
 
 from __future__ import annotations
 
-import csv
-import json
-import shutil
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -19,7 +16,10 @@ import numpy as np
 
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
+from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
+from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE
+from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import PRESETS_FOLDER
 
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
@@ -32,6 +32,7 @@ class Card(NamedTuple):
     """What a model card says beside what is measured."""
 
     name: str
+    identity: str
     notes: str
 
 
@@ -63,35 +64,34 @@ def main(run, name, images, presets, notes, weights):
     """Make the preset NAME from the best model of the training in the folder RUN."""
     if not name.isidentifier():
         raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
-    require_tensorflow()
-    from tfrnnc.cli.export import copy_entropy_model
+    with native_messages_held_back():
+        require_tensorflow()
     from tfrnnc.codec import load
     from tfrnnc.data import FolderImages
     from tfrnnc.export.parity import export_measured
-    from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, LOG_FILE, WEIGHTS_FILE
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.trainer import read_settings
 
     model = load_model(run)
-    with (run / LOG_FILE).open(newline="") as file:
-        finished = FinishedRun(read_settings(run), list(csv.DictReader(file)))
+    source, preset = ModelFolder(run), ModelFolder(presets / name)
+    finished = FinishedRun(read_settings(run), source.read_log())
     measured = FolderImages(images)
-    folder = presets / name
-    save_model(model, folder)
-    export_measured(model, folder, measured, quantize=QUANTIZATION)
-    shutil.copyfile(run / LOG_FILE, folder / LOG_FILE)
-    copy_entropy_model(run, folder)
-    codec = load(folder)
+    save_model(model, preset)
+    with native_messages_held_back():
+        export_measured(model, preset.path, measured, quantize=QUANTIZATION)
+    source.copy_logs(preset)
+    source.copy_entropy_model(preset)
+    codec = load(preset)
     if not weights:
-        (folder / WEIGHTS_FILE).unlink()
+        preset.weights_path.unlink()
         notes = f"{notes}\n\n{filled('model_card_no_weights').rstrip()}".lstrip()
-    card = model_card(model, finished, measure(codec, measured), images, Card(name, notes))
+    described = Card(name, codec.identity.ids, notes)
+    card = model_card(model, finished, measure(codec, measured), images, described)
     if codec.entropy_model:
-        shutil.copyfile(run / ENTROPY_LOG_FILE, folder / ENTROPY_LOG_FILE)
         saved = measure_entropy_model(codec, measured)
-        card += entropy_section(run, codec.entropy_model, saved)
-    (folder / "MODEL_CARD.md").write_text(card)
-    click.echo(f"{folder}")
+        card += entropy_section(source, codec.entropy_model, saved)
+    preset.write_model_card(card)
+    click.echo(f"{preset}")
 
 
 def measure(codec, images) -> list[dict[str, float]]:
@@ -133,13 +133,10 @@ def measure_entropy_model(codec, images) -> list[tuple[float, float]]:
     return list(zip(plain, coded, strict=True))
 
 
-def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) -> str:
+def entropy_section(run: ModelFolder, entropy_model, saved: list[tuple[float, float]]) -> str:
     """What a model card says of the entropy model."""
-    from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, ENTROPY_SETTINGS_FILE
-
-    settings = json.loads((run / ENTROPY_SETTINGS_FILE).read_text())
-    with (run / ENTROPY_LOG_FILE).open(newline="") as file:
-        best = min(csv.DictReader(file), key=lambda row: float(row["val_loss"]))
+    settings = run.read_entropy_settings()
+    best = min(run.read_entropy_log(), key=lambda row: float(row["val_loss"]))
     rows = "\n".join(
         f"| {iteration} | {plain:.1f} | {coded:.1f} | {100 * (1 - coded / plain):.1f} % |"
         for iteration, (plain, coded) in enumerate(saved, start=1)
@@ -159,8 +156,6 @@ def entropy_section(run: Path, entropy_model, saved: list[tuple[float, float]]) 
 
 def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Card) -> str:
     """The text of a model card."""
-    from tfrnnc.model_folder.keras_model import model_id
-
     table = "\n".join(
         f"| {iteration} | {row['bytes']:.0f} | {row['bpp']:.3f} | {row['psnr']:.2f} "
         f"| {row['ssim']:.3f} |"
@@ -181,7 +176,7 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
         notes=card.notes,
         arch=model.arch,
         parameters=f"{model.count_params():,}",
-        identity=model_id(model).hex(),
+        identity=card.identity,
         bits=model.bits,
         stride=model.stride,
         iterations=model.iterations,

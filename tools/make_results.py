@@ -18,8 +18,7 @@ from matplotlib.figure import Figure
 
 from checked_page import write_or_check
 from tfrnnc.evaluation.plots import save_figure
-from tfrnnc.model_folder.manifest import Manifest
-from tfrnnc.model_folder.presets import model_folder
+from tfrnnc.model_folder.presets import find_model
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
@@ -195,7 +194,7 @@ def all_architectures(paper: dict, thumbnails: dict, kodak: dict) -> str:
         name = each.get("codec")
         if name not in names:
             continue
-        manifest = Manifest.read(model_folder(name))
+        manifest = find_model(name).read_manifest()
         size = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
         codec_results = points(thumbnails, name)
         deltas = bd_rates(entry_of(kodak, name), kodak["references"][0], digits=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,9 @@ from nbclient import NotebookClient
 from PIL import Image
 
 JPEG_QUALITY = 60
+NATIVE_MESSAGE = re.compile(
+    r"INFO: Created TensorFlow Lite|[IW]\d{4} |WARNING: All log messages before absl"
+)
 
 
 def run(path: Path) -> nbformat.NotebookNode:
@@ -36,12 +40,20 @@ def run(path: Path) -> nbformat.NotebookNode:
     )
     client.execute()
     for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not is_native_message(output)]
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data |= compact(base64.b64decode(output.data.pop("image/png")))
     # The versions of Python and of its tools are no part of a notebook either.
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
+
+
+def is_native_message(output: dict) -> bool:
+    """Whether an output is only what TensorFlow and LiteRT print when they start."""
+    lines = output.get("text", "").splitlines() if output.get("name") == "stderr" else []
+    return bool(lines) and all(NATIVE_MESSAGE.match(line) for line in lines)
 
 
 def compact(png: bytes) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from multiplications import stage_multiplications
 from op_times import op_times
 from runtime_tables import BEGIN, END, put_between_markers
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 from tfrnnc.models.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_multiplications_by_hand(layout, channels, expected):
 
 def test_weights_of_8_bits_are_constants():
     """Not tensors to be computed: convolutions with such kernels run on slow code."""
-    content = (model_folder(DEFAULT_PRESET) / "encoder_1.tflite").read_bytes()
+    content = (find_model(DEFAULT_PRESET) / "encoder_1.tflite").read_bytes()
     strides = {3: 1, 64: 4, 128: 8}  # of the inputs, by their channels
     inputs = Interpreter(model_content=content).get_input_details()
     shapes = {}

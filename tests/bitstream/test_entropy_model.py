@@ -16,8 +16,6 @@ from tfrnnc.bitstream.entropy_model import Head, IterationModel, stream_id
 from tfrnnc.bitstream.plane_coder import PlaneEncoder
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, MIN_COST, PROBABILITIES
 from tfrnnc.errors import ModelError
-from tfrnnc.model_folder.entropy_model_file import read_entropy_model
-from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 
 CONTENT = small_model().to_bytes()
 
@@ -214,22 +212,6 @@ def test_sums_that_float32_cannot_hold_are_refused(place):
         return
     with pytest.raises(ModelError, match="iteration 1 are too large"):
         EntropyModel(CODEC_ID, 1, [iteration])
-
-
-def test_reading_a_folder(tmp_path):
-    assert read_entropy_model(tmp_path) is None
-    path = tmp_path / ENTROPY_MODEL_FILE
-    path.write_bytes(CONTENT)
-    model = read_entropy_model(tmp_path)
-    assert model is not None
-    assert model.to_bytes() == CONTENT
-    path.write_bytes(CONTENT[:100])
-    with pytest.raises(ModelError, match=rf"{ENTROPY_MODEL_FILE}: .* train it again"):
-        read_entropy_model(tmp_path)
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(ModelError, match=ENTROPY_MODEL_FILE):
-        read_entropy_model(tmp_path)
 
 
 def test_bits_that_are_not_known_count_as_nothing():

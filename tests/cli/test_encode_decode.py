@@ -190,7 +190,7 @@ def test_info_of_an_unknown_model(run, image):
     run(encode, image, "a.rnnc")
     result = CliRunner().invoke(info, ["a.rnnc"])
     assert result.exit_code == 0
-    assert "model unknown" in result.stdout
+    assert "as the model is not known" in result.stdout
     assert "3 iterations; not looked into" in result.stdout
 
 
@@ -282,16 +282,16 @@ def test_wrong_model_is_refused(run, image, tmp_path):
     import keras
 
     from tfrnnc.model_folder.keras_model import load_model, save_model
+    from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
     run(encode, image, "a.rnnc")
-    model = load_model(
-        tfrnnc.model_folder.presets.model_folder(tfrnnc.model_folder.presets.DEFAULT_PRESET)
-    )
+    model = load_model(find_model(DEFAULT_PRESET))
     keras.utils.set_random_seed(0)
     save_model(model, tmp_path / "other")
     result = CliRunner().invoke(decode, ["a.rnnc", "--model", str(tmp_path / "other")])
     assert result.exit_code == 1
-    assert "made by model" in result.stderr
+    model_id = find_model(DEFAULT_PRESET).read_config().model_id.hex()
+    assert f"but this is {DEFAULT_PRESET} {model_id}; load the model" in result.stderr
 
 
 def test_output_folder_that_cannot_be_made(run, image):

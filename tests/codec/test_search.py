@@ -6,11 +6,11 @@ import pytest
 import tfrnnc
 from tfrnnc.bitstream import EntropyModel, StreamWriter, read_header
 from tfrnnc.bitstream.entropy_model import Head, IterationModel
-from tfrnnc.codec.residual_loop import ResidualLoop
 from tfrnnc.codec.search import SSIM_WEIGHT, BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.images import read_image, to_float
 from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.runtimes.residual_loop import ResidualLoop
 
 
 def cost(image: np.ndarray, picture: np.ndarray) -> float:

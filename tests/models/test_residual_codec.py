@@ -376,8 +376,25 @@ def test_refuses_distinct_weights_with_memory(arch):
     ids=["too small", "too large", "4 channels", "channels missing", "channels left", "empty"],
 )
 def test_refuses_a_decoder_that_does_not_restore_the_image(decoder):
-    with pytest.raises(ConfigError, match="channels"):
+    with pytest.raises(ConfigError, match="the decoder .*(channels|enlarges more than)"):
         tiny_model("conv", decoder=decoder)
+
+
+def test_refuses_strides_that_images_are_not_padded_for():
+    with pytest.raises(ConfigError, match="leaves 1/2 of a pixel"):
+        tiny_model("conv", encoder=["deconv 2x2/4 s2", "conv 3x3/4 s8"])
+    with pytest.raises(ConfigError, match=r"the stride 6.*not only some of \[1, 3, 4, 6, 12\]"):
+        tiny_model(
+            "conv",
+            encoder=["conv 3x3/4 s12", "deconv 2x2/4 s2"],
+            decoder=["deconv 2x2/4 s2", "conv 3x3/4 s4", "deconv 2x2/4 s3", "deconv 2x2/3 s4"],
+        )
+
+
+@pytest.mark.parametrize("layer", ["dense 1000000000000", "conv 3x3/65537", "conv 99x99/4 s2"])
+def test_refuses_sizes_beyond_reason(layer):
+    with pytest.raises(ConfigError, match="filters at most 65536"):
+        tiny_model("conv", encoder=[layer, "conv 3x3/8 s2"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from notebook_runner import compact, run
+from notebook_runner import compact, is_native_message, run
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -61,6 +61,14 @@ def test_notebook_runs(path, monkeypatch):
     check_outputs(run(path))
     assert sorted(FOLDER.iterdir()) == before
     assert path.read_bytes() == kept
+
+
+def test_start_up_messages_are_not_kept():
+    message = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    assert is_native_message({"name": "stderr", "text": message})
+    assert not is_native_message({"name": "stderr", "text": f"{message}UserWarning: look\n"})
+    assert not is_native_message({"name": "stdout", "text": message})
+    assert not is_native_message({"data": {"image/png": ""}})
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

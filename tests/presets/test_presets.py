@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import json
 import re
 
 import numpy as np
@@ -12,12 +10,12 @@ import tfrnnc
 from tfrnnc.bitstream import StreamWriter, read_header
 from tfrnnc.images import read_image
 from tfrnnc.metrics import psnr
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
 
 
 def ssim_of(name) -> list[float]:
     """The SSIM after each iteration that a preset's card tells."""
-    card = (model_folder(name) / "MODEL_CARD.md").read_text()
+    card = find_model(name).read_model_card()
     quality = card.split("## Quality")[1].split("## ")[0]
     return [float(row.split("|")[5]) for row in re.findall(r"^\| \d.*", quality, re.M)]
 
@@ -32,19 +30,19 @@ def test_the_default_preset_is_there():
 
 
 def test_it_has_its_card_and_log(name):
-    folder = model_folder(name)
-    config = json.loads((folder / "config.json").read_text())
-    card = (folder / "MODEL_CARD.md").read_text()
-    assert config["model_id"] in card
+    folder = find_model(name)
+    card = folder.read_model_card()
+    assert f"identity `{folder.read_identity().ids}`" in card
     assert "tfrnnc-train" in card
-    with (folder / "log.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert min(float(row["val_loss"]) for row in rows) < 0.15
-    assert len(ssim_of(name)) == config["iterations"]
+    assert min(float(row["val_loss"]) for row in folder.read_log()) < 0.15
+    assert len(ssim_of(name)) == folder.read_config().settings["iterations"]
 
 
 def test_it_is_found_by_its_identity(name):
-    assert preset_of(tfrnnc.load(name).runtime.model_id) == name
+    codec = tfrnnc.load(name)
+    assert preset_of(codec.runtime.model_id) == name
+    assert codec.identity == find_model(name).read_identity()
+    assert identify(codec.runtime.model_id, entropy_coded=False) == codec.identity
     assert preset_of(b"\0\0\0\0") is None
 
 
@@ -106,9 +104,9 @@ def test_the_default_has_an_entropy_model():
     codec = tfrnnc.load()
     assert codec.entropy_model.codec_id == codec.runtime.model_id
     assert preset_of(codec.entropy_model.stream_id) == DEFAULT_PRESET
-    card = (model_folder(DEFAULT_PRESET) / "MODEL_CARD.md").read_text()
-    assert codec.entropy_model.stream_id.hex() in card
-    assert (model_folder(DEFAULT_PRESET) / "entropy_log.csv").is_file()
+    folder = find_model(DEFAULT_PRESET)
+    assert codec.entropy_model.stream_id.hex() in folder.read_model_card()
+    assert folder.read_entropy_log()
 
 
 def test_entropy_coding_pays(photo):

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 import tfrnnc
 from tfrnnc.bitstream import read_header
 from tfrnnc.cli.train import main as train
-from tfrnnc.model_folder.entropy_model_file import read_entropy_model
 from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 from tfrnnc.model_folder.keras_model import load_model
+from tfrnnc.model_folder.model_folder import ModelFolder
 
 SETTINGS = ["--epochs", 2, "--steps-per-epoch", 3, "--batch-size", 9, "--patch-size", 16, "--quiet"]
 
@@ -57,7 +57,7 @@ def test_it_is_repeatable(trained, tiny_model_folder, image_folder, tmp_path):
     words = ["--entropy-model", tiny_model_folder, "--output", tmp_path / "again"]
     words += ["--data", image_folder, *SETTINGS]
     assert CliRunner().invoke(train, [*map(str, words)]).exit_code == 0
-    models = [read_entropy_model(folder) for folder in (trained, tmp_path / "again")]
+    models = [ModelFolder(folder).read_entropy_model() for folder in (trained, tmp_path / "again")]
     first, second = (np.frombuffer(model.to_bytes(), np.uint8) for model in models)
     assert np.mean(first != second) < 0.01
 

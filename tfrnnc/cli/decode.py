@@ -23,8 +23,8 @@ from tfrnnc.cli.common import (
     write_output,
 )
 from tfrnnc.cli.options import FileName, ModelName, option_group
+from tfrnnc.cli.start import start_runtime
 from tfrnnc.codec.select import CodecSelector
-from tfrnnc.model_folder.presets import model_folder
 
 FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".tiff", ".webp")
 """Extensions of the formats that hold a picture of any size and all of its colours."""
@@ -80,8 +80,7 @@ def main(paths, output_dir, model, overwrite, runtime, threads, as_json, quiet, 
     Image.init()
     formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]
     pairs = pair_paths(paths, output_dir, formats)
-    if model:
-        model_folder(model)  # Fails now rather than once for each input.
+    start_runtime(model, runtime)  # Fails now rather than once for each input.
     select = CodecSelector(model, runtime, threads)
     iterations, partial = limits["iterations"], limits["partial"]
     wanted = {"allow_truncated": partial} | {

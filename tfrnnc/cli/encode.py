@@ -25,11 +25,12 @@ from tfrnnc.cli.common import (
     write_output,
 )
 from tfrnnc.cli.options import FileName, ModelName, option_group
+from tfrnnc.cli.start import start_runtime
 from tfrnnc.codec import Codec, load
 from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import parse_colour, read_image
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 SUFFIX = ".rnnc"
 
@@ -125,7 +126,7 @@ def main(
     """
     _check_limits(limits, background)
     pairs = pair_paths(paths, output_dir, [SUFFIX])
-    model_folder(model)  # Fails now rather than once for each input.
+    start_runtime(model, runtime)  # Fails now rather than once for each input.
     codec = functools.cache(lambda: load(model, runtime=runtime, threads=threads))
     if limits["adaptive"] or limits["iterations"] is not None:
         _check_for_model(limits, codec())

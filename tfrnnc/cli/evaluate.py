@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -12,8 +13,10 @@ from tqdm import tqdm
 from tfrnnc.cli.codec_names import CodecNames
 from tfrnnc.cli.common import command
 from tfrnnc.cli.options import ByteSizes, Words, folder_path, joined, option_group
-from tfrnnc.errors import ConfigError, InstallationError
+from tfrnnc.cli.start import start_runtime
+from tfrnnc.errors import ConfigError, InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, EvaluationOptions, EvaluationProtocol, evaluate
+from tfrnnc.evaluation.codecs import CodecSpec
 from tfrnnc.evaluation.evaluation import STRIP_BPP, as_json, check_evaluation
 from tfrnnc.evaluation.measurement import DEFAULT_TARGETS, METRICS, MODERN, PAPER
 from tfrnnc.evaluation.plots import draw_curves
@@ -120,6 +123,7 @@ def main(
             joined(metrics) or DEFAULT_METRICS[protocol_name],
             targets or (DEFAULT_TARGETS if protocol_name == PAPER else ()),
         )
+        _start_models(joined(codecs))
         check_evaluation(joined(codecs), protocol, evaluation_options)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
@@ -133,6 +137,14 @@ def main(
             draw_curves(evaluation.report, evaluation_options.output)
         except InstallationError as error:
             click.echo(f"no figures: {error}", err=True)
+
+
+def _start_models(specs: Iterable[CodecSpec]) -> None:
+    """Starts what will run the models among the codecs, so that it prints nothing later."""
+    for spec in specs:
+        if spec.name not in CLASSIC_CODECS:
+            with suppress(ModelError):  # check_evaluation refuses it by the option's name.
+                start_runtime(spec.name, None)
 
 
 def _quiet_progress(what: str, results: Iterable, total: int, kept: int) -> Iterable:

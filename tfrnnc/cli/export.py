@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +13,9 @@ import numpy as np
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
 from tfrnnc.cli.options import CommandWithModes, ModelName, folder_path, option_group
-from tfrnnc.files import replacing
-from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, SETTINGS_FILE
-from tfrnnc.model_folder.presets import model_folder
+from tfrnnc.cli.start import native_messages_held_back
+from tfrnnc.model_folder.model_folder import ModelFolder
+from tfrnnc.model_folder.presets import find_model
 
 CALIBRATION_IMAGES = 50  #: at most
 CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
@@ -108,16 +107,16 @@ class Export(NamedTuple):
     """What is exported, where to, and how; checked as far as that takes no TensorFlow.
 
     Attributes:
-        folder: of the model.
-        output: folder for the files.
+        source: the folder of the model.
+        target: the folder for the files.
         pixels: height and width, or None for any.
         quantize: as `tfrnnc.export.tflite.export_tflite` takes it.
         calibration, images: folders of images, if given.
         say: prints a line.
     """
 
-    folder: Path
-    output: Path
+    source: ModelFolder
+    target: ModelFolder
     pixels: tuple[int, int] | None
     quantize: str
     calibration: Path | None
@@ -126,11 +125,12 @@ class Export(NamedTuple):
 
     def load(self):
         """The model, a `tfrnnc.models.ResidualCodec`."""
-        require_tensorflow()
+        with native_messages_held_back():
+            require_tensorflow()
         # Imported late: TensorFlow takes seconds, and --help needs none of it.
         from tfrnnc.model_folder.keras_model import load_model
 
-        return load_model(self.folder)
+        return load_model(self.source)
 
     def write_tflite(self, trained, change: Callable[[], dict] | None = None) -> None:
         """Writes TFLite files, compares them with Keras, and reports.
@@ -152,13 +152,22 @@ class Export(NamedTuple):
             usable = images_of_size(self.calibration, self.pixels or CALIBRATION_SIZE)
             calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
         settings = change() if change else None
-        manifest = export_measured(
-            trained, self.output, compared, self.pixels, self.quantize, calibrating, settings
-        )
-        if change is None and self.folder.resolve() != self.output.resolve():
-            copy_entropy_model(self.folder, self.output, self.say)
+        with native_messages_held_back():
+            manifest = export_measured(
+                trained,
+                self.target.path,
+                compared,
+                self.pixels,
+                self.quantize,
+                calibrating,
+                settings,
+            )
+        elsewhere = self.source.path.resolve() != self.target.path.resolve()
+        if change is None and elsewhere and self.source.copy_entropy_model(self.target):
+            size_bytes = self.target.entropy_model_path.stat().st_size
+            self.say(f"{self.target.entropy_model_path}: {size_bytes:,} bytes")
         for file in (*manifest.encoders, *manifest.decoders):
-            self.say(f"{self.output / file.name}: {file.size_bytes:,} bytes")
+            self.say(f"{self.target.path / file.name}: {file.size_bytes:,} bytes")
         self.say(_describe_parity(manifest.parity))
 
 
@@ -186,7 +195,9 @@ def main(target, **options):
         return
     from tfrnnc.export.saved_model import export_saved_models
 
-    for iteration in export_saved_models(trained, export.output, export.pixels):
+    with native_messages_held_back():
+        iterations = export_saved_models(trained, export.target.path, export.pixels)
+    for iteration in iterations:
         export.say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
 
 
@@ -245,7 +256,7 @@ def _checked(model, output, size, quiet, **options) -> Export:
     if (options["quantize"] == "int8") != (options["calibration"] is not None):
         raise click.UsageError("--calibration FOLDER is needed for --quantize int8, and only there")
     say = _silence if quiet else click.echo
-    return Export(model_folder(model), output, pixels, say=say, **options)
+    return Export(find_model(model), ModelFolder(output), pixels, say=say, **options)
 
 
 def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> None:
@@ -254,15 +265,14 @@ def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> 
     if fine_tune_steps and not data:
         raise click.UsageError("give --data to fine-tune on, or --fine-tune-steps 0")
     export = _checked(**options)
-    output = export.output
-    if output.resolve() == export.folder.resolve() or (output / SETTINGS_FILE).exists():
+    output = export.target.path
+    if output.resolve() == export.source.path.resolve() or export.target.is_training_run:
         raise click.UsageError(
             f"{output} holds a trained model, which this would replace; give another OUTPUT"
         )
     trained = export.load()
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.export.saved_model import check_size
-    from tfrnnc.model_folder.file_names import WEIGHTS_FILE
     from tfrnnc.model_folder.keras_model import save_model
     from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
 
@@ -274,7 +284,7 @@ def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> 
         done = optimize_weights(trained, method, images, recipe, quiet=options["quiet"], **settings)
         save_model(trained, output)
         shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in done.items())
-        export.say(f"{output / WEIGHTS_FILE}: {shown}")
+        export.say(f"{export.target.weights_path}: {shown}")
         return done
 
     export.write_tflite(trained, change)
@@ -292,16 +302,6 @@ def _describe_parity(parity: dict) -> str:
 
 def _silence(line: str) -> None:
     """Says nothing."""
-
-
-def copy_entropy_model(folder: Path, output: Path, say: Callable[[str], None] = click.echo) -> None:
-    """Copies a model's entropy model, if it has one, to where its TFLite files are."""
-    if (folder / ENTROPY_MODEL_FILE).is_file():
-        with replacing(output / ENTROPY_MODEL_FILE) as temporary:
-            shutil.copyfile(folder / ENTROPY_MODEL_FILE, temporary)
-        say(
-            f"{output / ENTROPY_MODEL_FILE}: {(output / ENTROPY_MODEL_FILE).stat().st_size:,} bytes"
-        )
 
 
 def _parse_size(size: str) -> tuple[int, int] | None:

@@ -22,7 +22,8 @@ from tfrnnc.errors import (
     TruncatedStreamError,
     WrongModelError,
 )
-from tfrnnc.model_folder.presets import model_folder, preset_of
+from tfrnnc.model_folder.identity import ModelIdentity
+from tfrnnc.model_folder.presets import find_model, identify
 
 REASONS = {
     "unknown": "the model is not known",
@@ -51,20 +52,23 @@ def main(paths, model, as_json):
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     if model:
-        model_folder(model)  # Fails now rather than once for each input.
+        find_model(model)  # Fails now rather than once for each input.
     select = CodecSelector(model)
 
     def work(source: str, _: str) -> dict:
         data = read_input(source)
         header, offset = read_header(data)
         state, found, missing = _read(select, data)
+        identity = _identity(select, data)
         return {
             "file": source,
             "version": VERSION,
             "width": header.width,
             "height": header.height,
-            "model_id": header.model_id.hex(),
-            "preset": preset_of(header.model_id),
+            "preset": identity.preset,
+            "model_id": identity.model_id and identity.model_id.hex(),
+            "entropy_coded_id": identity.entropy_coded_id and identity.entropy_coded_id.hex(),
+            "model": str(identity),
             "entropy_coded": header.entropy_coded,
             "checked": header.checked,
             "open_end": header.open_end,
@@ -96,7 +100,7 @@ def main(paths, model, as_json):
             iterations += f", at most {fact['missing_bytes_at_most']:,} bytes missing"
         return (
             f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
-            f"{fact['bpp']:.3f} bpp, model {fact['preset'] or 'unknown'} ({fact['model_id']}), "
+            f"{fact['bpp']:.3f} bpp, {fact['model']}, "
             f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
             f"{'adaptive, ' if fact['adaptive'] else ''}"
             f"format version {fact['version']}, {iterations}"
@@ -123,6 +127,18 @@ def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None, int |
     except StreamError:
         found = None
     return state, found, _missing_bytes(codec, data, found) if state == "cut" else None
+
+
+def _identity(select: CodecSelector, data: bytes) -> ModelIdentity:
+    """Which model made a stream, as far as that is known."""
+    header, _ = read_header(data)
+    try:
+        identity = select(data).identity
+    except WrongModelError:
+        return identify(header.model_id, header.entropy_coded)
+    if identity.stream_id(header.entropy_coded) == header.model_id:
+        return identity
+    return identify(header.model_id, header.entropy_coded)
 
 
 def _missing_bytes(codec: Codec, data: bytes, found: Planes | None) -> int:

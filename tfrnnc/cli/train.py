@@ -16,16 +16,15 @@ from click.core import ParameterSource
 
 from tfrnnc.backend import prepare_environment
 from tfrnnc.cli.common import command, describe_os_error
+from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     CHECKPOINT_FILE,
     CONFIG_FILE,
-    ENTROPY_WEIGHTS_FILE,
     SETTINGS_FILE,
-    WEIGHTS_FILE,
 )
-from tfrnnc.model_folder.presets import model_folder
+from tfrnnc.model_folder.presets import find_model
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
 RECIPE = (
@@ -250,7 +249,8 @@ def main(resume, quiet, output, finished_codec, **options):
     understood.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    prepare_environment()
+    with native_messages_held_back():
+        prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
     from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
     from tfrnnc.training.trainer import train, write_settings
@@ -272,10 +272,9 @@ def main(resume, quiet, output, finished_codec, **options):
     has_checkpoint = bool(resume) and (folder / CHECKPOINT_FILE).is_file()
     entropy_weights = None
     if settings["initial_model"] and not has_checkpoint:
-        start = model_folder(settings["initial_model"])
-        load_weights(model, start / WEIGHTS_FILE)
-        if (start / ENTROPY_WEIGHTS_FILE).is_file():
-            entropy_weights = start / ENTROPY_WEIGHTS_FILE
+        start = find_model(settings["initial_model"])
+        load_weights(model, start.weights_path)
+        entropy_weights = start.entropy_weights_path if start.has_entropy_weights else None
     training_sets, validation_sets = _open_sets(**settings["data"])
     write_settings(folder, {**settings, "data": _absolute(settings["data"])})
     if not quiet:
@@ -364,7 +363,7 @@ def _train_entropy_model(codec, output, quiet, options) -> None:
         raise click.UsageError(f"--entropy-model keeps the codec as it is; leave out {names}")
     if not options["data"]:
         raise click.UsageError("give --data")
-    source = model_folder(codec)
+    source = find_model(codec).path
     folder = output or source
     if (folder / ENTROPY_MODEL_FILE).exists():
         raise click.UsageError(
@@ -400,7 +399,7 @@ def _model_settings(options: dict) -> dict:
     if options["initial_model"]:
         if given & {"arch", "layout", "config_file"}:
             raise click.UsageError("--initial-model brings its own --arch, --layout and --config")
-        file = model_folder(options["initial_model"]) / CONFIG_FILE
+        file = find_model(options["initial_model"]).config_path
     if file:
         if given & {"arch", "layout"}:
             raise click.UsageError("--config brings its own --arch and --layout")
@@ -445,9 +444,9 @@ def _earlier_commands(initial_model: str | None) -> list[str]:
     """What trained the model that the run starts from, as far as that is on record."""
     from tfrnnc.training.trainer import read_settings
 
-    if not initial_model or not (model_folder(initial_model) / SETTINGS_FILE).is_file():
+    if not initial_model or not (folder := find_model(initial_model)).is_training_run:
         return []
-    earlier = read_settings(model_folder(initial_model))
+    earlier = read_settings(folder.path)
     return [*earlier.get("earlier_commands", []), earlier["command"]]
 
 

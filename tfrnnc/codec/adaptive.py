@@ -12,9 +12,9 @@ from tfrnnc.bitstream.probabilities import costs_of
 from tfrnnc.codec.encode_options import EncodeOptions
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request
 from tfrnnc.codec.reconstruction import per_pixel
-from tfrnnc.codec.residual_loop import Refine, ResidualLoop
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import location_errors, psnr
+from tfrnnc.runtimes.residual_loop import Refine, ResidualLoop
 from tfrnnc.runtimes.runtime import Runtime
 
 CLOSE = 1000  #: bytes are filled but for one in so many, and to the byte where they are fewer

@@ -27,15 +27,14 @@ from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.encode_options import EncodeOptions, with_keywords
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations
-from tfrnnc.codec.residual_loop import ResidualLoop
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
-from tfrnnc.model_folder.entropy_model_file import read_entropy_model
-from tfrnnc.model_folder.file_names import MANIFEST_FILE
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, model_folder, preset_of, trained_id
+from tfrnnc.model_folder.identity import ModelIdentity
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
+from tfrnnc.runtimes.residual_loop import ResidualLoop
 from tfrnnc.runtimes.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -76,19 +75,19 @@ def load(
         >>> codec.decode(data).shape
         (20, 30, 3)
     """
-    folder = model_folder(name_or_path)
+    folder = find_model(name_or_path)
     if runtime is None:
-        runtime = "litert" if (folder / MANIFEST_FILE).is_file() else "keras"
-    entropy_model = read_entropy_model(folder)
+        runtime = "litert" if folder.is_exported else "keras"
+    entropy_model = folder.read_entropy_model()
     if runtime == "keras":
         return Codec(KerasRuntime.load(folder), entropy_model)
     if runtime != "litert":
         raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
     codec = Codec(LiteRTRuntime(folder, threads), entropy_model)
-    if (trained := trained_id(folder)) not in (None, codec.runtime.model_id.hex()):
+    if folder.has_config and (trained := folder.read_config().model_id) != codec.runtime.model_id:
         raise ModelError(
-            f"{folder}: its TFLite files are of model {codec.runtime.model_id.hex()}, but its "
-            f"weights are {trained}; export it again, or take the runtime 'keras'"
+            f"{folder}: its TFLite files are of {ModelIdentity(codec.runtime.model_id)}, but its "
+            f"weights are {ModelIdentity(trained)}; export it again, or take the runtime 'keras'"
         )
     return codec
 
@@ -118,6 +117,12 @@ class Codec:
         self.entropy_model = entropy_model
         self.max_iterations = runtime.iterations
         self.spec = spec_of(runtime, entropy_model)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is, as streams, messages and model cards name it."""
+        model_id, model = self.runtime.model_id, self.entropy_model
+        return ModelIdentity(model_id, model.stream_id if model else None, preset_of(model_id))
 
     def encode(
         self,
@@ -387,11 +392,10 @@ class Codec:
         """Refuses streams of other models."""
         spec = self.spec if header.entropy_coded else self.spec.without_entropy_model()
         if header.model_id != spec.model_id:
-            maker = preset_of(header.model_id)
-            remedy = f"load the preset {maker!r}" if maker else "load the model that made it"
+            maker = identify(header.model_id, header.entropy_coded)
+            remedy = f"preset {maker.preset!r}" if maker.preset else "model that made it"
             raise WrongModelError(
-                f"the stream was made by model {header.model_id.hex()}, but this is "
-                f"{spec.model_id.hex()}; {remedy}"
+                f"the stream was made by {maker}, but this is {self.identity}; load the {remedy}"
             )
 
     def _is_whole(self, data: bytes, max_pixels: int, max_work: int) -> bool:
@@ -420,9 +424,9 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
     found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.iterations))
     if found != (spec.codec_id, spec.bits, spec.iterations):
         raise ModelError(
-            f"the entropy model is of model {entropy_model.codec_id.hex()} with {found[1]} bits "
-            f"and {found[2]} iterations, but the model is {spec.codec_id.hex()} with {spec.bits} "
-            f"and {spec.iterations}; train its own (tfrnnc-train --entropy-model)"
+            f"the entropy model is of {ModelIdentity(entropy_model.codec_id)} with {found[1]} bits "
+            f"and {found[2]} iterations, but this is {ModelIdentity(spec.codec_id)} with "
+            f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train --entropy-model)"
         )
     return spec
 

@@ -11,11 +11,11 @@ import numpy as np
 from tfrnnc.bitstream import CutStream, HeaderlessWriter, StreamSpec, StreamWriter
 from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
 from tfrnnc.codec.reconstruction import decode
-from tfrnnc.codec.residual_loop import Decoded, Refine, ResidualLoop
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import block_ssim
 from tfrnnc.metrics import psnr as measure_psnr
+from tfrnnc.runtimes.residual_loop import Decoded, Refine, ResidualLoop
 from tfrnnc.runtimes.runtime import Runtime
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.constants import CERTAIN
 from tfrnnc.bitstream.probabilities import COST_OF_ONE
-from tfrnnc.codec.residual_loop import Decoded, DecodePlane
 from tfrnnc.images import SCALE, to_float
 from tfrnnc.metrics.ssim import BLOCK, block_ssim_map, block_sums
+from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
 
 #: Weight of 1 - SSIM beside the squared error. Half of that in the training of the presets: the
 #: search then gains in both measures.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 
 from tfrnnc.bitstream import read_header
 from tfrnnc.codec.codec import Codec, load
 from tfrnnc.errors import WrongModelError
-from tfrnnc.model_folder.presets import preset_of
+from tfrnnc.model_folder.presets import identify
 
 
 class CodecSelector:
@@ -24,8 +24,6 @@ class CodecSelector:
         self.model = model
         self._load = partial(load, runtime=runtime, threads=threads)
         self._codecs: dict[str, Codec] = {}
-        # Looking for a preset reads the files of all; streams of a folder mostly name the same.
-        self._preset_of = cache(preset_of)
 
     def __call__(self, data: bytes) -> Codec:
         """The codec for a stream.
@@ -36,11 +34,12 @@ class CodecSelector:
             ModelError: if the model cannot be loaded.
         """
         header, _ = read_header(data)
-        name = self.model or self._preset_of(header.model_id)
+        maker = identify(header.model_id, header.entropy_coded)
+        name = self.model or maker.preset
         if name is None:
             raise WrongModelError(
-                f"the stream was made by model {header.model_id.hex()}, which is none of the "
-                "presets; give the folder of that model (--model)"
+                f"the stream was made by {maker}, which is none of the presets; give the folder of "
+                "that model (--model)"
             )
         if name not in self._codecs:
             self._codecs[name] = self._load(name)

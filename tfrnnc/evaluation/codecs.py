@@ -15,7 +15,7 @@ from tfrnnc.evaluation.jpeg2000 import JPEG2000
 from tfrnnc.evaluation.jpegxl import JPEGXL
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.evaluation.webp import WebP
-from tfrnnc.model_folder.presets import list_presets, model_folder
+from tfrnnc.model_folder.presets import find_model, list_presets
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def check_codecs(codecs: Iterable[CodecSpec | str]) -> tuple[CodecSpec, ...]:
     for spec in specs:
         if spec.name not in CLASSIC_CODECS:
             try:
-                model_folder(spec.name)
+                find_model(spec.name)
             except ModelError as error:
                 raise ConfigError(
                     f"{spec}: none of {', '.join(codec_names())}, nor a model's folder"

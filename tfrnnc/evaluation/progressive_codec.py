@@ -12,8 +12,7 @@ import numpy as np
 
 from tfrnnc.codec import load
 from tfrnnc.evaluation.evaluated_codec import Coded
-from tfrnnc.model_folder.file_names import MANIFEST_FILE
-from tfrnnc.model_folder.presets import list_presets, model_folder
+from tfrnnc.model_folder.presets import find_model
 
 
 class ProgressiveCodec:
@@ -35,22 +34,22 @@ class ProgressiveCodec:
 
     def __init__(self, name_or_path: str, effort: int = 0):
         self._effort = effort
-        self._folder = model_folder(name_or_path)
-        self.name = name_or_path if name_or_path in list_presets() else self._folder.resolve().name
+        self._folder = find_model(name_or_path)
+        self.name = self._folder.preset or self._folder.path.resolve().name
         if self._effort:
             self.name += f"@{self._effort}"
         self._codec = load(name_or_path, threads=1)
 
     def settings(self) -> dict:
         """What runs the model, its identity and files, and the effort, as JSON takes them."""
-        package = "ai-edge-litert" if (self._folder / MANIFEST_FILE).is_file() else "keras"
+        package = "ai-edge-litert" if self._folder.is_exported else "keras"
         model = self._codec.entropy_model
         return {
             "library": f"{package} {importlib.metadata.version(package)}",
             "model_id": self._codec.runtime.model_id.hex(),
             "entropy_coded": model is not None,
             "stream_id": model.stream_id.hex() if model else None,
-            "files": _digest(self._folder),
+            "files": _digest(self._folder.path),
             "effort": self._effort,
         }
 

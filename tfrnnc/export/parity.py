@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfrnnc.codec.codec import Codec
-from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+from tfrnnc.images import to_uint8
 from tfrnnc.metrics import psnr
 from tfrnnc.model_folder.manifest import Manifest
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
+from tfrnnc.runtimes.residual_loop import Iteration, iterate
 from tfrnnc.runtimes.runtime import Runtime, binarize
 
 
@@ -72,7 +72,7 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
         each iteration the PSNR in decibels lost when the files decode what Keras encoded, and when
         they encode and decode.
     """
-    runtimes: tuple[Runtime, Runtime] = (KerasRuntime(model), LiteRTRuntime(folder))
+    keras_runtime, exported = KerasRuntime(model), LiteRTRuntime(folder)
     differing = np.zeros(model.iterations, int)
     bits = 0
     float_difference, level_difference = 0.0, 0
@@ -80,31 +80,19 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
     qualities: tuple[list, list, list] = ([], [], [])
     for image in images:
         pictures: tuple[list, list] = ([], [])
-        residual = original = to_float(pad_to_multiple(image, model.stride))
-        encoder_states: list = [None, None]
-        decoder_states: list = [None, None]
-        reconstructions: list = [None, None]
-        for iteration in range(model.iterations):
-            planes = []
-            for i, runtime in enumerate(runtimes):
-                logits, encoder_states[i] = runtime.encode_iteration(
-                    residual, encoder_states[i], iteration
-                )
-                planes.append(binarize(logits))
-            differing[iteration] += np.count_nonzero(planes[0] != planes[1])
-            bits += planes[0].size
-            for i, runtime in enumerate(runtimes):
-                reconstructions[i], decoder_states[i] = runtime.decode_iteration(
-                    planes[0], decoder_states[i], reconstructions[i], iteration
-                )
-            expected, exported = reconstructions
-            float_difference = max(float_difference, float(np.abs(expected - exported).max()))
-            for values, reconstruction in zip(pictures, reconstructions, strict=True):
-                values.append(to_uint8(reconstruction[: image.shape[0], : image.shape[1]]))
-            levels = pictures[0][-1].astype(int) - pictures[1][-1]
-            level_difference = max(level_difference, int(np.abs(levels).max()))
-            residual = original - expected
-        own = [picture for _, picture in Codec(runtimes[1]).encode_iterations(image)]
+        for number, (expected, plane, reconstruction) in enumerate(
+            _follow(exported, iterate(keras_runtime, image))
+        ):
+            differing[number] += np.count_nonzero(expected.plane != plane)
+            bits += plane.size
+            difference = np.abs(expected.reconstruction - reconstruction).max()
+            float_difference = max(float_difference, float(difference))
+            picture = to_uint8(reconstruction[: image.shape[0], : image.shape[1]])
+            levels = np.abs(expected.picture.astype(int) - picture)
+            level_difference = max(level_difference, int(levels.max()))
+            for shown, each in zip(pictures, (expected.picture, picture), strict=True):
+                shown.append(each)
+        own = [iteration.picture for iteration in iterate(exported, image)]
         for values, shown in zip(qualities, (*pictures, own), strict=True):
             values.append([psnr(image, picture) for picture in shown])
     keras, decoded, alone = (np.mean(values, axis=0) for values in qualities)
@@ -118,3 +106,22 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
         "psnr_lost_decoding": (np.round(keras - decoded, 4) + 0).tolist(),
         "psnr_lost": (np.round(keras - alone, 4) + 0).tolist(),
     }
+
+
+def _follow(
+    runtime: Runtime, iterations: Iterable[Iteration]
+) -> Iterator[tuple[Iteration, np.ndarray, np.ndarray]]:
+    """Gives a runtime the residuals and bits of another one's iterations.
+
+    Yields:
+        the iteration, and the bits and the reconstruction that the runtime makes of its inputs.
+    """
+    encoder_states = decoder_states = reconstruction = None
+    for number, iteration in enumerate(iterations):
+        logits, encoder_states = runtime.encode_iteration(
+            iteration.residual, encoder_states, number
+        )
+        reconstruction, decoder_states = runtime.decode_iteration(
+            iteration.plane, decoder_states, reconstruction, number
+        )
+        yield iteration, binarize(logits), reconstruction

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfrnnc.backend import silenced_stderr
 from tfrnnc.errors import InstallationError
 from tfrnnc.export.saved_model import ExportedIteration
-from tfrnnc.images import pad_to_multiple, to_float
 from tfrnnc.models import ResidualCodec
+from tfrnnc.runtimes.keras_runtime import KerasRuntime
+from tfrnnc.runtimes.residual_loop import iterate
+from tfrnnc.runtimes.runtime import stage_of
 
 
 class Quantization(NamedTuple):
@@ -66,7 +67,7 @@ def convert(iteration: ExportedIteration, quantize: str, calibration: Sequence[d
             iteration.signatures, calibration
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    with warnings.catch_warnings(), silenced_stderr():
+    with warnings.catch_warnings():
         # The converter calibrates with TensorFlow's own interpreter, which says it is deprecated.
         warnings.simplefilter("ignore", UserWarning)
         content = converter.convert()
@@ -87,25 +88,26 @@ def roll_out(
     """
     encoders: list[list[dict]] = [[] for _ in model.encoders]
     decoders: list[list[dict]] = [[] for _ in model.decoders]
+    runtime = KerasRuntime(model)
     for image in images:
-        residual = original = to_float(pad_to_multiple(image, model.stride))[None]
-        reconstruction = np.zeros_like(original)
-        encoder_states = model.initial_encoder_states(1, *original.shape[1:3])
-        decoder_states = model.initial_decoder_states(1, *original.shape[1:3])
-        for iteration in range(model.iterations):
-            stage = min(iteration, len(encoders) - 1)
-            encoders[stage].append(_named("residual", residual, encoder_states))
-            logits, encoder_states = model.encode_iteration(residual, encoder_states, iteration)
-            bits = np.where(np.asarray(logits) >= 0, np.float32(1), np.float32(-1))
-            decoders[stage].append(_named("bits", bits, decoder_states))
-            prediction, decoder_states = model.decode_iteration(bits, decoder_states, iteration)
-            reconstruction = np.asarray(model.reconstruct(reconstruction, prediction))
-            residual = original - reconstruction
+        for number, iteration in enumerate(iterate(runtime, image)):
+            height, width, _ = iteration.residual.shape
+            states = iteration.encoder_states
+            if states is None:
+                states = model.initial_encoder_states(1, height, width)
+            stage_of(encoders, number).append(_named("residual", iteration.residual, states))
+            states = iteration.decoder_states
+            if states is None:
+                states = model.initial_decoder_states(1, height, width)
+            bits = iteration.plane.astype(np.float32)
+            stage_of(decoders, number).append(_named("bits", bits, states))
     return encoders, decoders
 
 
 def _named(name: str, value: np.ndarray, states: list) -> dict[str, np.ndarray]:
-    return {name: value} | {f"state_{i}": np.asarray(state) for i, state in enumerate(states)}
+    """An iteration's inputs by name, with a batch of one."""
+    named = {f"state_{i}": np.asarray(state) for i, state in enumerate(states)}
+    return {name: value[None], **named}
 
 
 def _with_int8_weights(content: bytes) -> bytes:

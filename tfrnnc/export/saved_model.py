@@ -10,7 +10,6 @@ import tensorflow as tf
 from tfrnnc.errors import ConfigError
 from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_ITERATION, Tensor
 from tfrnnc.models import ResidualCodec, Stage
-from tfrnnc.models.stage import PROBE_SIZE
 
 
 class ExportedIteration(NamedTuple):
@@ -123,16 +122,11 @@ def _description(
     """Bytes of a stage's weights, its margin, its inputs and its outputs."""
     names = ("residual", "logits") if kind == "encoder" else ("bits", "prediction")
     channels, stride = (3, 1) if kind == "encoder" else (model.bits, model.stride)
-    # The strides are read off the shapes for an image of a size that all of them divide.
-    side = PROBE_SIZE
-    shape = (1, side // stride, side // stride, channels)
-    states = [
-        (filters, side // height)
-        for height, _, filters in stage.state_shapes(side // stride, side // stride)
-    ]
-    _, height, _, output_channels = stage.compute_output_shape(shape)
+    filters = [shape[-1] for shape in stage.state_shapes(None, None)]
+    states = list(zip(filters, stage.state_strides(stride), strict=True))
+    *_, output_channels = stage.compute_output_shape((1, None, None, channels))
     inputs = [Tensor(names[0], channels, stride)]
     inputs += [Tensor(f"state_{i}", *state) for i, state in enumerate(states)]
-    outputs = [Tensor(names[1], output_channels, side // height)]
+    outputs = [Tensor(names[1], output_channels, stage.strides(stride)[-1])]
     outputs += [Tensor(f"new_state_{i}", *state) for i, state in enumerate(states)]
     return 4 * stage.count_params(), stage.margin(stride), inputs, outputs

@@ -60,7 +60,41 @@ def export_tflite(
         if not calibration_images:
             raise ConfigError("the quantisation int8 needs images to calibrate with")
         calibration = itertools.chain(*roll_out(model, calibration_images))
-    contents = {}
+    contents, files = _make_files(model, size, quantize, calibration)
+    manifest = Manifest(
+        model_id=model_id(model).hex(),
+        arch=model.arch,
+        reconstruction=model.reconstruction,
+        stride=model.stride,
+        bits=model.bits,
+        iterations=model.iterations,
+        size=size,
+        quantization=quantize,
+        versions=converter_versions(),
+        encoders=files["encoder"],
+        decoders=files["decoder"],
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
+    manifest.write(folder)
+    return manifest
+
+
+def _make_files(
+    model: ResidualCodec,
+    size: tuple[int, int] | None,
+    quantize: str,
+    calibration: Iterable[list[dict]],
+) -> tuple[dict[str, bytes], dict[str, list[IterationFile]]]:
+    """Converts each iteration.
+
+    Returns:
+        the contents of the files by their names, and the descriptions of the encoders' and the
+        decoders'.
+    """
+    contents: dict[str, bytes] = {}
     files: dict[str, list[IterationFile]] = {"encoder": [], "decoder": []}
     with tempfile.TemporaryDirectory() as temporary_folder:
         iterations = export_saved_models(model, Path(temporary_folder), size)
@@ -73,25 +107,7 @@ def export_tflite(
                 name, content, iteration.margin, iteration.inputs, iteration.outputs
             )
             files[iteration.kind].append(described)
-    manifest = Manifest(
-        model_id(model).hex(),
-        model.arch,
-        model.reconstruction,
-        model.stride,
-        model.bits,
-        model.iterations,
-        size,
-        quantize,
-        converter_versions(),
-        files["encoder"],
-        files["decoder"],
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_bytes(content)
-    manifest.write(folder)
-    return manifest
+    return contents, files
 
 
 def converter_versions() -> dict[str, str]:

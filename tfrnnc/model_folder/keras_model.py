@@ -12,21 +12,22 @@ import h5py
 import keras
 from keras import ops
 
+from tfrnnc.bitstream.constants import ID_BYTES
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.files import replacing
-from tfrnnc.model_folder.file_names import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
+from tfrnnc.model_folder.file_names import CONFIG_FILE
+from tfrnnc.model_folder.identity import ModelIdentity
+from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.models import ARCHITECTURES, ResidualCodec
-
-ID_BYTES = 4
 
 
 def model_config(model: ResidualCodec) -> dict[str, Any]:
     """What `model_from_config` needs to build the model again."""
     return {
         "arch": model.arch,
-        "encoder": model.encoder_layout,
+        "encoder": list(model.encoder_layout),
         "bits": model.bits,
-        "decoder": model.decoder_layout,
+        "decoder": list(model.decoder_layout),
         "iterations": model.iterations,
         "stage_weights": model.stage_weights,
     }
@@ -60,44 +61,42 @@ def model_from_config(config: dict[str, Any], seed: int | None = None) -> Residu
         raise ConfigError(f"the settings of {arch} are not of the right kind ({error})") from error
 
 
-def save_model(model: ResidualCodec, folder: str | os.PathLike) -> None:
+def save_model(model: ResidualCodec, path: str | os.PathLike[str]) -> None:
     """Writes a model's configuration, identity and weights (no optimiser) into a folder."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = ModelFolder(Path(path))
+    folder.path.mkdir(parents=True, exist_ok=True)
     # Saved through a fresh twin: the weights of a compiled model bring its optimiser along.
     twin = model_from_config(model_config(model))
     twin.set_weights(model.get_weights())
     config = {**model_config(model), "model_id": model_id(model).hex()}
-    with replacing(folder / WEIGHTS_FILE) as weights, replacing(folder / CONFIG_FILE) as text:
+    with replacing(folder.weights_path) as weights, replacing(folder.config_path) as text:
         twin.save_weights(weights)
         text.write_text(json.dumps(config, indent=2) + "\n")
 
 
-def load_model(folder: str | os.PathLike) -> ResidualCodec:
+def load_model(path: str | os.PathLike[str]) -> ResidualCodec:
     """Reads a model that `save_model` or `tfrnnc-train` wrote.
 
     Raises:
         ModelError: if a file is missing, broken, or does not fit the other.
     """
-    folder = Path(folder)
+    folder = ModelFolder(Path(path))
+    config = folder.read_config()
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text())
-        if not isinstance(config, dict) or "model_id" not in config:
-            raise ConfigError("there is no model_id")
-        expected_id = config.pop("model_id")
-        model = model_from_config(config)
-    except OSError as error:
+        model = model_from_config(config.settings)
+    except ConfigError as error:
+        raise ModelError(f"{folder.config_path}: not a model's settings ({error})") from error
+    except Exception as error:
+        # Each backend has an error of its own for a lack of memory, and of layers that do not fit.
         raise ModelError(
-            f"{folder}: holds no {CONFIG_FILE}; give a preset's name or a folder that "
-            "tfrnnc-train wrote"
+            f"{folder.config_path}: the model cannot be built ({_first_line(error)})"
         ) from error
-    except ValueError as error:
-        raise ModelError(f"{folder / CONFIG_FILE}: not a model's settings ({error})") from error
-    load_weights(model, folder / WEIGHTS_FILE)
-    if model_id(model).hex() != expected_id:
+    load_weights(model, folder.weights_path)
+    identity, expected = ModelIdentity(model_id(model)), ModelIdentity(config.model_id)
+    if identity != expected:
         raise ModelError(
-            f"{folder / WEIGHTS_FILE}: its weights are model {model_id(model).hex()}, but "
-            f"{CONFIG_FILE} names {expected_id}; the files do not belong together"
+            f"{folder.weights_path}: its weights are {identity}, but {CONFIG_FILE} names "
+            f"{expected}; the files do not belong together"
         )
     return model
 
@@ -110,7 +109,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     if not path.is_file():
         reason = "training has not saved a model yet"
-        if (path.parent / MANIFEST_FILE).is_file():
+        if ModelFolder(path.parent).is_exported:
             reason = (
                 "the model is here as TFLite files only, which encode and decode; to train it "
                 "further or to export it, train it again by the command in its MODEL_CARD.md"
@@ -123,9 +122,12 @@ def load_weights(model: keras.Model, path: Path) -> None:
             raise ValueError(f"it holds {stored} weights instead of {len(model.weights)}")
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(
-            f"{path}: broken, or not the weights of this configuration "
-            f"({str(error).strip().splitlines()[0]})"
+            f"{path}: broken, or not the weights of this configuration ({_first_line(error)})"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _count_weights(path: Path) -> int:

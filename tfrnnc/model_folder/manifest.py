@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tfrnnc.bitstream.constants import ID_BYTES, MAX_ITERATIONS
 from tfrnnc.errors import ModelError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import MANIFEST_FILE
+from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_json
 
 #: Signatures of an iteration's file. TFLite puts the first in the alphabet where the file's default
 #: is.
 WHOLE_ITERATION, STATES_ONLY = "serving_default", "states_only"
+
+MAX_SIDE = 65_536  #: of the images, in pixels, that files of one size are made for
+MAX_CHANNELS = 65_536  #: of a tensor
+MAX_STATES = 256  #: of an iteration
+MAX_STRIDE = 1024  #: pixels between two locations of a tensor
+MAX_FILE_BYTES = 1 << 31  #: of a TFLite file; flatbuffers end there
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Tensor:
     channels: int
     stride: int
 
-    def spatial_shape(self, size: tuple[int, int] | None) -> tuple:
+    def spatial_shape(self, size: tuple[int, int] | None) -> tuple[int, int] | tuple[None, None]:
         """Height and width for an image of `size` pixels; None for any."""
         if size is None:
             return None, None
@@ -64,8 +73,14 @@ class IterationFile:
         cls, name: str, content: bytes, margin: int, inputs: list[Tensor], outputs: list[Tensor]
     ) -> IterationFile:
         """Describes a file of this content."""
-        digest = hashlib.sha256(content).hexdigest()
-        return cls(name, len(content), digest, margin, inputs, outputs)
+        return cls(
+            name=name,
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            margin=margin,
+            inputs=inputs,
+            outputs=outputs,
+        )
 
     def read(self, folder: Path) -> bytes:
         """The file's content.
@@ -75,7 +90,8 @@ class IterationFile:
         """
         path = folder / self.name
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                content = file.read(self.size_bytes + 1)
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}; export the model again") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
@@ -86,12 +102,12 @@ class IterationFile:
         return content
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What `manifest.json` holds.
 
     Attributes:
-        model_id: identity of the model, in hexadecimal, as streams carry it.
+        model_id: identity of the model, in hexadecimal.
         arch: the architecture.
         reconstruction: "additive" if the picture is the sum of the predictions, "one_shot" if
             it is the last one.
@@ -106,7 +122,7 @@ class Manifest:
         encoders, decoders: the files; iteration t, counted from zero, uses the one with that index,
             or the last.
         optimization: how the weights were optimised; empty if they were not.
-        parity: how the files compare with Keras, as measured.
+        parity: how the files compare with Keras, as measured; empty before it is.
     """
 
     model_id: str
@@ -117,7 +133,7 @@ class Manifest:
     iterations: int
     size: tuple[int, int] | None
     quantization: str
-    versions: dict[str, str]
+    versions: dict[str, Any]
     encoders: list[IterationFile]
     decoders: list[IterationFile]
     optimization: dict[str, Any] = field(default_factory=dict)
@@ -137,23 +153,90 @@ class Manifest:
         """
         path = folder / MANIFEST_FILE
         try:
-            values = json.loads(path.read_text())
-            for kind in ("encoders", "decoders"):
-                values[kind] = [_iteration_file(file) for file in values[kind]]
-                if not values[kind]:
-                    raise ValueError(f"no {kind}")
-            values["size"] = values["size"] and tuple(values["size"])
-            return cls(**values)
+            manifest = read_all(read_json(path), _manifest)
+            for problem in _contradictions(manifest):
+                raise FieldError(problem)
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}; export the model first") from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{path}: not a manifest ({error})") from error
+        except FieldError as error:
+            raise ModelError(f"{path}: not a manifest ({error}); export the model again") from error
+        return manifest
 
 
-def _iteration_file(values: dict) -> IterationFile:
-    for kind in ("inputs", "outputs"):
-        values[kind] = [Tensor(**tensor) for tensor in values[kind]]
-    file = IterationFile(**values)
-    if Path(file.name).name != file.name:
-        raise ValueError(f"{file.name} is not the plain name of a file")
-    return file
+def _manifest(fields: Fields) -> Manifest:
+    return Manifest(
+        model_id=fields.hexadecimal("model_id", ID_BYTES),
+        arch=fields.text("arch", "[a-z0-9_]{1,40}", "the name of an architecture"),
+        reconstruction=fields.choice("reconstruction", _RECONSTRUCTIONS),
+        stride=fields.integer("stride", 1, MAX_STRIDE),
+        bits=fields.integer("bits", 1, MAX_CHANNELS),
+        iterations=fields.integer("iterations", 1, MAX_ITERATIONS),
+        size=_size(fields),
+        quantization=fields.text("quantization", "[a-z0-9_]{1,40}", "the name of a quantisation"),
+        versions=fields.free("versions"),
+        encoders=fields.objects("encoders", 1, MAX_ITERATIONS, _iteration_file),
+        decoders=fields.objects("decoders", 1, MAX_ITERATIONS, _iteration_file),
+        optimization=fields.free("optimization"),
+        parity=fields.free("parity"),
+    )
+
+
+_RECONSTRUCTIONS: tuple[Literal["additive"], Literal["one_shot"]] = ("additive", "one_shot")
+
+
+def _size(fields: Fields) -> tuple[int, int] | None:
+    if fields.is_null("size"):
+        return None
+    height, width = fields.integers("size", 2, 1, MAX_SIDE)
+    return height, width
+
+
+def _iteration_file(fields: Fields) -> IterationFile:
+    return IterationFile(
+        # Neither a path nor a name that a system takes for something else.
+        name=fields.text("name", r"\w[\w.-]{0,200}", "the plain name of a file"),
+        size_bytes=fields.integer("size_bytes", 1, MAX_FILE_BYTES),
+        sha256=fields.hexadecimal("sha256", 32),
+        margin=fields.integer("margin", 0, MAX_SIDE),
+        inputs=fields.objects("inputs", 1, MAX_STATES, _tensor),
+        outputs=fields.objects("outputs", 1, MAX_STATES, _tensor),
+    )
+
+
+def _tensor(fields: Fields) -> Tensor:
+    return Tensor(
+        name=fields.text("name", r"\w{1,40}", "the name of a tensor"),
+        channels=fields.integer("channels", 1, MAX_CHANNELS),
+        stride=fields.integer("stride", 1, MAX_STRIDE),
+    )
+
+
+def _contradictions(manifest: Manifest) -> Iterator[str]:
+    """What does not fit together in a manifest whose fields are right each."""
+    stride = manifest.stride
+    if manifest.size and (manifest.size[0] % stride or manifest.size[1] % stride):
+        yield f"size is no multiple of the stride {stride}"
+    if len(manifest.encoders) != len(manifest.decoders):
+        yield "there are not as many encoders as decoders"
+    image, latent_bits = (3, 1), (manifest.bits, stride)
+    for kind, files, names, shapes in (
+        ("encoders", manifest.encoders, ("residual", "logits"), (image, latent_bits)),
+        ("decoders", manifest.decoders, ("bits", "prediction"), (latent_bits, image)),
+    ):
+        for number, file in enumerate(files):
+            place = f"{kind}[{number}]"
+            if _shapes(file) != _shapes(files[0]):
+                yield f"{place} has not the tensors of {kind}[0]"
+            expected = [Tensor(name, *shape) for name, shape in zip(names, shapes, strict=True)]
+            if [file.inputs[0], file.outputs[0]] != expected:
+                yield f"{place} has to make {names[1]} of {names[0]}, as stride and bits tell"
+            states = [Tensor(f"new_{t.name}", t.channels, t.stride) for t in file.inputs[1:]]
+            state_names = [tensor.name for tensor in file.inputs[1:]]
+            if states != file.outputs[1:] or len({*state_names}) < len(state_names):
+                yield f"the outputs of {place} are not new values of its states"
+            if any(stride % tensor.stride for tensor in file.inputs):
+                yield f"{place} has strides that do not divide {stride}"
+
+
+def _shapes(file: IterationFile) -> list[Tensor]:
+    return [*file.inputs, *file.outputs]

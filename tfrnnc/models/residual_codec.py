@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import keras
 from keras import ops
 
+from tfrnnc.bitstream.constants import MAX_ITERATIONS
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
 from tfrnnc.layers.convolution import Convolution
 from tfrnnc.layers.winograd import Winograd
 from tfrnnc.models.block_ssim import block_ssim
-from tfrnnc.models.stage import PROBE_SIZE, Stage
-
-MAX_ITERATIONS = 255
+from tfrnnc.models.stage import Stage
 
 
 class Layout(NamedTuple):
@@ -288,16 +287,28 @@ class ResidualCodec(keras.Model):
         return stages[iteration if len(stages) > 1 else 0]
 
     def _stride(self) -> int:
-        probe = PROBE_SIZE
-        code_shape = self.encoders[0].compute_output_shape((None, probe, probe, 3))
         try:
-            picture_shape = self.decoders[0].compute_output_shape(code_shape)
+            code_shape = self.encoders[0].compute_output_shape((None, None, None, 3))
+            encoder_strides = self.encoders[0].strides(1)
+        except ValueError as error:
+            raise ConfigError(f"the encoder does not fit together: {error}") from error
+        stride = encoder_strides[-1]
+        try:
+            *_, channels = self.decoders[0].compute_output_shape(code_shape)
+            strides = [*encoder_strides, *self.decoders[0].strides(stride)]
         except ValueError as error:
             raise ConfigError(f"the decoder does not fit together: {error}") from error
-        if picture_shape[1:] != (probe, probe, 3) or code_shape[1] > probe:
+        location = strides[-1]
+        if any(stride % each for each in strides):
             raise ConfigError(
-                f"the decoder turns a {probe}x{probe} RGB image into "
-                f"{'x'.join(map(str, picture_shape[1:]))}; its strides and depth_to_space "
-                "factors must undo the encoder's and its last layer must have 3 channels"
+                f"images are padded to multiples of the stride {stride}, which all strides of the "
+                f"layers must divide, not only some of {sorted(set(strides))}"
             )
-        return probe // code_shape[1]
+        if location != 1 or channels != 3:
+            raise ConfigError(
+                f"the encoder reduces {stride}x{stride} pixels to a location, of which the decoder "
+                f"makes {stride // location}x{stride // location} pixels of {channels} channels; "
+                "its strides and depth_to_space factors must undo the encoder's and its last layer "
+                "must have 3 channels"
+            )
+        return stride

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 
 import keras
 from keras import ops
@@ -20,7 +20,8 @@ from tfrnnc.layers import (
 )
 from tfrnnc.layers.convolution import Convolution
 
-PROBE_SIZE = math.factorial(10)  #: side of an image that every stride that makes sense divides
+MAX_FILTERS = 65_536  #: of a layer, or units of a dense one
+MAX_SIDE = 64  #: of a kernel, a stride, or a block
 
 _NOTATION = re.compile(
     r"(?P<kind>conv|deconv|conv_lstm|deconv_lstm) (?P<kernel>\d+)x(?P=kernel)/(?P<filters>\d+)"
@@ -66,8 +67,16 @@ def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
     part = match.groupdict()
     kind = part["kind"] or part["dense"] or part["rearrange"]
     sizes = ("kernel", "filters", "strides", "recurrent", "units", "block")
-    if any(part[size] and int(part[size]) < 1 for size in sizes):
-        raise ConfigError(f"layer {notation!r}: sizes must be at least 1")
+    limits = {"filters": MAX_FILTERS, "units": MAX_FILTERS}
+    for size in sizes:
+        # Python refuses to read thousands of digits.
+        if part[size] and not (
+            len(part[size]) < 10 and 1 <= int(part[size]) <= limits.get(size, MAX_SIDE)
+        ):
+            raise ConfigError(
+                f"layer {notation!r}: sizes must be at least 1, kernels, strides and blocks at "
+                f"most {MAX_SIDE}, and filters at most {MAX_FILTERS}"
+            )
     kernel, filters = int(part["kernel"] or 0), int(part["filters"] or part["units"] or 0)
     strides = int(part["strides"] or 1)
     activation = part["activation"] or part["dense_activation"]
@@ -183,18 +192,45 @@ class Stage(keras.layers.Layer):
                 shapes += [(height, width, filters)] * 2
         return shapes
 
+    def strides(self, location: int) -> list[int]:
+        """Image pixels between two locations after each layer.
+
+        Args:
+            location: image pixels between two locations of the input.
+
+        Raises:
+            ConfigError: if there are more locations than pixels.
+        """
+        strides = []
+        exact = Fraction(location)
+        for layer, notation in zip(self.stack, self.layout, strict=True):
+            exact *= _stride(layer)
+            if exact.denominator != 1:
+                raise ConfigError(
+                    f"layer {notation!r} leaves {exact} of a pixel between two locations; it "
+                    "enlarges more than the layers before it reduce"
+                )
+            strides.append(int(exact))
+        return strides
+
+    def state_strides(self, location: int) -> list[int]:
+        """Image pixels between two locations of each state; see `state_shapes` and `strides`."""
+        return [
+            stride
+            for layer, stride in zip(self.stack, self.strides(location), strict=True)
+            if isinstance(layer, _RECURRENT)
+            for _ in range(2)
+        ]
+
     def margin(self, location: int) -> int:
         """How far, in image pixels, the results of one iteration change where the input is cut.
 
         Args:
             location: image pixels between two locations of the input.
         """
-        shape: tuple = (None, PROBE_SIZE, PROBE_SIZE, None)
         margin = 0
-        for layer in self.stack:
-            height = shape[1]
-            shape = layer.compute_output_shape(shape)
-            before, location = location, location * height // shape[1]
+        for layer, stride in zip(self.stack, self.strides(location), strict=True):
+            before, location = location, stride
             overlap = max(_side(layer, "kernel_size") - _side(layer, "strides"), 0)
             margin += -(-overlap // 2) * min(before, location)
             margin = -(-margin // location) * location  # a location is right as a whole or wrong
@@ -210,6 +246,17 @@ class Stage(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "layout": self.layout}
+
+
+def _stride(layer) -> Fraction:
+    """Locations of a layer's input for each of its output, along an axis."""
+    if isinstance(layer, SpaceToDepth):
+        return Fraction(layer.block_size)
+    if isinstance(layer, DepthToSpace):
+        return Fraction(1, layer.block_size)
+    strides = _side(layer, "strides")
+    enlarging = isinstance(layer, (keras.layers.Conv2DTranspose, DeconvLSTMCell))
+    return Fraction(1, strides) if enlarging else Fraction(strides)
 
 
 def _side(layer, name: str) -> int:

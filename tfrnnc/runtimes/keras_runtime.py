@@ -3,51 +3,61 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfrnnc.backend import compiled, prepare_environment
-from tfrnnc.runtimes.runtime import Runtime
+from tfrnnc.errors import RunError
+from tfrnnc.runtimes.runtime import Runtime, stage_of
+
+if TYPE_CHECKING:
+    from tfrnnc.models import ResidualCodec
 
 
 class KerasRuntime(Runtime):
     """A `Runtime` for Keras models.
 
+    Threads take turns: Keras promises nothing of models that several threads call at once, and its
+    backend already computes one call on all processors. A pickle holds the model's settings and
+    weights, so that it needs no folder.
+
     Args:
-        model: a `tfrnnc.models.ResidualCodec`.
+        model: the model to run. Its weights must not change afterwards.
 
     Attributes:
         model: the same.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: ResidualCodec):
         from tfrnnc.model_folder.keras_model import model_id
 
-        self.model = model
-        self.model_id = model_id(model)
-        self.stride, self.bits, self.iterations = (
-            self.model.stride,
-            self.model.bits,
-            self.model.iterations,
+        super().__init__(
+            model_id=model_id(model),
+            stride=model.stride,
+            bits=model.bits,
+            iterations=model.iterations,
+            reconstruction=model.reconstruction,
+            independent=not any(stage.margin(model.stride) for stage in model.decoders),
         )
-        self.reconstruction = model.reconstruction
-        self.independent = not any(stage.margin(self.stride) for stage in model.decoders)
+        self.model = model
+        self._turn = threading.Lock()
         # One graph for all iterations that share their weights, else one for each.
         stages = range(len(model.encoders))
-        self._encode_iterations = [
-            compiled(partial(model.encode_iteration, iteration=i)) for i in stages
-        ]
-        self._decode_iterations = [
-            compiled(partial(model.decode_iteration, iteration=i)) for i in stages
-        ]
+        self._encoders = [compiled(partial(model.encode_iteration, iteration=i)) for i in stages]
+        self._decoders = [compiled(partial(model.decode_iteration, iteration=i)) for i in stages]
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> KerasRuntime:
+    def load(cls, folder: str | os.PathLike[str]) -> KerasRuntime:
         """Reads the model in a folder, as `tfrnnc-train` writes it.
 
         Raises:
-            ModelError: as for `tfrnnc.model_folder.keras_model.load_model`.
+            InstallationError: if Keras or its backend is not installed.
+            ModelError: if a file is missing, broken, or does not fit the other.
         """
         prepare_environment()
         # Imported late: TensorFlow takes seconds, which only those who need it should wait for.
@@ -55,27 +65,63 @@ class KerasRuntime(Runtime):
 
         return cls(load_model(folder))
 
-    def encode_iteration(self, residual: np.ndarray, states: list | None, iteration: int):
-        """E_t: see `Runtime.encode_iteration`."""
-        if states is None:
-            states = self.model.initial_encoder_states(1, *residual.shape[:2])
-        encode_iteration = self._encode_iterations[min(iteration, len(self._encode_iterations) - 1)]
-        logits, states = encode_iteration(residual[None], states)
-        return np.asarray(logits)[0], states
+    def __reduce__(self) -> tuple[Any, ...]:
+        from tfrnnc.model_folder.keras_model import model_config
+
+        return _restore, (model_config(self.model), self.model.get_weights())
+
+    def encode_iteration(
+        self, residual: np.ndarray, states: Any, iteration: int
+    ) -> tuple[np.ndarray, Any]:
+        """E_t; see `Runtime.encode_iteration`."""
+        with self._turn, _failures(residual.shape):
+            if states is None:
+                states = self.model.initial_encoder_states(1, *residual.shape[:2])
+            logits, states = stage_of(self._encoders, iteration)(residual[None], states)
+            return np.asarray(logits)[0], states
 
     def decode_iteration(
-        self,
-        plane: np.ndarray,
-        states: list | None,
-        reconstruction: np.ndarray | None,
-        iteration: int,
-    ):
-        """D_t: see `Runtime.decode_iteration`."""
-        if states is None:
-            height, width, _ = plane.shape
-            states = self.model.initial_decoder_states(1, height * self.stride, width * self.stride)
+        self, plane: np.ndarray, states: Any, reconstruction: np.ndarray | None, iteration: int
+    ) -> tuple[np.ndarray, Any]:
+        """D_t; see `Runtime.decode_iteration`."""
+        height, width, _ = plane.shape
         bits = plane.astype(np.float32)
-        decode_iteration = self._decode_iterations[min(iteration, len(self._decode_iterations) - 1)]
-        prediction, states = decode_iteration(bits[None], states)
-        before = 0.0 if reconstruction is None else reconstruction
-        return np.asarray(self.model.reconstruct(before, np.asarray(prediction)[0])), states
+        with self._turn, _failures((height * self.stride, width * self.stride)):
+            if states is None:
+                size = height * self.stride, width * self.stride
+                states = self.model.initial_decoder_states(1, *size)
+            prediction, states = stage_of(self._decoders, iteration)(bits[None], states)
+            prediction = np.asarray(prediction)[0]
+        if self.reconstruction == "additive" and reconstruction is not None:
+            prediction = reconstruction + prediction
+        return prediction, states
+
+
+@contextmanager
+def _failures(size: tuple[int, ...]) -> Iterator[None]:
+    """Turns a backend's lack of memory into a `RunError`."""
+    try:
+        yield
+    except Exception as error:
+        # Each backend has an error of its own; importing one to name it would choose the backend.
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in _description(error):
+            raise
+        raise RunError(
+            f"too little memory for an image of {size[0]}x{size[1]} pixels; take a smaller image"
+        ) from error
+
+
+def _description(error: Exception) -> str:
+    """An error's class and message, so that TensorFlow's and JAX's can be told alike."""
+    name = type(error).__name__.replace("ResourceExhaustedError", "RESOURCE_EXHAUSTED")
+    return f"{name}: {error}"
+
+
+def _restore(config: dict[str, Any], weights: list[np.ndarray]) -> KerasRuntime:
+    """A runtime from what a pickle holds."""
+    prepare_environment()
+    from tfrnnc.model_folder.keras_model import model_from_config
+
+    model = model_from_config(config)
+    model.set_weights(weights)
+    return KerasRuntime(model)

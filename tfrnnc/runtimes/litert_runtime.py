@@ -3,119 +3,163 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tfrnnc.backend import silenced_stderr
-from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.model_folder.manifest import (
-    STATES_ONLY,
-    WHOLE_ITERATION,
-    IterationFile,
-    Manifest,
-    Tensor,
-)
-from tfrnnc.runtimes.runtime import Runtime
-from tfrnnc.runtimes.windows import Window, count, cut, even
+from tfrnnc.errors import ConfigError
+from tfrnnc.model_folder.manifest import IterationFile, Manifest, Tensor
+from tfrnnc.model_folder.model_folder import ModelFolder
+from tfrnnc.runtimes.interpreter import Interpreter, Size, failures, shape_of
+from tfrnnc.runtimes.interpreter_pool import InterpreterPool
+from tfrnnc.runtimes.runtime import Runtime, stage_of
+from tfrnnc.runtimes.windows import count, cut, even
 
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20
 WINDOW_SIDE = 512
 
+# Interpreters that are kept between images are for so many pixels at most, which take 200 to 1000
+# bytes each: of one file, and of all files of a model.
+KEPT_PIXELS_OF_A_FILE = 1 << 17
+KEPT_PIXELS = 1 << 20
+
 
 class LiteRTRuntime(Runtime):
     """A `Runtime` for exported models.
 
+    Threads that use it at once have interpreters of their own. Between images it keeps those for
+    small images only, so that a large image leaves no memory behind. A pickle holds the folder's
+    path (of a preset, its name) and the manifest, and the files are read again; they must be the
+    same.
+
     Args:
         folder: with TFLite files and their manifest, as presets and `tfrnnc-export` have them.
-        threads: that LiteRT uses; None leaves it to one for each processor.
+        threads: that LiteRT uses for each image; None takes one for each CPU.
 
     Raises:
-        ModelError: if a file is missing or not the one that the manifest describes.
+        ModelError: if the manifest is missing or broken. The files are read when they are first
+            needed.
     """
 
-    def __init__(self, folder: str | os.PathLike, threads: int | None = None):
-        folder = Path(folder)
-        manifest = Manifest.read(folder)
-        self.model_id = bytes.fromhex(manifest.model_id)
-        self.stride, self.bits, self.iterations = (
-            manifest.stride,
-            manifest.bits,
-            manifest.iterations,
-        )
-        self.independent = not any(file.margin for file in manifest.decoders)
-        self.reconstruction = manifest.reconstruction
-        threads = threads or os.cpu_count() or 1
-        self._encoders = [_Iteration(folder, file, manifest, threads) for file in manifest.encoders]
-        self._decoders = [_Iteration(folder, file, manifest, threads) for file in manifest.decoders]
+    def __init__(self, folder: ModelFolder | str | os.PathLike[str], threads: int | None = None):
+        folder = folder if isinstance(folder, ModelFolder) else ModelFolder(Path(folder))
+        self._set_up(folder, folder.read_manifest(), threads)
 
-    def encode_iteration(self, residual: np.ndarray, states: list | None, iteration: int):
-        """E_t: see `Runtime.encode_iteration`."""
-        encoder = self._encoders[min(iteration, len(self._encoders) - 1)]
-        return encoder(residual, states, residual.shape[:2])
+    def _set_up(self, folder: ModelFolder, manifest: Manifest, threads: int | None) -> None:
+        super().__init__(
+            model_id=bytes.fromhex(manifest.model_id),
+            stride=manifest.stride,
+            bits=manifest.bits,
+            iterations=manifest.iterations,
+            reconstruction=manifest.reconstruction,
+            independent=not any(file.margin for file in manifest.decoders),
+        )
+        self._arguments = folder, manifest, threads
+        threads = threads or os.cpu_count() or 1
+        self._encoders, self._decoders = (
+            [_Iteration(folder.path, file, manifest, threads) for file in files]
+            for files in (manifest.encoders, manifest.decoders)
+        )
+
+    def __getstate__(self) -> tuple[ModelFolder, Manifest, int | None]:
+        return self._arguments
+
+    def __setstate__(self, state: tuple[ModelFolder, Manifest, int | None]) -> None:
+        self._set_up(*state)
+
+    def encode_iteration(
+        self, residual: np.ndarray, states: Any, iteration: int
+    ) -> tuple[np.ndarray, Any]:
+        """E_t; see `Runtime.encode_iteration`."""
+        height, width, _ = residual.shape
+        return stage_of(self._encoders, iteration)(residual, states, (height, width))
 
     def decode_iteration(
-        self,
-        plane: np.ndarray,
-        states: list | None,
-        reconstruction: np.ndarray | None,
-        iteration: int,
-    ):
-        """D_t: see `Runtime.decode_iteration`."""
-        decoder, bits, size = self._decoder(plane, iteration)
-        prediction, states = decoder(bits, states, size)
+        self, plane: np.ndarray, states: Any, reconstruction: np.ndarray | None, iteration: int
+    ) -> tuple[np.ndarray, Any]:
+        """D_t; see `Runtime.decode_iteration`."""
+        decoder = stage_of(self._decoders, iteration)
+        prediction, states = decoder(plane.astype(np.float32), states, self._size(plane))
         if self.reconstruction == "additive" and reconstruction is not None:
             prediction = reconstruction + prediction
         return prediction, states
 
-    def decode_states(self, plane: np.ndarray, states: list | None, iteration: int) -> list:
-        """D_t without its picture: see `Runtime.decode_states`."""
-        decoder, bits, size = self._decoder(plane, iteration)
-        return decoder.states_only(bits, states, size)
+    def decode_states(self, plane: np.ndarray, states: Any, iteration: int) -> Any:
+        """D_t without its picture; see `Runtime.decode_states`."""
+        if self.reconstruction == "additive":
+            return super().decode_states(plane, states, iteration)
+        decoder = stage_of(self._decoders, iteration)
+        return decoder.states_only(plane.astype(np.float32), states, self._size(plane))
 
-    def _decoder(
-        self, plane: np.ndarray, iteration: int
-    ) -> tuple[_Iteration, np.ndarray, tuple[int, int]]:
-        """What decodes an iteration, the bits that it takes, and the size of the image."""
-        decoder = self._decoders[min(iteration, len(self._decoders) - 1)]
-        size = (plane.shape[0] * self.stride, plane.shape[1] * self.stride)
-        return decoder, plane.astype(np.float32), size
+    def _size(self, plane: np.ndarray) -> Size:
+        return plane.shape[0] * self.stride, plane.shape[1] * self.stride
+
+
+class _States(list[np.ndarray]):
+    """New states, with the interpreters that made them.
+
+    While an image is computed, its states are kept; and thereby its interpreters, for the next
+    iteration. Small ones are kept by their pool anyway.
+    """
+
+    def __init__(self, values: Sequence[np.ndarray], interpreters: Sequence[Interpreter]):
+        super().__init__(values)
+        self._interpreters = interpreters
 
 
 class _Iteration:
     """One TFLite file, run on the whole image or on windows of it."""
 
     def __init__(self, folder: Path, file: IterationFile, manifest: Manifest, threads: int):
-        self._path, self._file, self._threads = folder / file.name, file, threads
+        self._folder, self._path = folder, folder / file.name
+        self._file, self._threads = file, threads
         self._fixed_size, self._stride = manifest.size, manifest.stride
         self._margin = -(-file.margin // manifest.stride) * manifest.stride
         self._content: bytes | None = None
-        self._together: list[_Interpreter] = []  # one, with all threads
-        self._side_by_side: list[_Interpreter] = []  # one for each thread
+        self._reading = threading.Lock()
+        files = len(manifest.encoders) + len(manifest.decoders)
+        self._pool = InterpreterPool(
+            self._make_interpreter, min(KEPT_PIXELS_OF_A_FILE, KEPT_PIXELS // files)
+        )
 
-    def __call__(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]):
+    def __call__(self, inputs: np.ndarray, states: Any, size: Size) -> tuple[np.ndarray, _States]:
         """Runs the iteration for an image of `size` pixels; returns its output and new states."""
-        outputs = self._run(inputs, states, size, states_only=False)
-        return outputs[0][0], outputs[1:]
+        outputs, interpreters = self._run(inputs, states, size, states_only=False)
+        return outputs[0][0], _States(outputs[1:], interpreters)
 
-    def states_only(self, inputs: np.ndarray, states: list | None, size: tuple[int, int]) -> list:
-        """The same without the output."""
-        return self._run(inputs, states, size, states_only=True)
+    def states_only(self, inputs: np.ndarray, states: Any, size: Size) -> _States:
+        """Runs it for the new states only."""
+        return _States(*self._run(inputs, states, size, states_only=True))
 
-    def _run(self, inputs, states, size: tuple[int, int], states_only: bool) -> list[np.ndarray]:
+    def _run(
+        self, inputs: np.ndarray, states: Any, size: Size, states_only: bool
+    ) -> tuple[list[np.ndarray], list[Interpreter]]:
         window = self._window(size)
-        if states is None:
-            states = _arrays(self._file.inputs[1:], size)
-        values = [inputs[None], *states]
-        if window == size:
-            (interpreter,) = self._interpreters(self._together, 1, self._threads, size)
-            return interpreter.run(values, states_only)
-        outputs = _arrays(self._file.outputs[states_only:], size)
-        self._run_windows(values, outputs, size, window, states_only)
-        return outputs
+        with failures(self._path, size):
+            if states is None:
+                states = _zeros(self._file.inputs[1:], size)
+            values = [inputs[None], *states]
+            if window != size:
+                outputs = _zeros(self._file.outputs[states_only:], size)
+                return outputs, self._run_windows(values, outputs, size, window, states_only)
+            with self._pool.lend(self._threads, size) as interpreter:
+                run = interpreter.run_states if states_only else interpreter.run
+                outputs = run(values)
+            return outputs, [interpreter]
 
-    def _run_windows(self, values, outputs, size, window, states_only: bool) -> None:
+    def _run_windows(
+        self,
+        values: list[np.ndarray],
+        outputs: list[np.ndarray],
+        size: Size,
+        window: Size,
+        states_only: bool,
+    ) -> list[Interpreter]:
         """Runs windows side by side, each on one thread: copying is then on all of them too."""
         # Imported late: small images, which should not wait for it, never need it.
         from concurrent.futures import ThreadPoolExecutor
@@ -123,17 +167,19 @@ class _Iteration:
         rows, columns = (cut(*sides, self._margin) for sides in zip(size, window, strict=True))
         windows = [(row, column) for row in rows for column in columns]
         threads = min(self._threads, len(windows))
-        interpreters = self._interpreters(self._side_by_side, threads, 1, window)
-        with ThreadPoolExecutor(threads) as pool:
-            for part in [
-                pool.submit(
+        with ExitStack() as lent, ThreadPoolExecutor(threads) as workers:
+            interpreters = [lent.enter_context(self._pool.lend(1, window)) for _ in range(threads)]
+            parts = [
+                workers.submit(
                     interpreter.run_windows, values, outputs, windows[i::threads], states_only
                 )
                 for i, interpreter in enumerate(interpreters)
-            ]:
+            ]
+            for part in parts:
                 part.result()
+        return interpreters
 
-    def _window(self, size: tuple[int, int]) -> tuple[int, int]:
+    def _window(self, size: Size) -> Size:
         """Size of the windows that an image of `size` pixels is computed in."""
         if self._fixed_size is None:
             if size[0] * size[1] <= MAX_PIXELS_AT_ONCE:
@@ -155,103 +201,13 @@ class _Iteration:
                 )
         return self._fixed_size
 
-    def _interpreters(
-        self, kept: list[_Interpreter], number: int, threads: int, size: tuple[int, int]
-    ) -> list[_Interpreter]:
-        """So many of the kept interpreters, ready for images of `size` pixels."""
-        if self._content is None:
-            self._content = self._file.read(self._path.parent)
-        while len(kept) < number:
-            kept.append(_Interpreter(self._path, self._file, self._content, threads))
-        for interpreter in kept[:number]:
-            interpreter.resize(size)
-        return kept[:number]
+    def _make_interpreter(self, threads: int) -> Interpreter:
+        with self._reading:
+            if self._content is None:
+                self._content = self._file.read(self._folder)
+        return Interpreter(self._path, self._file, self._content, threads)
 
 
-class _Interpreter:
-    """LiteRT's interpreter of one file."""
-
-    def __init__(self, path: Path, file: IterationFile, content: bytes, threads: int):
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._file = file
-        self._size: tuple[int, int] | None = None
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            runner = self._interpreter.get_signature_runner(WHOLE_ITERATION)
-            self._has_states_only = STATES_ONLY in self._interpreter.get_signature_list()
-            inputs, outputs = runner.get_input_details(), runner.get_output_details()
-            self._inputs = [inputs[tensor.name]["index"] for tensor in file.inputs]
-            self._outputs = [outputs[tensor.name]["index"] for tensor in file.outputs]
-        except (ValueError, RuntimeError, KeyError) as error:
-            raise ModelError(f"{path}: cannot be run ({error}); export it again") from error
-
-    def resize(self, size: tuple[int, int]) -> None:
-        """Makes it ready for images of `size` pixels."""
-        if size == self._size:
-            return
-        for index, tensor in zip(self._inputs, self._file.inputs, strict=True):
-            shape = (1, *tensor.spatial_shape(size), tensor.channels)
-            self._interpreter.resize_tensor_input(index, shape, strict=True)
-        if self._size is None:
-            with silenced_stderr():
-                self._interpreter.allocate_tensors()
-        else:
-            self._interpreter.allocate_tensors()
-        self._size = size
-
-    def run(self, values: list[np.ndarray], states_only: bool) -> list[np.ndarray]:
-        """Computes an image: all outputs, or the new states."""
-        if states_only and self._has_states_only:
-            # Made anew, because nothing else of an interpreter can be used while there is one.
-            run_states = self._interpreter.get_signature_runner(STATES_ONLY)
-            inputs = {t.name: value for t, value in zip(self._file.inputs, values, strict=True)}
-            found = run_states(**inputs)
-            return [found[tensor.name] for tensor in self._file.outputs[1:]]
-        for index, value in zip(self._inputs, values, strict=True):
-            self._interpreter.set_tensor(index, value)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs[states_only:]]
-
-    def run_windows(
-        self, values, outputs, windows: list[tuple[Window, Window]], states_only: bool
-    ) -> None:
-        """Computes windows of an image: reads them from `values`, keeps them in `outputs`."""
-        for window in windows:
-            computed = [
-                value[_computed(window, tensor)]
-                for value, tensor in zip(values, self._file.inputs, strict=True)
-            ]
-            if states_only:
-                found = self.run([np.ascontiguousarray(v) for v in computed], states_only)
-                _keep(found, outputs, window, self._file.outputs[1:])
-                continue
-            for index, value in zip(self._inputs, computed, strict=True):
-                # Into the interpreter's memory, which must not be referred to while it runs.
-                np.copyto(self._interpreter.tensor(index)(), value)
-            self._interpreter.invoke()
-            views = (self._interpreter.tensor(index)() for index in self._outputs)
-            _keep(views, outputs, window, self._file.outputs)
-
-
-def _computed(window: tuple[Window, Window], tensor: Tensor):
-    """Where in the whole image's tensor a window is."""
-    rows, columns = window
-    return np.s_[:, rows.computed(tensor.stride), columns.computed(tensor.stride)]
-
-
-def _keep(found, outputs, window: tuple[Window, Window], tensors: list[Tensor]) -> None:
-    """Copies what is right of a window's tensors into those of the whole image."""
-    rows, columns = window
-    for window_tensor, output, tensor in zip(found, outputs, tensors, strict=True):
-        s = tensor.stride
-        kept = np.s_[:, rows.kept_of_computed(s), columns.kept_of_computed(s)]
-        np.copyto(output[:, rows.kept(s), columns.kept(s)], window_tensor[kept])
-
-
-def _arrays(tensors: list[Tensor], size: tuple[int, int]) -> list[np.ndarray]:
+def _zeros(tensors: Sequence[Tensor], size: Size) -> list[np.ndarray]:
     """Zeros for tensors of a whole image of `size` pixels."""
-    return [
-        np.zeros((1, *tensor.spatial_shape(size), tensor.channels), np.float32)
-        for tensor in tensors
-    ]
+    return [np.zeros(shape_of(tensor, size), np.float32) for tensor in tensors]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from tfrnnc.bitstream import as_plane
+
+T = TypeVar("T")
 
 
 def binarize(logits: np.ndarray) -> np.ndarray:
@@ -14,11 +18,32 @@ def binarize(logits: np.ndarray) -> np.ndarray:
     return as_plane(logits >= 0)
 
 
-class Runtime(Protocol):
+def stage_of(stages: Sequence[T], iteration: int) -> T:
+    """The stage that an iteration uses.
+
+    Args:
+        stages: one for each iteration, or one for all; at least one.
+        iteration: t - 1, counted from zero.
+
+    Example:
+    >>> stage_of(["shared"], 5), stage_of(["first", "second"], 1)
+    ('shared', 'second')
+    """
+    return stages[min(iteration, len(stages) - 1)]
+
+
+class Runtime(ABC):
     """The iterations of a trained model, on NumPy arrays.
 
+    A runtime keeps nothing between two calls that changes a result: what an iteration leaves to
+    the next one is in the states that are passed to and fro. One runtime may be used by several
+    threads at once, and can be pickled.
+
+    Args:
+        model_id: see the attributes, like the others.
+
     Attributes:
-        model_id: identity of its weights, as streams carry it.
+        model_id: identity of the model, as streams carry it that are not entropy-coded.
         stride: pixels between two locations of the latent bits.
         bits: bits at each location, for each iteration.
         iterations: most iterations that it can encode.
@@ -29,13 +54,24 @@ class Runtime(Protocol):
             as it does with `fc` and `fc_lstm`; such models can stop each location where it is best.
     """
 
-    model_id: bytes
-    stride: int
-    bits: int
-    iterations: int
-    reconstruction: Literal["additive", "one_shot"]
-    independent: bool
+    def __init__(
+        self,
+        *,
+        model_id: bytes,
+        stride: int,
+        bits: int,
+        iterations: int,
+        reconstruction: Literal["additive", "one_shot"],
+        independent: bool,
+    ):
+        self.model_id = model_id
+        self.stride = stride
+        self.bits = bits
+        self.iterations = iterations
+        self.reconstruction: Literal["additive", "one_shot"] = reconstruction
+        self.independent = independent
 
+    @abstractmethod
     def encode_iteration(
         self, residual: np.ndarray, states: Any, iteration: int
     ) -> tuple[np.ndarray, Any]:
@@ -48,8 +84,13 @@ class Runtime(Protocol):
 
         Returns:
             the pair (logits, new states); see `binarize`.
+
+        Raises:
+            ModelError: if a file of the model is missing or broken.
+            RunError: if there is too little memory.
         """
 
+    @abstractmethod
     def decode_iteration(
         self, plane: np.ndarray, states: Any, reconstruction: np.ndarray | None, iteration: int
     ) -> tuple[np.ndarray, Any]:
@@ -63,17 +104,25 @@ class Runtime(Protocol):
 
         Returns:
             the pair (reconstruction, new states).
+
+        Raises:
+            ModelError: if a file of the model is missing or broken.
+            RunError: if there is too little memory.
         """
 
     def decode_states(self, plane: np.ndarray, states: Any, iteration: int) -> Any:
         """D_t without its picture, which the later iterations of a one-shot model do not need.
 
         Args:
-            plane: as for `decode_iteration`, like the others.
+            plane: int8 (h, w, bits) of -1 and +1, and 0 for bits that are not known.
             states: None at first, then what the iteration before returned.
             iteration: t - 1, counted from zero.
 
         Returns:
             the new states.
+
+        Raises:
+            ModelError: if a file of the model is missing or broken.
+            RunError: if there is too little memory.
         """
         return self.decode_iteration(plane, states, None, iteration)[1]

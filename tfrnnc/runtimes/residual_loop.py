@@ -1,4 +1,4 @@
-"""The residual loop of encoding (section 3.1)."""
+"""The residual loop of encoding (section 3.1), over any runtime."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class ResidualLoop:
         residual: what the next iteration's encoder is given, float32 (H, W, 3), H and W multiples
             of the stride.
         encoder_states: the same; None at first.
+        logits: what the last encoder gave, float32 (h, w, bits); None at first.
         before: what a decoder has before the plane that was encoded last.
         decoded: what a decoder has after the planes that were decoded.
     """
@@ -54,6 +55,7 @@ class ResidualLoop:
         self.iteration = 0
         self.residual = self._image
         self.encoder_states: Any = None
+        self.logits: Any = None
         self.before = self.decoded = Decoded()
 
     def encode(self) -> np.ndarray:
@@ -61,14 +63,14 @@ class ResidualLoop:
 
         The plane of the iteration before must have been decoded.
         """
-        logits, self.encoder_states = self._runtime.encode_iteration(
+        self.logits, self.encoder_states = self._runtime.encode_iteration(
             self.residual, self.encoder_states, self.iteration
         )
-        plane = self.bits(logits)
+        plane = self.bits(self.logits)
         self.before = self.decoded
         self.iteration += 1
         if self._refine:
-            plane, decoded = self._refine(plane, logits, self.decode_alternative)
+            plane, decoded = self._refine(plane, self.logits, self.decode_alternative)
             self._known = plane, decoded
         return plane
 
@@ -126,3 +128,50 @@ class ResidualLoop:
         """A reconstruction as a picture of the image's size, uint8 (H, W, 3)."""
         height, width, _ = self._pixels.shape
         return to_uint8(reconstruction[:height, :width])
+
+
+class Iteration(NamedTuple):
+    """An iteration of the residual loop: what it was given and what it made.
+
+    Attributes:
+        residual: what the encoder was given, float32 (H, W, 3), H and W multiples of the stride.
+        encoder_states: what else the encoder was given; None at first.
+        logits: what the encoder made of them, float32 (h, w, bits).
+        plane: their signs, which the decoder was given, int8 (h, w, bits) of -1 and +1.
+        decoder_states: what else the decoder was given; None at first.
+        reconstruction: the decoder's picture, float32 (H, W, 3).
+        picture: the same as an image of the size of the original, uint8.
+    """
+
+    residual: np.ndarray
+    encoder_states: Any
+    logits: np.ndarray
+    plane: np.ndarray
+    decoder_states: Any
+    reconstruction: np.ndarray
+    picture: np.ndarray
+
+
+def iterate(runtime: Runtime, pixels: np.ndarray) -> Iterator[Iteration]:
+    """Encodes an image, iteration by iteration.
+
+    Args:
+        runtime: of the model.
+        pixels: uint8 (height, width, 3); padded to a multiple of the stride.
+
+    Yields:
+        all iterations that the model has.
+    """
+    loop = ResidualLoop(runtime, pixels)
+    for _ in range(runtime.iterations):
+        residual, encoder_states = loop.residual, loop.encoder_states
+        plane, picture = loop.iterate()
+        yield Iteration(
+            residual,
+            encoder_states,
+            loop.logits,
+            plane,
+            loop.before.states,
+            loop.decoded.reconstruction,
+            picture,
+        )

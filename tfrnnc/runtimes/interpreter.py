@@ -1,0 +1,189 @@
+"""LiteRT's interpreter of one file, for one caller at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfrnnc.errors import ModelError, RunError, TfrnncError
+from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_ITERATION, IterationFile, Tensor
+from tfrnnc.runtimes.windows import Window
+
+Size = tuple[int, int]  #: height and width in pixels
+
+
+class Interpreter:
+    """LiteRT's interpreter of one file.
+
+    After an error, of LiteRT or another, it is of no use any more; `failures` gives errors meaning.
+    LiteRT itself prints a line to standard error when the first one of a process is made ready; it
+    has no switch for that.
+
+    Args:
+        path: of the file, for messages.
+        file: its description.
+        content: of the file.
+        threads: that it computes with.
+
+    Attributes:
+        threads: the same.
+        size: of the images that it is ready for; None before the first `resize`.
+        largest_pixels: of the largest images that it was ready for; its memory never shrinks.
+
+    Raises:
+        ModelError: if the file cannot be run, or is not as described.
+    """
+
+    def __init__(self, path: Path, file: IterationFile, content: bytes, threads: int):
+        from ai_edge_litert import interpreter as litert
+
+        self.threads = threads
+        self.size: Size | None = None
+        self.largest_pixels = 0
+        self._path, self._file = path, file
+        try:
+            self._litert = litert.Interpreter(model_content=content, num_threads=threads)
+            self._signatures = list(self._litert.get_signature_list())
+            runner = self._litert.get_signature_runner(WHOLE_ITERATION)
+            inputs, outputs = runner.get_input_details(), runner.get_output_details()
+            # Nothing else of an interpreter can be used while there is one.
+            del runner
+            self._inputs = [self._index(inputs[tensor.name], tensor) for tensor in file.inputs]
+            self._outputs = [outputs[tensor.name]["index"] for tensor in file.outputs]
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(
+                f"{path}: cannot be run ({_first_line(error)}); export it again"
+            ) from error
+
+    def _index(self, details: dict[str, Any], tensor: Tensor) -> int:
+        shape, dtype = list(details["shape_signature"]), details["dtype"]
+        if len(shape) != 4 or shape[3] != tensor.channels or dtype is not np.float32:
+            raise ValueError(f"{tensor.name} is not as the manifest says")
+        return int(details["index"])
+
+    def resize(self, size: Size) -> None:
+        """Makes it ready for images of a size."""
+        if size == self.size:
+            return
+        for index, tensor in zip(self._inputs, self._file.inputs, strict=True):
+            self._litert.resize_tensor_input(index, shape_of(tensor, size), strict=True)
+        self._litert.allocate_tensors()
+        self.size = size
+        self.largest_pixels = max(self.largest_pixels, size[0] * size[1])
+
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Computes an image of the size that it is ready for: all outputs.
+
+        Raises:
+            ModelError: if the file's tensors are not as described.
+        """
+        for index, value in zip(self._inputs, values, strict=True):
+            self._litert.set_tensor(index, value)
+        self._litert.invoke()
+        outputs = [self._litert.get_tensor(index) for index in self._outputs]
+        return self._checked(outputs, self._file.outputs)
+
+    def run_states(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Computes the new states only.
+
+        Raises:
+            ModelError: if the file has no signature for that, or its tensors are not as described.
+        """
+        if STATES_ONLY not in self._signatures:
+            raise ModelError(
+                f"{self._path}: has no signature {STATES_ONLY!r}, as models whose reconstruction "
+                "is one_shot need; export it again"
+            )
+        # Made anew, because nothing else of an interpreter can be used while there is one.
+        runner = self._litert.get_signature_runner(STATES_ONLY)
+        named = {t.name: value for t, value in zip(self._file.inputs, values, strict=True)}
+        computed = runner(**named)
+        tensors = self._file.outputs[1:]
+        return self._checked([computed[tensor.name] for tensor in tensors], tensors)
+
+    def run_windows(
+        self,
+        values: Sequence[np.ndarray],
+        outputs: Sequence[np.ndarray],
+        windows: Sequence[tuple[Window, Window]],
+        states_only: bool,
+    ) -> None:
+        """Computes windows of an image: reads them from `values`, keeps them in `outputs`."""
+        for window in windows:
+            pieces = [
+                value[_computed(window, tensor)]
+                for value, tensor in zip(values, self._file.inputs, strict=True)
+            ]
+            if states_only:
+                states = self.run_states([np.ascontiguousarray(piece) for piece in pieces])
+                _keep(states, outputs, window, self._file.outputs[1:])
+                continue
+            for index, piece in zip(self._inputs, pieces, strict=True):
+                # Into the interpreter's memory, which must not be referred to while it runs.
+                np.copyto(self._litert.tensor(index)(), piece)
+            self._litert.invoke()
+            views = [self._litert.tensor(index)() for index in self._outputs]
+            _keep(self._checked(views, self._file.outputs), outputs, window, self._file.outputs)
+            del views
+
+    def _checked(self, arrays: list[np.ndarray], tensors: Sequence[Tensor]) -> list[np.ndarray]:
+        """Computed arrays, whose shapes must be what the manifest says."""
+        assert self.size is not None
+        for array, tensor in zip(arrays, tensors, strict=True):
+            if array.shape != shape_of(tensor, self.size):
+                raise ModelError(
+                    f"{self._path}: {tensor.name} is not as the manifest says; export it again"
+                )
+        return arrays
+
+
+@contextmanager
+def failures(path: Path, size: Size) -> Iterator[None]:
+    """Turns what goes wrong in computing an image into an error that says so.
+
+    Raises:
+        RunError: in place of LiteRT's and NumPy's errors.
+    """
+    try:
+        yield
+    except TfrnncError:
+        raise
+    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
+        reason = _first_line(error) or "too little memory"
+        raise RunError(
+            f"{path}: cannot be run on an image of {size[0]}x{size[1]} pixels ({reason}); take a "
+            "smaller image, free memory, or export the model again"
+        ) from error
+
+
+def shape_of(tensor: Tensor, size: Size) -> tuple[int, int, int, int]:
+    """A tensor's shape for an image of a size."""
+    return 1, size[0] // tensor.stride, size[1] // tensor.stride, tensor.channels
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
+
+
+def _computed(window: tuple[Window, Window], tensor: Tensor) -> tuple[slice, ...]:
+    """Where in the whole image's tensor a window is."""
+    rows, columns = window
+    return np.s_[:, rows.computed(tensor.stride), columns.computed(tensor.stride)]
+
+
+def _keep(
+    pieces: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    window: tuple[Window, Window],
+    tensors: Sequence[Tensor],
+) -> None:
+    """Copies what is right of a window's tensors into those of the whole image."""
+    rows, columns = window
+    for piece, output, tensor in zip(pieces, outputs, tensors, strict=True):
+        stride = tensor.stride
+        kept = np.s_[:, rows.kept_of_computed(stride), columns.kept_of_computed(stride)]
+        np.copyto(output[:, rows.kept(stride), columns.kept(stride)], piece[kept])

@@ -1,0 +1,90 @@
+"""Interpreters of one file, each lent to one caller at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tfrnnc.runtimes.interpreter import Interpreter, Size
+
+KEPT_INTERPRETERS = 16  #: most that are kept for later, of one file
+
+#: Interpreters that a forked process has from its parent. Their threads are not there, so that
+#: neither computing with them nor destroying them ever ends.
+_left_alone: list[Interpreter] = []
+
+
+class InterpreterPool:
+    """Interpreters of one file, each lent to one caller at a time.
+
+    Those for small images are kept for later. Those for large images, whose memory counts, live for
+    as long as somebody else refers to them.
+
+    Args:
+        make: makes an interpreter with a number of threads.
+        kept_pixels: most pixels, of the images of all kept interpreters together.
+    """
+
+    def __init__(self, make: Callable[[int], Interpreter], kept_pixels: int):
+        self._make = make
+        self._kept_pixels = kept_pixels
+        self._start()
+
+    def _start(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._kept: list[Interpreter] = []  # the last used comes last
+        self._large: list[weakref.ref[Interpreter]] = []
+
+    @contextmanager
+    def lend(self, threads: int, size: Size) -> Iterator[Interpreter]:
+        """Lends an interpreter that is ready for images of a size, and takes it back.
+
+        Args:
+            threads: that it computes with.
+            size: of the images.
+
+        Raises:
+            ModelError: if the file cannot be run, or is not as described.
+            RuntimeError, MemoryError: if there is too little memory.
+        """
+        if self._process != os.getpid():
+            _left_alone.extend(self._kept)
+            self._start()
+        interpreter = self._take(threads, size) or self._make(threads)
+        # One that fails is not taken back, as nothing is certain of it.
+        interpreter.resize(size)
+        yield interpreter
+        self._take_back(interpreter)
+
+    def _take(self, threads: int, size: Size) -> Interpreter | None:
+        """Takes an interpreter out, one of the size if there is one."""
+        with self._lock:
+            for reference in self._large:
+                interpreter = reference()
+                if interpreter and (interpreter.threads, interpreter.size) == (threads, size):
+                    self._large.remove(reference)
+                    return interpreter
+            usable = [each for each in self._kept if each.threads == threads]
+            if not usable:
+                return None
+            interpreter = next((each for each in usable if each.size == size), usable[0])
+            self._kept.remove(interpreter)
+            return interpreter
+
+    def _take_back(self, interpreter: Interpreter) -> None:
+        dropped = []  # Destroyed when the lock is free again.
+        with self._lock:
+            self._large = [reference for reference in self._large if reference() is not None]
+            if interpreter.largest_pixels > self._kept_pixels:
+                self._large.append(weakref.ref(interpreter))
+                return
+            self._kept.append(interpreter)
+            while (
+                len(self._kept) > KEPT_INTERPRETERS
+                or sum(each.largest_pixels for each in self._kept) > self._kept_pixels
+            ):
+                dropped.append(self._kept.pop(0))
