@@ -16,7 +16,7 @@ internal class RangeDecoder(
     private val end: Int = data.size,
 ) {
     private var code = 0L
-    private var range = WORD
+    private var range = Format.INITIAL_RANGE
     private var position = start
 
     init {
@@ -30,11 +30,11 @@ internal class RangeDecoder(
     /**
      * Reads a bit.
      *
-     * @param probability as it was for the encoder.
+     * @param probability as it was for the encoder, from 1 to 65535.
      * @return 0 or 1, or [ENDED] if the data ends before it settles the bit.
      */
     fun decode(probability: Int): Int {
-        val bound = (range ushr PROBABILITY_BITS) * probability
+        val bound = (range ushr Format.PROBABILITY_BITS) * probability
         val missing = position - end
         if (missing > 0) {
             // Whatever the missing bytes are, read as zeros so far, the bit must be the same.
@@ -50,7 +50,7 @@ internal class RangeDecoder(
             range -= bound
             bit = 0
         }
-        while (range < RANGE_TOP) {
+        while (range < Format.RANGE_MIN) {
             code = code shl 8 or next()
             range = range shl 8
         }

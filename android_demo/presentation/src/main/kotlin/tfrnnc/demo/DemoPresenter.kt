@@ -16,7 +16,7 @@ import tfrnnc.CorruptStreamException
 import tfrnnc.TfrnncException
 import tfrnnc.TruncatedStreamException
 import tfrnnc.codec.Codec
-import tfrnnc.codec.ExportedModels
+import tfrnnc.codec.ExportedRuntime
 import tfrnnc.codec.Pixels
 import tfrnnc.codec.ProgressivePicture
 
@@ -65,9 +65,10 @@ class DemoPresenter(
             val pixels = picture()
             val start = time.markNow()
             val encoded =
-                codec.encode(pixels) { step, _ ->
+                codec.encode(pixels) { iteration, _ ->
                     ensureActive()
-                    val busy = DemoState.Busy(compressing = true, step, codec.models.steps)
+                    val busy =
+                        DemoState.Busy(compressing = true, iteration, codec.runtime.iterations)
                     // After cancelling, nothing is busy and nothing shall be.
                     mutableState.update { if (it.busy == null) it else it.copy(busy = busy) }
                 }
@@ -104,7 +105,7 @@ class DemoPresenter(
     /** Shows the first bytes of the stream, the slider's new place. */
     fun show(bytes: Int) {
         val shown = shown ?: return
-        val place = bytes.coerceIn(shown.pictures.planes.leastBytes, shown.stream.size)
+        val place = bytes.coerceIn(shown.pictures.planes.minBytes, shown.stream.size)
         mutableState.update { it.copy(bytes = place) }
         showing?.cancel()
         showing =
@@ -117,7 +118,7 @@ class DemoPresenter(
                     mutableState.update {
                         it.copy(
                             picture = picture,
-                            wholeSteps = shown.wholeSteps(place),
+                            wholeIterations = shown.wholeIterations(place),
                             decodeMilliseconds = milliseconds,
                         )
                     }
@@ -152,7 +153,7 @@ class DemoPresenter(
     fun close() {
         loading?.cancel()
         showing?.cancel()
-        // On the worker, so that no step is at work when its interpreter is closed.
+        // On the worker, so that no iteration is at work when its interpreter is closed.
         worker.dispatch(EmptyCoroutineContext) { if (lazyCodec.isInitialized()) codec.close() }
     }
 
@@ -179,12 +180,12 @@ class DemoPresenter(
         val start = time.markNow()
         val planes =
             codec.readPlanes(stream, allowTruncated = true, maxPixels = MAX_PIXELS, track = true)
-        val new = Shown(stream, ProgressivePicture(codec.models, planes))
-        val place = bytes.coerceIn(planes.leastBytes, stream.size)
+        val new = Shown(stream, ProgressivePicture(codec.runtime, planes))
+        val place = bytes.coerceIn(planes.minBytes, stream.size)
         val picture = new.pictures.at(place, ensureActive)
         val milliseconds = start.elapsedNow().inWholeMilliseconds
         val header = planes.header
-        val models = codec.models
+        val runtime = codec.runtime
         keep(stream)
         ensureActive()
         shown = new
@@ -194,19 +195,19 @@ class DemoPresenter(
                 picture = picture,
                 bytes = place,
                 totalBytes = stream.size,
-                leastBytes = planes.leastBytes,
-                wholeSteps = new.wholeSteps(place),
-                steps = header.steps,
+                minBytes = planes.minBytes,
+                wholeIterations = new.wholeIterations(place),
+                iterations = header.iterations,
                 encodeMilliseconds = encodeMilliseconds,
                 decodeMilliseconds = milliseconds,
-                exact = models !is ExportedModels || models.isExact(header.width, header.height),
+                exact = runtime !is ExportedRuntime || runtime.isExact(header.width, header.height),
                 busy = it.busy,
                 problem = problem,
             )
         }
     }
 
-    private fun Shown.wholeSteps(bytes: Int) = pictures.planes.ends.count { it <= bytes }
+    private fun Shown.wholeIterations(bytes: Int) = pictures.planes.ends.count { it <= bytes }
 
     private fun guarded(action: () -> Unit) {
         try {

@@ -34,18 +34,19 @@ object Texts {
 
     fun busy(busy: DemoState.Busy): String {
         val what = if (busy.compressing) "Compressing" else "Opening"
-        return if (busy.steps == 0) "$what…" else "$what: step ${busy.step} of ${busy.steps}"
+        return if (busy.iterations == 0) "$what…"
+        else "$what: iteration ${busy.iteration} of ${busy.iterations}"
     }
 
     fun size(state: DemoState): String =
         String.format(
             Locale.US,
-            "%,d of %,d bytes · %.3f bpp · step %d of %d",
+            "%,d of %,d bytes · %.3f bpp · iteration %d of %d",
             state.bytes,
             state.totalBytes,
             state.bpp,
-            state.wholeSteps,
-            state.steps,
+            state.wholeIterations,
+            state.iterations,
         )
 
     fun time(state: DemoState): String {
@@ -60,7 +61,7 @@ object Texts {
             is UnsupportedVersionException ->
                 "This file was made by a newer version. Update this app to open it."
             is TruncatedStreamException ->
-                if (error.wholeSteps > 0) {
+                if (error.wholeIterations > 0) {
                     "The file ends early. What is there of it is shown."
                 } else {
                     "The file ends before anything of the picture. Download it again."

@@ -21,10 +21,10 @@ import tfrnnc.codec.Pixels
 @OptIn(ExperimentalCoroutinesApi::class)
 class DemoPresenterTest {
     private val image = gradient(61, 43)
-    private val stream = Codec(BlockModels()).encode(image).data
+    private val stream = Codec(BlockRuntime()).encode(image).data
     private val kept = mutableListOf<ByteArray>()
 
-    private fun TestScope.presenter(load: () -> Codec = { Codec(BlockModels()) }) =
+    private fun TestScope.presenter(load: () -> Codec = { Codec(BlockRuntime()) }) =
         DemoPresenter(
             this,
             StandardTestDispatcher(testScheduler),
@@ -45,10 +45,10 @@ class DemoPresenterTest {
         assertNull(state.problem)
         assertEquals(stream.size, state.totalBytes)
         assertEquals(stream.size, state.bytes)
-        assertEquals(4, state.wholeSteps)
+        assertEquals(4, state.wholeIterations)
         assertEquals(8.0 * stream.size / (61 * 43), state.bpp)
         assertNotNull(state.encodeMilliseconds)
-        assertContentEquals(Codec(BlockModels()).decode(stream).rgb, state.picture?.rgb)
+        assertContentEquals(Codec(BlockRuntime()).decode(stream).rgb, state.picture?.rgb)
         assertContentEquals(stream, kept.single())
     }
 
@@ -58,20 +58,20 @@ class DemoPresenterTest {
         presenter.open("cat.rnnc") { stream }
         advanceUntilIdle()
         assertNull(presenter.state.value.encodeMilliseconds)
-        val least = presenter.state.value.leastBytes
+        val least = presenter.state.value.minBytes
         assertTrue(least in 12..stream.size / 4)
         for (bytes in least..stream.size) {
             presenter.show(bytes)
             advanceUntilIdle()
             val state = presenter.state.value
             assertEquals(bytes, state.bytes)
-            val expected = Codec(BlockModels()).decode(stream.copyOf(bytes), allowTruncated = true)
+            val expected = Codec(BlockRuntime()).decode(stream.copyOf(bytes), allowTruncated = true)
             assertContentEquals(expected.rgb, state.picture?.rgb)
         }
         presenter.show(0)
         advanceUntilIdle()
         assertEquals(least, presenter.state.value.bytes)
-        assertEquals(0, presenter.state.value.wholeSteps)
+        assertEquals(0, presenter.state.value.wholeIterations)
         presenter.show(Int.MAX_VALUE)
         advanceUntilIdle()
         assertEquals(stream.size, presenter.state.value.bytes)
@@ -79,14 +79,14 @@ class DemoPresenterTest {
 
     @Test
     fun `only the slider's last place is computed`() = runTest {
-        val models = BlockModels()
-        val presenter = presenter { Codec(models) }
+        val runtime = BlockRuntime()
+        val presenter = presenter { Codec(runtime) }
         presenter.open("cat.rnnc") { stream }
         advanceUntilIdle()
-        val before = models.decoded
+        val before = runtime.decoded
         for (bytes in stream.size / 2 downTo stream.size / 3) presenter.show(bytes)
         advanceUntilIdle()
-        assertTrue(models.decoded - before <= 4)
+        assertTrue(runtime.decoded - before <= 4)
     }
 
     @Test
@@ -100,7 +100,7 @@ class DemoPresenterTest {
         presenter.share { shared = it }
         advanceUntilIdle()
         assertTrue(shared.size <= stream.size - 9)
-        Codec(BlockModels()).decode(shared)
+        Codec(BlockRuntime()).decode(shared)
     }
 
     @Test
@@ -117,7 +117,7 @@ class DemoPresenterTest {
         presenter.open("cut.rnnc") { stream.copyOf(stream.size - 3) }
         advanceUntilIdle()
         assertNotNull(presenter.state.value.picture)
-        assertEquals(3, presenter.state.value.wholeSteps)
+        assertEquals(3, presenter.state.value.wholeIterations)
         assertTrue("ends early" in presenter.state.value.problem!!)
         presenter.dismissProblem()
         assertNull(presenter.state.value.problem)
@@ -135,7 +135,7 @@ class DemoPresenterTest {
                 stream.copyOf(20) to "ends before anything",
                 stream.copyOf().also { it[2] = 0x23 } to "newer version",
                 stream.copyOf().also { it[8] = 99 } to "damaged",
-                Codec(BlockModels(id = 7)).encode(image).data to "another model",
+                Codec(BlockRuntime(id = 7)).encode(image).data to "another model",
                 stream + 0 to "damaged",
             )
         for ((data, problem) in files) {
@@ -177,14 +177,14 @@ class DemoPresenterTest {
 
     @Test
     fun `the codec is closed when the worker is done`() = runTest {
-        val models = BlockModels()
-        val presenter = presenter { Codec(models) }
+        val runtime = BlockRuntime()
+        val presenter = presenter { Codec(runtime) }
         presenter.open("cat.rnnc") { stream }
         advanceUntilIdle()
         presenter.close()
-        assertFalse(models.closed)
+        assertFalse(runtime.closed)
         advanceUntilIdle()
-        assertTrue(models.closed)
+        assertTrue(runtime.closed)
     }
 
     @Test
@@ -216,15 +216,15 @@ class DemoPresenterTest {
                 picture = Pixels(100, 80, ByteArray(3 * 8000)),
                 bytes = 1234,
                 totalBytes = 5678,
-                wholeSteps = 2,
-                steps = 8,
+                wholeIterations = 2,
+                iterations = 8,
                 encodeMilliseconds = 1500.milliseconds.inWholeMilliseconds,
                 decodeMilliseconds = 20,
             )
-        assertEquals("1,234 of 5,678 bytes · 1.234 bpp · step 2 of 8", Texts.size(state))
+        assertEquals("1,234 of 5,678 bytes · 1.234 bpp · iteration 2 of 8", Texts.size(state))
         assertEquals("compressed in 1500 ms · shown in 20 ms", Texts.time(state))
         assertEquals("cat, shown from 1234 of 5678 bytes", Texts.picture(state))
-        assertEquals("Compressing: step 3 of 8", Texts.busy(DemoState.Busy(true, 3, 8)))
+        assertEquals("Compressing: iteration 3 of 8", Texts.busy(DemoState.Busy(true, 3, 8)))
         assertEquals("Opening…", Texts.busy(DemoState.Busy(false)))
     }
 }

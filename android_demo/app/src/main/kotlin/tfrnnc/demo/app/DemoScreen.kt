@@ -108,11 +108,11 @@ private fun Numbers(state: DemoState, show: (Int) -> Unit) {
         Text(Texts.size(state))
         Text(Texts.time(state), style = MaterialTheme.typography.bodySmall)
         if (!state.exact) Text(Texts.INEXACT, style = MaterialTheme.typography.bodySmall)
-        if (state.leastBytes < state.totalBytes) {
+        if (state.minBytes < state.totalBytes) {
             Slider(
                 value = state.bytes.toFloat(),
                 onValueChange = { show(it.roundToInt()) },
-                valueRange = state.leastBytes.toFloat()..state.totalBytes.toFloat(),
+                valueRange = state.minBytes.toFloat()..state.totalBytes.toFloat(),
                 modifier =
                     Modifier.semantics {
                         contentDescription = Texts.SLIDER
@@ -128,11 +128,11 @@ private fun Progress(busy: DemoState.Busy, cancel: () -> Unit) {
     Row(verticalAlignment = Alignment.CenterVertically) {
         Column(Modifier.weight(1f)) {
             Text(Texts.busy(busy), Modifier.semantics { liveRegion = LiveRegionMode.Polite })
-            if (busy.steps == 0) {
+            if (busy.iterations == 0) {
                 LinearProgressIndicator(Modifier.fillMaxWidth())
             } else {
                 LinearProgressIndicator(
-                    progress = { busy.step.toFloat() / busy.steps },
+                    progress = { busy.iteration.toFloat() / busy.iterations },
                     Modifier.fillMaxWidth(),
                 )
             }
