@@ -23,7 +23,7 @@ data class WorkLimits(
      * @throws TooLargeException if the image costs more than the limits.
      */
     fun require(width: Int, height: Int, stride: Int, iterations: Int) {
-        val pixels = paddedSide(width, stride) * paddedSide(height, stride)
+        val pixels = paddedPixels(width, height, stride)
         val size = "the image has ${width}x$height pixels, with padding $pixels"
         if (pixels > maxPixels) {
             throw TooLargeException(
@@ -42,6 +42,10 @@ data class WorkLimits(
     companion object {
         /** For what is known to be no more than was decoded or encoded already. */
         val NONE = WorkLimits(Long.MAX_VALUE, Long.MAX_VALUE)
+
+        /** The pixels of an image whose sides are padded to multiples of a stride. */
+        fun paddedPixels(width: Int, height: Int, stride: Int): Long =
+            paddedSide(width, stride) * paddedSide(height, stride)
 
         private fun paddedSide(length: Int, stride: Int): Long =
             (length.toLong() + stride - 1) / stride * stride

@@ -25,6 +25,7 @@ object Texts {
     const val INEXACT =
         "The picture is so small that other devices may show it a little differently."
     const val UNREADABLE = "This picture cannot be read."
+    const val NO_APP = "There is no app on this device for this."
     const val NO_CAMERA = "There is no camera app on this device."
     const val NO_ROOM = "The photo cannot be kept: is the storage full?"
     const val MEMORY = "The picture is too large for the memory of this device."

@@ -7,7 +7,7 @@ import tfrnnc.codec.FeatureMap
 import tfrnnc.codec.Pixels
 import tfrnnc.codec.Runtime
 
-/** Iteration models without a network: each bit halves what is not known of a block's corner. */
+/** Iterations without a network: each bit halves what is not known of a block's corner. */
 class BlockRuntime(id: Byte = 1) : Runtime {
     override val modelId = ModelId(byteArrayOf(id, 0, 0, 0))
     override val stride = 8
@@ -17,7 +17,7 @@ class BlockRuntime(id: Byte = 1) : Runtime {
     /** How many iterations of the decoder were computed. */
     var decoded = 0
 
-    override fun encode(
+    override fun encodeIteration(
         residual: FeatureMap,
         states: List<FeatureMap>?,
         iteration: Int,
@@ -31,7 +31,7 @@ class BlockRuntime(id: Byte = 1) : Runtime {
         return Runtime.Encoded(plane, emptyList())
     }
 
-    override fun decode(
+    override fun decodeIteration(
         plane: BitPlane,
         before: Runtime.Decoded?,
         iteration: Int,

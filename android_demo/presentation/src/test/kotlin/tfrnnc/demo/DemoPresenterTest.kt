@@ -1,8 +1,11 @@
 package tfrnnc.demo
 
+import java.io.FileNotFoundException
+import kotlin.coroutines.cancellation.CancellationException
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertNotNull
 import kotlin.test.assertNull
@@ -15,6 +18,8 @@ import kotlinx.coroutines.test.advanceUntilIdle
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
 import tfrnnc.ModelException
+import tfrnnc.bitstream.ReadOptions
+import tfrnnc.bitstream.WorkLimits
 import tfrnnc.codec.Codec
 import tfrnnc.codec.Pixels
 
@@ -23,6 +28,23 @@ class DemoPresenterTest {
     private val image = gradient(61, 43)
     private val stream = Codec(BlockRuntime()).encode(image).data
     private val kept = mutableListOf<ByteArray>()
+
+    /** What the user chose; a picture if it has pixels. */
+    private class Source(
+        private val name: String,
+        private val pixels: (() -> Pixels)? = null,
+        private val stream: () -> ByteArray = { error("not asked for") },
+    ) : PictureSource {
+        override fun name() = name
+
+        override fun isPicture() = pixels != null
+
+        override fun pixels() = checkNotNull(pixels)()
+
+        override fun stream() = stream.invoke()
+    }
+
+    private fun file(name: String, stream: () -> ByteArray) = Source(name, stream = stream)
 
     private fun TestScope.presenter(load: () -> Codec = { Codec(BlockRuntime()) }) =
         DemoPresenter(
@@ -36,7 +58,7 @@ class DemoPresenterTest {
     @Test
     fun `a photo is compressed and shown`() = runTest {
         val presenter = presenter()
-        presenter.compress("cat") { image }
+        presenter.compress(Source("cat", { image }))
         assertEquals(DemoState.Busy(compressing = true), presenter.state.value.busy)
         advanceUntilIdle()
         val state = presenter.state.value
@@ -55,7 +77,7 @@ class DemoPresenterTest {
     @Test
     fun `the slider sharpens the picture`() = runTest {
         val presenter = presenter()
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         assertNull(presenter.state.value.encodeMilliseconds)
         val least = presenter.state.value.minBytes
@@ -65,7 +87,9 @@ class DemoPresenterTest {
             advanceUntilIdle()
             val state = presenter.state.value
             assertEquals(bytes, state.bytes)
-            val expected = Codec(BlockRuntime()).decode(stream.copyOf(bytes), allowTruncated = true)
+            val expected =
+                Codec(BlockRuntime())
+                    .decode(stream.copyOf(bytes), ReadOptions(allowTruncated = true))
             assertContentEquals(expected.rgb, state.picture?.rgb)
         }
         presenter.show(0)
@@ -81,7 +105,7 @@ class DemoPresenterTest {
     fun `only the slider's last place is computed`() = runTest {
         val runtime = BlockRuntime()
         val presenter = presenter { Codec(runtime) }
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         val before = runtime.decoded
         for (bytes in stream.size / 2 downTo stream.size / 3) presenter.show(bytes)
@@ -93,7 +117,7 @@ class DemoPresenterTest {
     fun `what is shared is what is shown, a stream of its own`() = runTest {
         val presenter = presenter()
         presenter.share { error("nothing is shown") }
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         presenter.show(stream.size - 9)
         var shared = ByteArray(0)
@@ -106,15 +130,74 @@ class DemoPresenterTest {
     @Test
     fun `a place is restored`() = runTest {
         val presenter = presenter()
-        presenter.open("cat.rnnc", stream.size - 7) { stream }
+        presenter.restore("cat.rnnc", stream.size - 7) { stream }
         advanceUntilIdle()
         assertEquals(stream.size - 7, presenter.state.value.bytes)
+        val without = presenter()
+        without.restore("cat.rnnc", 5) { null }
+        advanceUntilIdle()
+        assertEquals(DemoState(), without.state.value)
+    }
+
+    @Test
+    fun `another app's file is taken for what it is, and asked on the worker only`() = runTest {
+        val worker = StandardTestDispatcher(testScheduler)
+        var asked = 0
+        fun source(isPicture: Boolean) =
+            object : PictureSource {
+                override fun name() = "cat".also { asked++ }
+
+                override fun isPicture() = isPicture.also { asked++ }
+
+                override fun pixels() = image.also { asked++ }
+
+                override fun stream() = stream.also { asked++ }
+            }
+        for (isPicture in listOf(true, false)) {
+            val presenter = DemoPresenter(this, worker, { Codec(BlockRuntime()) })
+            for (ask in listOf(presenter::receive, presenter::compress, presenter::open)) {
+                ask(source(isPicture))
+                assertEquals(0, asked)
+                advanceUntilIdle()
+                assertTrue(asked in 2..3)
+                asked = 0
+                assertEquals("cat", presenter.state.value.name)
+                assertEquals(stream.size, presenter.state.value.totalBytes)
+            }
+        }
+    }
+
+    @Test
+    fun `whatever a provider throws is a problem that is said`() = runTest {
+        val errors =
+            listOf(
+                SecurityException("no grant"),
+                IllegalStateException("the other app is gone"),
+                NullPointerException(),
+                UnsupportedOperationException(),
+                FileNotFoundException("moved"),
+            )
+        for (error in errors) {
+            val presenter = presenter()
+            presenter.receive(file("cat") { readProvided { throw error } })
+            advanceUntilIdle()
+            assertEquals(Texts.UNREADABLE, presenter.state.value.problem)
+            assertNull(presenter.state.value.busy)
+        }
+        assertFailsWith<CancellationException> { readProvided { throw CancellationException() } }
+        assertEquals(
+            Texts.MEMORY,
+            assertFailsWith<PictureException> {
+                    readProvided { throw PictureException(Texts.MEMORY) }
+                }
+                .message,
+        )
     }
 
     @Test
     fun `a cut file is shown, and said to be cut`() = runTest {
         val presenter = presenter()
-        presenter.open("cut.rnnc") { stream.copyOf(stream.size - 3) }
+        presenter.open(file("cut.rnnc") { stream.copyOf(stream.size - 3) })
         advanceUntilIdle()
         assertNotNull(presenter.state.value.picture)
         assertEquals(3, presenter.state.value.wholeIterations)
@@ -126,7 +209,7 @@ class DemoPresenterTest {
     @Test
     fun `problems are said plainly, and what was shown stays`() = runTest {
         val presenter = presenter()
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         val files =
             mapOf(
@@ -139,7 +222,7 @@ class DemoPresenterTest {
                 stream + 0 to "damaged",
             )
         for ((data, problem) in files) {
-            presenter.open("bad.rnnc") { data }
+            presenter.open(file("bad.rnnc") { data })
             advanceUntilIdle()
             val state = presenter.state.value
             assertTrue(problem in state.problem.orEmpty(), "${state.problem}, not $problem")
@@ -147,7 +230,7 @@ class DemoPresenterTest {
             assertNull(state.busy)
             presenter.dismissProblem()
         }
-        presenter.compress("bad.jpg") { throw PictureException(Texts.UNREADABLE) }
+        presenter.compress(Source("bad.jpg", { throw PictureException(Texts.UNREADABLE) }))
         advanceUntilIdle()
         assertEquals(Texts.UNREADABLE, presenter.state.value.problem)
     }
@@ -155,13 +238,13 @@ class DemoPresenterTest {
     @Test
     fun `no memory and no model are said too`() = runTest {
         val presenter = presenter()
-        presenter.compress("vast.jpg") { throw OutOfMemoryError() }
+        presenter.compress(Source("vast.jpg", { throw OutOfMemoryError() }))
         advanceUntilIdle()
         assertEquals(Texts.MEMORY, presenter.state.value.problem)
         assertNull(presenter.state.value.busy)
 
         val without = presenter { throw ModelException("manifest.json: cannot be read") }
-        without.open("cat.rnnc") { stream }
+        without.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         assertTrue("manifest.json" in without.state.value.problem!!)
     }
@@ -169,7 +252,7 @@ class DemoPresenterTest {
     @Test
     fun `cancelling leaves things as they were`() = runTest {
         val presenter = presenter()
-        presenter.compress("cat") { image }
+        presenter.compress(Source("cat", { image }))
         presenter.cancel()
         advanceUntilIdle()
         assertEquals(DemoState(), presenter.state.value)
@@ -179,7 +262,7 @@ class DemoPresenterTest {
     fun `the codec is closed when the worker is done`() = runTest {
         val runtime = BlockRuntime()
         val presenter = presenter { Codec(runtime) }
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         presenter.close()
         assertFalse(runtime.closed)
@@ -190,8 +273,8 @@ class DemoPresenterTest {
     @Test
     fun `the latest of two pictures is shown`() = runTest {
         val presenter = presenter()
-        presenter.compress("one") { error("cancelled before it began") }
-        presenter.compress("two") { image }
+        presenter.compress(Source("one", { error("cancelled before it began") }))
+        presenter.compress(Source("two", { image }))
         advanceUntilIdle()
         assertEquals("two", presenter.state.value.name)
     }
@@ -199,12 +282,24 @@ class DemoPresenterTest {
     @Test
     fun `large photos are reduced`() {
         assertEquals(640 to 480, DemoPresenter.reduced(640, 480))
-        val sizes = listOf(4032 to 3024, 3024 to 4032, 100_000 to 3, 1 to 9_000_000, 1025 to 1025)
+        val sizes =
+            listOf(
+                4032 to 3024,
+                3024 to 4032,
+                100_000 to 3,
+                1 to 9_000_000,
+                1025 to 1025,
+                1182 to 887,
+            )
         for ((width, height) in sizes) {
             val (newWidth, newHeight) = DemoPresenter.reduced(width, height)
-            val pixels = newWidth.toLong() * newHeight
-            val least = minOf(DemoPresenter.MAX_PIXELS, width.toLong() * height) / 2
+            val pixels = WorkLimits.paddedPixels(newWidth, newHeight, 8)
+            val before = WorkLimits.paddedPixels(width, height, 8)
+            val least = minOf(DemoPresenter.MAX_PIXELS, before) * 9 / 10
             assertTrue(pixels in least..DemoPresenter.MAX_PIXELS, "$newWidth x $newHeight")
+            if (minOf(newWidth, newHeight) > 100) {
+                assertEquals(width / height.toDouble(), newWidth / newHeight.toDouble(), 0.005)
+            }
         }
     }
 
