@@ -269,6 +269,12 @@ test("iterations are work, those too that cost no bytes", () => {
   const maxWork = 100 * 64 * 64 - 1;
   assert.throws(() => read(data, { maxWork }), /100 iterations, more work than the limit/);
   assert.equal(read(data, { maxWork, iterations: 99 }).wholeIterations, 99);
+  // With an open end what is read counts, and not what the header promises.
+  const open = headerBytes({ ...header, openEnd: true, iterations: 255 });
+  assert.throws(() => read(concatenate(open, writer.payload()), { maxWork }), TooLargeError);
+  const one = concatenate(open, writer.payload(1));
+  assert.throws(() => read(one, { maxWork: 64 * 64 - 1 }), TooLargeError);
+  assert.ok(read(one, { maxWork: 9 * 64 * 64 }).wholeIterations < 9);
 });
 
 test("an eighth of a first plane with an open end is work too", () => {
@@ -291,7 +297,7 @@ test("bytes after the end, and damage to each iteration", () => {
   damaged[ends[0] + 1] ^= 0x10;
   assert.throws(
     () => read(damaged),
-    /1 of 2 iterations are whole; decode those with allowTruncated/,
+    /1 of 2 iterations are whole; decode what is there with allowTruncated/,
   );
   assert.equal(read(damaged, { allowTruncated: true }).planes.length, 1);
 });

@@ -32,7 +32,7 @@ function ask(target: string, method = "GET"): Promise<string> {
     });
     socket.on("end", () => resolve(answer));
     socket.on("error", reject);
-    socket.end(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    socket.write(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   });
 }
 
@@ -41,7 +41,7 @@ test("targets that are no file are answered, and the server lives on", async () 
   targets.push("/\\", "/?%", `/${"a".repeat(5000)}`, "*", "http://localhost:1/none", "none");
   for (const target of targets) {
     const answer = await ask(target);
-    assert.match(answer, /^HTTP\/1\.1 (200|404) /, target);
+    assert.match(answer, /^HTTP\/1\.1 (200|400|404) /, target);
     assert.doesNotMatch(answer, /root:/, target);
     assert.match(await ask("/"), /^HTTP\/1\.1 200 .*the page/s, `after ${target}`);
   }

@@ -54,12 +54,15 @@ export interface ReadOptions extends WorkLimits {
 export function readPlanes(data: Uint8Array, spec: StreamSpec, options: ReadOptions = {}): Planes {
   const { header, length } = readHeader(data);
   const wanted = wantedIterations(header, options);
-  requireWork(header, spec.stride, wanted, options);
+  const limit = (iterations: number) => requireWork(header, spec.stride, iterations, options);
+  // An open end may come before the iterations of the header: those that are read are counted.
+  limit(header.openEnd ? 1 : wanted);
   requireEntropyModel(header, spec, wanted);
   const shape = planeShape(header, spec);
   const end = payloadEnd(data, length, header, shape);
   const payload = data.subarray(length, end ?? data.length);
-  const read = readPayload(payload, shape, header, spec, wanted);
+  const decoder = planeDecoder(payload, shape, header, spec);
+  const read = decoder ? readAll(decoder, header.openEnd, wanted, limit) : NOTHING;
 
   const wholeIterations = read.planes.length;
   const { partial, damage } = read;
@@ -130,28 +133,39 @@ interface PayloadRead {
   readonly damage?: string;
 }
 
-function readPayload(
+const NOTHING: PayloadRead = { planes: [], ends: [] };
+
+/** Undefined if the payload has too few bytes for a plane, before memory is taken for one. */
+function planeDecoder(
   payload: Uint8Array,
   shape: PlaneShape,
   header: Header,
   { entropyModel }: StreamSpec,
-  wanted: number,
-): PayloadRead {
-  // Before memory is taken for planes, they are held against the bytes that there are.
+): PlaneDecoder | undefined {
   const mostBits = (8 * (payload.length + RANGE_BYTES)) / MIN_COST;
-  if (mostBits < planeBits(shape) / PARTIAL_SHARE) return { planes: [], ends: [] };
+  if (mostBits < planeBits(shape) / PARTIAL_SHARE) return undefined;
   const model = header.entropyCoded ? entropyModel : undefined;
-  const decoder = new PlaneDecoder(payload, shape, model, seed(header), header.adaptive);
+  return new PlaneDecoder(payload, shape, model, seed(header), header.adaptive);
+}
+
+/** @param limit refuses a number of iterations that are more work than is allowed. */
+function readAll(
+  decoder: PlaneDecoder,
+  openEnd: boolean,
+  wanted: number,
+  limit: (iterations: number) => void,
+): PayloadRead {
   const { planes, ends } = decoder;
   while (planes.length < wanted) {
     const number = planes.length + 1;
+    limit(number);
     const outcome = decoder.read();
     if (outcome.kind === "partial") return { planes, ends, partial: outcome };
     if (outcome.kind === "wrong") {
       return { planes, ends, damage: `the stream is damaged: iteration ${number} is wrong` };
     }
     if (outcome.kind === "end") {
-      if (header.openEnd) break;
+      if (openEnd) break;
       const damage = `the stream is damaged: no location takes iteration ${number}`;
       return { planes, ends, damage };
     }

@@ -14,30 +14,37 @@ import functools
 import sys
 
 import tfrnnc
-from tfrnnc.bitstream import EntropyModel, as_plane, pack_plane, read_planes
+from tfrnnc.bitstream import (
+    EntropyModel,
+    ReadOptions,
+    StreamSpec,
+    as_plane,
+    pack_plane,
+    read_planes,
+)
 from tfrnnc.images import read_image
 
 
 def read(model: str, stream: str, iterations: str, allow: str) -> str:
     """The planes of a stream made by a model of stride 8."""
     entropy_model = entropy_model_of(model)
-    found = read_planes(
-        bytes.fromhex(stream.removeprefix("x")),
-        8,
-        entropy_model.bits,
-        entropy_model,
-        int(iterations) or None,
-        allow == "true",
-    )
-    planes = [pack_plane(p).hex() + "/" + pack_plane(as_plane(p != 0)).hex() for p in found.planes]
-    return f"{found.whole_iterations} {found.ends} {' '.join(planes)}"
+    spec = StreamSpec(entropy_model.codec_id, 8, entropy_model.bits, entropy_model=entropy_model)
+    options = ReadOptions(int(iterations) or None, allow == "true")
+    stream_planes = read_planes(bytes.fromhex(stream.removeprefix("x")), spec, options)
+    planes = [
+        pack_plane(plane).hex() + "/" + pack_plane(as_plane(plane != 0)).hex()
+        for plane in stream_planes.planes
+    ]
+    return f"{stream_planes.whole_iterations} {stream_planes.ends} {' '.join(planes)}"
 
 
 def encode(folder: str, image: str, max_bytes: str, headerless: str) -> str:
     """The stream of an image."""
     return (
         codec_of(folder)
-        .encode(read_image(image), max_bytes=int(max_bytes) or None, headerless=headerless == "true")
+        .encode(
+            read_image(image), max_bytes=int(max_bytes) or None, headerless=headerless == "true"
+        )
         .hex()
     )
 

@@ -87,7 +87,9 @@ data class ReadOptions(
 fun readPlanes(data: ByteArray, spec: StreamSpec, options: ReadOptions = ReadOptions()): Planes {
     val (header, offset) = Header.readWithLength(data)
     val wanted = wantedIterations(header, options)
-    options.limits.require(header.width, header.height, spec.stride, wanted)
+    // An open end may come before the iterations of the header: those that are read are counted.
+    val promised = if (header.openEnd) 1 else wanted
+    options.limits.require(header.width, header.height, spec.stride, promised)
     requireEntropyModel(header, spec, wanted)
     return StreamReader(data, offset, header, spec, options).read(wanted)
 }

@@ -45,7 +45,7 @@ class HostileStreamsTest {
                         } catch (_: TruncatedStreamException) {
                             emptyList()
                         } catch (error: CorruptStreamException) {
-                            // An end's check that is taken for code.
+                            // An end's checksum that is taken for payload.
                             assertTrue(header.openEnd && header.checked, error.message)
                             continue
                         }
@@ -108,7 +108,7 @@ class HostileStreamsTest {
             data[bit / 8] = (data[bit / 8].toInt() xor (1 shl bit % 8)).toByte()
             if (runCatching { coded.read(data) }.exceptionOrNull() is StreamException) seen++
         }
-        // A check of eight bits misses one in 256.
+        // A checksum of eight bits misses one in 256.
         assertTrue(seen >= 8 * (coded.stream.size - start) * 31 / 32, "$seen")
     }
 
@@ -205,6 +205,19 @@ class HostileStreamsTest {
         val error = assertFailsWith<TooLargeException> { readWithin(stream, limits) }
         assertTrue("100 iterations, more work than the limit" in error.message!!)
         assertEquals(99, readWithin(stream, limits, iterations = 99).wholeIterations)
+        // With an open end what is read counts, and not what the header promises.
+        val open = Header.read(stream).copy(iterations = 255, openEnd = true).toBytes()
+        assertFailsWith<TooLargeException> { readWithin(open + writer.payload(), limits) }
+        val one = WorkLimits(maxWork = 64 * 64)
+        val ended =
+            StreamWriter(header(64, 64, 1).copy(checked = false, adaptive = true), StreamSpec(8, 3))
+        ended.add(BitPlane(shape, ByteArray(shape.size) { 1 }))
+        ended.add(BitPlane(shape))
+        assertFailsWith<TooLargeException> { readWithin(open + ended.payload(), one) }
+        assertEquals(
+            1,
+            readWithin(open + ended.payload(), WorkLimits(maxWork = 2 * 64 * 64)).wholeIterations,
+        )
     }
 
     @Test
