@@ -137,7 +137,7 @@ async function slide(page: Page, bytes: number): Promise<void> {
   await shows(page, bytes);
 }
 
-/** Waits until a picture of at most so many bytes is shown, and a little fewer. */
+/** Waits until a picture of at most this many bytes is shown, and a little fewer. */
 async function shows(page: Page, bytes: number): Promise<void> {
   await page.waitForFunction((most) => {
     const text = document.querySelector("#ours figcaption span")?.textContent ?? "";
@@ -153,7 +153,7 @@ interface Held {
 }
 
 /**
- * Has the worker stop within the next encoding, when so many iterations are computed and all but the last
+ * Has the worker stop within the next encoding, when a number of iterations is computed and all but the last
  * one are reported. It goes on when it hears of a later request, or by the function that is returned.
  */
 async function hold(page: Page, iterations: number): Promise<() => Promise<void>> {

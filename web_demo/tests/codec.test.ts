@@ -195,13 +195,13 @@ test("one header serves many images", async () => {
       { maxBytes: 40 },
       { maxBytes: 60 },
     ]) {
-      const code = await codec.encode(picture, { ...options, headerless: true });
-      assert.ok(code.data.length <= (options.maxBytes ?? 1e9));
-      const decoded = await codec.decode(concatenate(header, code.data));
-      assert.equal(levels(decoded, code.picture), 0);
+      const encoded = await codec.encode(picture, { ...options, headerless: true });
+      assert.ok(encoded.data.length <= (options.maxBytes ?? 1e9));
+      const decoded = await codec.decode(concatenate(header, encoded.data));
+      assert.equal(levels(decoded, encoded.picture), 0);
     }
   }
-  // To end after an iteration takes the bytes of the longer code.
+  // To end after an iteration takes the bytes of the longer payload.
   const all = (await codec.encode(image, { headerless: true })).data;
   const one = (await codec.encode(image, { headerless: true, iterations: 1 })).data;
   assert.equal(toHex(one), toHex(all.subarray(0, one.length)));

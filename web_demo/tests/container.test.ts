@@ -136,7 +136,7 @@ for (const golden of GOLDEN.streams) {
     const every = data.length > 400 ? 7 : 1; // The large stream takes its time.
     for (let end = 0; end < data.length; end += end < 40 ? 1 : every) {
       const cut = data.subarray(0, end);
-      // Where the code may end anywhere and nothing is checked, a cut stream is a whole one.
+      // Where the payload may end anywhere and nothing is checked, a cut stream is a whole one.
       const mayEnd = golden.open_end && !golden.checked;
       if (!mayEnd) assert.throws(() => read(cut), TruncatedStreamError);
       let count = 0;

@@ -1,4 +1,4 @@
-/** The residual loop of encoding, and what of an image fits in so many bytes. */
+/** The residual loop of encoding, and what of an image fits in a number of bytes. */
 
 import { concatenate } from "./bytes";
 import { type BitModel, RememberedPasses } from "./entropy_model";
@@ -79,7 +79,7 @@ export class ProgressiveEncoder {
     return this.writer.iterations;
   }
 
-  /** Bytes of the stream after each iteration; of a headerless payload about so many. */
+  /** Bytes of the stream after each iteration; of a headerless payload about as many. */
   get sizes(): number[] {
     return this.wholePictures.map((_, iteration) => this.grown(iteration + 1).length);
   }
@@ -100,7 +100,7 @@ export class ProgressiveEncoder {
   }
 
   /**
-   * The stream of most iterations that takes at most so many bytes; its last iteration is cut where
+   * The stream of most iterations that takes at most this many bytes; its last iteration is cut where
    * the bytes end, if the picture gains from what is there of it. Takes the iterations that are
    * missing for it.
    * @param maxBytes undefined for no limit.

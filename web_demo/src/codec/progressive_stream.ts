@@ -43,7 +43,7 @@ export class ProgressiveStream {
   }
 
   /**
-   * The stream cut to at most so many bytes, such that decoders take it for whole; undefined if they
+   * The stream cut to at most this many bytes, such that decoders take it for whole; undefined if they
    * are too few.
    */
   shorten(maxBytes: number): Uint8Array | undefined {

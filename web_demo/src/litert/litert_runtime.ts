@@ -198,11 +198,11 @@ class IterationRunner {
 
   /** Refuses a file whose tensors are not those of the manifest. */
   private requireTensors(model: CompiledModel, size: Size): void {
-    for (const [expected, found] of [
+    for (const [expected, actual] of [
       [this.file.inputs, model.getInputDetails()],
       [this.file.outputs, model.getOutputDetails()],
     ] as const) {
-      const shapes = new Map(found.map(({ name, shape }) => [name, `${shape}`]));
+      const shapes = new Map(actual.map(({ name, shape }) => [name, `${shape}`]));
       for (const tensor of expected) {
         if (shapes.get(tensor.name) !== `${shape(tensor, size)}`) {
           model.delete();

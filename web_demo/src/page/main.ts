@@ -256,11 +256,11 @@ const compare = latest(async () => {
   const before = session;
   if (!before?.jpeg) return;
   const { length } = before.view.data;
-  const found = await before.jpeg.atMost(length);
+  const nearest = await before.jpeg.atMost(length);
   if (session !== before) return;
-  show(jpeg.canvas, found.picture);
-  const tooLarge = found.bytes > length ? "; this browser makes none smaller" : "";
-  jpeg.caption.textContent = measured(found.bytes, found.psnr) + tooLarge;
+  show(jpeg.canvas, nearest.picture);
+  const tooLarge = nearest.bytes > length ? "; this browser makes none smaller" : "";
+  jpeg.caption.textContent = measured(nearest.bytes, nearest.psnr) + tooLarge;
   jpeg.figure.classList.toggle("stale", before.view.data.length !== length);
 });
 

@@ -56,7 +56,7 @@ export interface Methods {
   load(model: string, wasm: string): Promise<ModelInfo>;
   encode(image: Pixels): Promise<Opened>;
   open(data: Uint8Array, maxPixels: number): Promise<Opened>;
-  /** The image in at most so many bytes. */
+  /** The image in at most this many bytes. */
   fit(image: number, maxBytes: number): Promise<View>;
   /** What shows when these first bytes of a fitted stream have come; undefined if nothing. */
   receive(image: number, data: Uint8Array): Promise<View | undefined>;

@@ -20,7 +20,7 @@ internal class RangeDecoder(
     private var position = start
 
     init {
-        repeat(4) { code = code shl 8 or next() }
+        repeat(Format.RANGE_BYTES) { code = code shl 8 or next() }
         // From here on the code stays below the range.
         if (code >= range) {
             throw CorruptStreamException("the stream is damaged: its code begins with ff ff ff ff")
@@ -38,7 +38,7 @@ internal class RangeDecoder(
         val missing = position - end
         if (missing > 0) {
             // Whatever the missing bytes are, read as zeros so far, the bit must be the same.
-            val most = if (missing > 3) Long.MAX_VALUE else code + (1L shl 8 * missing)
+            val most = if (missing >= Format.RANGE_BYTES) Long.MAX_VALUE else code + (1L shl 8 * missing)
             if (most > bound && (code < bound || most > range)) return ENDED
         }
         val bit: Int
@@ -59,7 +59,7 @@ internal class RangeDecoder(
 
     /** How many bytes from the start it takes to settle the bits read so far. */
     fun used(): Int {
-        for (spare in 3 downTo 1) {
+        for (spare in Format.RANGE_BYTES - 1 downTo 1) {
             var tail = 0L
             for (i in position - spare until position) {
                 tail = tail shl 8 or (if (i < end) data[i].toLong() and 0xFF else 0L)
