@@ -30,12 +30,9 @@ def read(model: str, stream: str, iterations: str, allow: str) -> str:
     entropy_model = entropy_model_of(model)
     spec = StreamSpec(entropy_model.codec_id, 8, entropy_model.bits, entropy_model=entropy_model)
     options = ReadOptions(int(iterations) or None, allow == "true")
-    stream_planes = read_planes(bytes.fromhex(stream.removeprefix("x")), spec, options)
-    planes = [
-        pack_plane(plane).hex() + "/" + pack_plane(as_plane(plane != 0)).hex()
-        for plane in stream_planes.planes
-    ]
-    return f"{stream_planes.whole_iterations} {stream_planes.ends} {' '.join(planes)}"
+    found = read_planes(bytes.fromhex(stream.removeprefix("x")), spec, options)
+    planes = [pack_plane(p).hex() + "/" + pack_plane(as_plane(p != 0)).hex() for p in found.planes]
+    return f"{found.whole_iterations} {found.ends} {' '.join(planes)}"
 
 
 def encode(folder: str, image: str, max_bytes: str, headerless: str) -> str:
