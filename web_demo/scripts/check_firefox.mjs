@@ -77,7 +77,7 @@ async function saved(page) {
   });
 }
 
-/** By how many grey levels at most the picture shown differs from Python's after all steps. */
+/** By how many grey levels at most the picture shown differs from Python's after all iterations. */
 async function apart(page) {
   const shown = await page.evaluate(() => {
     const canvas = document.querySelector("#ours canvas");

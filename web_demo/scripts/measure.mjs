@@ -1,5 +1,5 @@
 // Times encoding and decoding in headless Chromium: `node scripts/measure.mjs IMAGE [RUNS]`, after
-// the build. Says what the page says, encoding with all steps and then decoding what was saved, and
+// the build. Says what the page says, encoding with all iterations and then decoding what was saved, and
 // the processor's time that the page took, which counts where other work runs beside it.
 import { chromium } from "playwright-core";
 import { serve } from "./serve.mjs";

@@ -5,9 +5,9 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const TYPES = {
-  ".css": "text/css",
-  ".html": "text/html",
-  ".js": "text/javascript",
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
   ".json": "application/json",
   ".map": "application/json",
   ".png": "image/png",
@@ -15,21 +15,69 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
+/** The page runs its own scripts and WASM, and asks nothing of other hosts. */
+export const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+const HEADERS = {
+  "Cache-Control": "no-cache",
+  "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+};
+
+/** The file of a request's target; undefined if it is not one of a folder. */
+function fileOf(target, folder) {
+  let path;
+  try {
+    // Not by `new URL`, which takes what is behind two slashes for a host.
+    path = decodeURIComponent(target.split(/[?#]/, 1)[0]);
+  } catch {
+    return undefined;
+  }
+  if (!path.startsWith("/") || path.includes("\0")) return undefined;
+  // normalize takes the dots out of a path that begins with a slash.
+  path = join(folder, normalize(path));
+  if (path.endsWith("/")) path += "index.html";
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ? path : undefined;
+  } catch {
+    return undefined; // Such as a name that is too long.
+  }
+}
+
+function answer(request, response, folder) {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.writeHead(405, { ...HEADERS, Allow: "GET, HEAD" }).end();
+    return;
+  }
+  const path = fileOf(request.url, folder);
+  if (!path) {
+    response.writeHead(404, { ...HEADERS, "Content-Type": "text/plain" }).end("no such file\n");
+    return;
+  }
+  const type = TYPES[extname(path)] ?? "application/octet-stream";
+  response.writeHead(200, { ...HEADERS, "Content-Type": type });
+  if (request.method === "HEAD") {
+    response.end();
+    return;
+  }
+  createReadStream(path)
+    .on("error", () => response.destroy())
+    .pipe(response);
+}
+
 /** Starts a server on a port of localhost, 0 for any that is free. */
 export function serve(port, folder = fileURLToPath(new URL("../dist", import.meta.url))) {
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url, "http://localhost");
-    // normalize takes the dots out of a path that begins with a slash.
-    let path = join(folder, normalize(decodeURIComponent(pathname)));
-    if (path.endsWith("/")) path += "index.html";
-    if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
-      response.writeHead(404, { "Content-Type": "text/plain" }).end("no such file\n");
-      return;
-    }
-    const type = TYPES[extname(path)] ?? "application/octet-stream";
-    response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-cache" });
-    createReadStream(path).pipe(response);
-  });
+  const server = createServer((request, response) => answer(request, response, folder));
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, "localhost", () => resolve(server));

@@ -8,7 +8,8 @@ import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type Header, type Pixels, readHeader, toHex } from "../src/codec";
 import { concatenate } from "../src/codec/bytes";
-import { headerBytes } from "../src/codec/container";
+import { headerBytes } from "../src/codec/header";
+import { pngWithSwappedChannels } from "./color_profile";
 import {
   exportedFolders,
   goldenImages,
@@ -16,6 +17,7 @@ import {
   REPOSITORY,
   readBytes,
   readJson,
+  synthetic,
 } from "./repository";
 import { serve } from "./server";
 
@@ -135,7 +137,7 @@ async function slide(page: Page, bytes: number): Promise<void> {
   await shows(page, bytes);
 }
 
-/** Waits until a picture of at most so many bytes is shown, and a little fewer. */
+/** Waits until a picture of at most this many bytes is shown, and a little fewer. */
 async function shows(page: Page, bytes: number): Promise<void> {
   await page.waitForFunction((most) => {
     const text = document.querySelector("#ours figcaption span")?.textContent ?? "";
@@ -151,16 +153,16 @@ interface Held {
 }
 
 /**
- * Has the worker stop within the next encoding, when so many steps are computed and all but the last
+ * Has the worker stop within the next encoding, when a number of iterations is computed and all but the last
  * one are reported. It goes on when it hears of a later request, or by the function that is returned.
  */
-async function hold(page: Page, steps: number): Promise<() => Promise<void>> {
+async function hold(page: Page, iterations: number): Promise<() => Promise<void>> {
   const [worker] = page.workers();
-  await worker.evaluate((steps) => {
+  await worker.evaluate((iterations) => {
     const held = self as unknown as Held;
     const { setTimeout } = held;
-    let left = steps;
-    // Without a delay it is called between two steps, by `nextTask` of the worker.
+    let left = iterations;
+    // Without a delay it is called between two iterations, by `nextTask` of the worker.
     held.setTimeout = (work, delay) => {
       if (delay !== undefined || --left > 0) return setTimeout(work, delay);
       held.goOn = () => {
@@ -171,11 +173,11 @@ async function hold(page: Page, steps: number): Promise<() => Promise<void>> {
       self.addEventListener("message", held.goOn);
       return 0;
     };
-  }, steps);
+  }, iterations);
   return () => worker.evaluate(() => (self as unknown as Held).goOn());
 }
 
-test("encodes to Python's bits, and shows its pictures at each step", { skip }, async () => {
+test("encodes to Python's bits, and shows its pictures at each iteration", { skip }, async () => {
   await visit({ viewport: { width: 1280, height: 900 } }, async (page) => {
     await choose(page, goldenFile(`${large.name}.png`));
     await whole(page);
@@ -184,15 +186,15 @@ test("encodes to Python's bits, and shows its pictures at each step", { skip }, 
     const last = large.pictures.length - 1;
     assert.ok(levels(await picture(page, "#ours"), large.pictures[last]) <= 1);
     const ends = await page
-      .locator("#steps option")
+      .locator("#iterations option")
       .evaluateAll((options) =>
         options.map((option) => Number((option as HTMLOptionElement).value)),
       );
     assert.equal(ends.length, large.pictures.length);
-    for (const step of [last - 1, 0, 2]) {
-      await slide(page, ends[step]);
-      assert.ok(levels(await picture(page, "#ours"), large.pictures[step]) <= 1);
-      assert.equal((await save(page)).length, ends[step]);
+    for (const iteration of [last - 1, 0, 2]) {
+      await slide(page, ends[iteration]);
+      assert.ok(levels(await picture(page, "#ours"), large.pictures[iteration]) <= 1);
+      assert.equal((await save(page)).length, ends[iteration]);
     }
     await page.locator("#jpeg:not(.stale)").waitFor();
     assert.match((await page.textContent("#jpeg figcaption")) ?? "", /bytes, [\d.]+ dB/);
@@ -239,7 +241,7 @@ test("says plainly what fails, and goes on", { skip }, async () => {
     ["empty.rnnc", new Uint8Array(0), /The stream is empty/],
     ["newer.rnnc", newer, /Format version 9 is not known/],
     ["header.rnnc", foreign, /its header is wrong/],
-    ["short.rnnc", large.stream.subarray(0, 20), /cut after 20 bytes, 0 of \d+ steps/],
+    ["short.rnnc", large.stream.subarray(0, 20), /cut after 20 bytes, 0 of \d+ iterations/],
     [
       "huge.rnnc",
       headerOf({ width: 40_000, height: 40_000 }),
@@ -256,8 +258,12 @@ test("says plainly what fails, and goes on", { skip }, async () => {
       assert.ok(await page.locator("#result").isHidden(), name);
     }
     for (const [name, content, message] of [
-      ["damaged.rnnc", damaged, /is damaged: [1-9] of \d+ steps are whole. Shown is what is there/],
-      ["cut.rnnc", large.stream.subarray(0, 2000), /is cut: [1-9] of \d+ steps are whole/],
+      [
+        "damaged.rnnc",
+        damaged,
+        /is damaged: [1-9] of \d+ iterations are whole. Shown is what is there/,
+      ],
+      ["cut.rnnc", large.stream.subarray(0, 2000), /is cut: [1-9] of \d+ iterations are whole/],
     ] as const) {
       await choose(page, { name, mimeType: "", buffer: Buffer.from(content) });
       await whole(page);
@@ -276,7 +282,7 @@ test("fits a phone, and goes by touch", { skip }, async () => {
     await page.screenshot({ path: `${SCREENSHOTS}/phone-start.png` });
     const goOn = await hold(page, 4);
     await page.tap("#example");
-    await page.getByText("Step 3 of ").waitFor();
+    await page.getByText("Iteration 3 of ").waitFor();
     assert.equal(await page.locator("#progress:visible").getAttribute("value"), "3");
     await page.screenshot({ path: `${SCREENSHOTS}/phone-encoding.png` });
     await goOn();
@@ -297,6 +303,59 @@ test("fits a phone, and goes by touch", { skip }, async () => {
       const size = await control.boundingBox();
       assert.ok(size && size.height >= 44, `${await control.textContent()} is hard to touch`);
     }
+  });
+});
+
+test("colours of an embedded profile are converted to sRGB", { skip }, async () => {
+  await visit({}, async (page) => {
+    const image = synthetic(40, 24);
+    const buffer = pngWithSwappedChannels(image);
+    await choose(page, { name: "swapped.png", mimeType: "image/png", buffer });
+    await whole(page);
+    const data = image.data.map((_, i) => image.data[i + [1, -1, 0][i % 3]]);
+    const most = levels(await picture(page, "#original"), { ...image, data });
+    assert.ok(most <= 3, `${most} grey levels`);
+  });
+});
+
+test("a worker's images are told apart by several callers", { skip }, async () => {
+  await visit({}, async (page) => {
+    const stream = Array.from(large.stream);
+    const outcomes = await page.evaluate(async (bytes) => {
+      const worker = new Worker("worker.js");
+      let count = 0;
+      const ask = (method: string, ...parameters: unknown[]) =>
+        new Promise<{ kind: string; name?: string; result?: { image: number; data: Uint8Array } }>(
+          (resolve) => {
+            const id = ++count;
+            const hear = ({ data }: MessageEvent) => {
+              if (data.id !== id || data.kind === "progress") return;
+              worker.removeEventListener("message", hear);
+              resolve(data);
+            };
+            worker.addEventListener("message", hear);
+            worker.postMessage({ id, method, parameters });
+          },
+        );
+      const at = (path: string) => new URL(path, location.href).href;
+      const data = Uint8Array.from(bytes);
+      const [, first, second] = await Promise.all([
+        ask("load", at("model/"), at("wasm/")),
+        ask("open", data, 1e9),
+        ask("open", data, 1e9),
+      ]);
+      const fits = await Promise.all([
+        ask("fit", first.result?.image, 900),
+        ask("fit", second.result?.image, 900),
+        ask("fit", second.result?.image, 1500),
+        ask("receive", first.result?.image, data.slice(0, 900)),
+        ask("receive", second.result?.image, data.slice(0, 900)),
+      ]);
+      worker.terminate();
+      return fits.map(({ kind, name, result }) => name ?? `${kind} ${result?.data.length}`);
+    }, stream);
+    const expected = ["GivenUp", "result 900", "result 1500", "GivenUp", "result 900"];
+    assert.deepEqual(outcomes, expected);
   });
 });
 
@@ -435,15 +494,15 @@ test("the page lives while it encodes", { skip }, async () => {
     const said = await watch(page);
     await page.click("#example");
     await whole(page);
-    const steps = (await said()).filter(({ text }) => text.startsWith("Step "));
+    const iterations = (await said()).filter(({ text }) => text.startsWith("Iteration "));
     const total = large.pictures.length;
     assert.deepEqual(
-      steps.map(({ text }) => text),
-      Array.from({ length: total }, (_, step) => `Step ${step + 1} of ${total}`),
+      iterations.map(({ text }) => text),
+      Array.from({ length: total }, (_, iteration) => `Iteration ${iteration + 1} of ${total}`),
     );
-    // Had the page waited for the codec, no frame would have come between the steps. How many come
+    // Had the page waited for the codec, no frame would have come between the iterations. How many come
     // is the machine's affair.
-    assert.ok(new Set(steps.map(({ frame }) => frame)).size > 1, JSON.stringify(steps));
+    assert.ok(new Set(iterations.map(({ frame }) => frame)).size > 1, JSON.stringify(iterations));
   });
 });
 
@@ -452,13 +511,13 @@ test("a later image comes first", { skip }, async () => {
     const said = await watch(page);
     await hold(page, 2);
     await page.click("#example");
-    await page.getByText("Step 1 of ").waitFor();
+    await page.getByText("Iteration 1 of ").waitFor();
     await choose(page, goldenFile(`${large.name}.rnnc`));
     await page.getByText(`${large.name}.rnnc: `).waitFor();
     await whole(page);
     const texts = (await said()).map(({ text }) => text);
-    const steps = texts.filter((text) => text.startsWith("Step "));
-    assert.deepEqual(steps, [`Step 1 of ${large.pictures.length}`]);
+    const iterations = texts.filter((text) => text.startsWith("Iteration "));
+    assert.deepEqual(iterations, [`Iteration 1 of ${large.pictures.length}`]);
     assert.ok(!texts.some((text) => text.includes("encoded in")), texts.join("\n"));
     const last = large.pictures[large.pictures.length - 1];
     assert.ok(levels(await picture(page, "#ours"), last) <= 1);

@@ -1,4 +1,4 @@
-/** Rate control, bare streams and progress, with step models whose answers are simple. */
+/** Rate control, headerless streams and progress, with iteration models whose answers are simple. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,6 +6,7 @@ import {
   Codec,
   ConfigError,
   type Decoded,
+  type Encoded,
   EntropyModel,
   fromHex,
   ImageError,
@@ -13,10 +14,11 @@ import {
   type Pixels,
   type Plane,
   psnr,
+  type Runtime,
   readHeader,
   type Size,
-  type StepModels,
   StreamWriter,
+  TooLargeError,
   TruncatedStreamError,
   toHex,
   WrongModelError,
@@ -32,16 +34,16 @@ const GOLDEN = readJson<{ stride: number; bits: number; entropy_model: string }>
 );
 const ENTROPY_MODEL = new EntropyModel(fromHex(GOLDEN.entropy_model));
 
-/** Codes the mean of each channel over a square, each step at half the amplitude. */
-class MeanModels implements StepModels {
+/** Codes the mean of each channel over a square, each iteration at half the amplitude. */
+class MeanRuntime implements Runtime {
   readonly modelId = ENTROPY_MODEL.codecId;
   readonly stride = GOLDEN.stride;
   readonly bits = GOLDEN.bits;
   decoded = 0;
 
-  constructor(readonly steps = ENTROPY_MODEL.steps) {}
+  constructor(readonly iterations = ENTROPY_MODEL.iterations) {}
 
-  async encodeStep(residual: Float32Array, { height, width }: Size) {
+  async encodeIteration(residual: Float32Array, { height, width }: Size) {
     const { stride, bits } = this;
     const plane = emptyPlane({ height: height / stride, width: width / stride, bits });
     const sums = new Float64Array(plane.values.length);
@@ -54,13 +56,17 @@ class MeanModels implements StepModels {
     return { plane, states: [] };
   }
 
-  async decodeStep(plane: Plane, before: Decoded | undefined, step: number): Promise<Decoded> {
+  async decodeIteration(
+    plane: Plane,
+    before: Decoded | undefined,
+    iteration: number,
+  ): Promise<Decoded> {
     this.decoded++;
     const width = plane.width * this.stride;
     const reconstruction = new Float32Array(plane.height * this.stride * width * 3);
     for (let i = 0; i < reconstruction.length; i++) {
       const bit = plane.values[this.place(i, width, plane)];
-      reconstruction[i] = (before?.reconstruction[i] ?? 0) + bit * 0.45 * 0.5 ** step;
+      reconstruction[i] = (before?.reconstruction[i] ?? 0) + bit * 0.45 * 0.5 ** iteration;
     }
     return { reconstruction, states: [] };
   }
@@ -72,31 +78,32 @@ class MeanModels implements StepModels {
   }
 }
 
-/** Those whose pictures grow brighter with each step, even where there are no bits. */
-class BrighterModels extends MeanModels {
+/** Those whose pictures grow brighter with each iteration, even where there are no bits. */
+class BrighterRuntime extends MeanRuntime {
   readonly independent = true;
 
-  override async decodeStep(plane: Plane, before: Decoded | undefined, step: number) {
-    const { reconstruction, states } = await super.decodeStep(plane, before, step);
+  override async decodeIteration(plane: Plane, before: Decoded | undefined, iteration: number) {
+    const { reconstruction, states } = await super.decodeIteration(plane, before, iteration);
     return { reconstruction: reconstruction.map((value) => value + 0.05), states };
   }
 }
 
+const runtimeSpec = { stride: GOLDEN.stride, bits: GOLDEN.bits, entropyModel: ENTROPY_MODEL };
 const image = synthetic(90, 61);
-const codec = new Codec(new MeanModels(), ENTROPY_MODEL);
+const codec = new Codec(new MeanRuntime(), ENTROPY_MODEL);
 
-test("in dynamic streams a location that stopped stays as it was", async () => {
-  const models = new BrighterModels();
-  const codec = new Codec(models, ENTROPY_MODEL);
-  const steps: { plane: Plane; picture: Pixels }[] = [];
-  for await (const step of codec.encodeSteps(image)) steps.push(step);
-  const [first, second] = steps;
+test("in adaptive streams a location that stopped stays as it was", async () => {
+  const runtime = new BrighterRuntime();
+  const codec = new Codec(runtime, ENTROPY_MODEL);
+  const taken: { plane: Plane; picture: Pixels }[] = [];
+  for await (const iteration of codec.encodeIterations(image)) taken.push(iteration);
+  const [first, second] = taken;
   const { height, width, bits, values } = second.plane;
   const next = random(4);
   const goesOn = Array.from({ length: height * width }, () => next() < 0.5);
   const { header } = readHeader(codec.sharedHeader(image.width, image.height));
-  const settings = { ...header, checked: true, openEnd: false, dynamic: true };
-  const writer = new StreamWriter(settings, models.stride, bits, ENTROPY_MODEL);
+  const settings = { ...header, checked: true, openEnd: false, adaptive: true };
+  const writer = new StreamWriter(settings, { ...runtimeSpec, bits });
   writer.add(first.plane);
   const left = values.map((bit, i) => (goesOn[Math.floor(i / bits)] ? bit : 0));
   writer.add({ height, width, bits, values: left });
@@ -104,8 +111,8 @@ test("in dynamic streams a location that stopped stays as it was", async () => {
 
   const picture = await codec.decode(data);
   for (let i = 0; i < picture.data.length; i++) {
-    const row = Math.floor(i / 3 / image.width / models.stride);
-    const column = Math.floor((Math.floor(i / 3) % image.width) / models.stride);
+    const row = Math.floor(i / 3 / image.width / runtime.stride);
+    const column = Math.floor((Math.floor(i / 3) % image.width) / runtime.stride);
     const expected = goesOn[row * width + column] ? second.picture : first.picture;
     assert.equal(picture.data[i], expected.data[i]);
   }
@@ -121,30 +128,30 @@ test("in dynamic streams a location that stopped stays as it was", async () => {
   }
 
   // Where locations depend on each other the missing bits are zeros, and no more.
-  const others = new Codec(new MeanModels(), ENTROPY_MODEL);
+  const others = new Codec(new MeanRuntime(), ENTROPY_MODEL);
   const shown = await others.decode(data);
   const blank = { height, width, bits, values: left };
-  const before = await others.models.decodeStep(first.plane, undefined, 0);
-  const { reconstruction } = await others.models.decodeStep(blank, before, 1);
-  const size = { height: height * models.stride, width: width * models.stride };
+  const before = await others.runtime.decodeIteration(first.plane, undefined, 0);
+  const { reconstruction } = await others.runtime.decodeIteration(blank, before, 1);
+  const size = { height: height * runtime.stride, width: width * runtime.stride };
   assert.equal(levels(toPixels(reconstruction, size, image), shown), 0);
 });
 
 test("any number of bytes gives the best stream that fits, and decodes to its picture", async () => {
   const encoder = codec.encoder(image);
   const whole = await encoder.fit();
-  assert.equal(encoder.steps, 2);
+  assert.equal(encoder.iterations, 2);
   assert.deepEqual(encoder.sizes.at(-1), whole.data.length);
   let quality = 0;
   let first: number | undefined;
   for (let maxBytes = 0; maxBytes <= whole.data.length + 1; maxBytes++) {
     try {
-      const { data, picture, wholeSteps } = await encoder.fit(maxBytes);
+      const { data, picture, wholeIterations } = await encoder.fit(maxBytes);
       first ??= maxBytes;
       assert.ok(data.length <= maxBytes);
       assert.equal(levels(await codec.decode(data), picture), 0);
       const found = codec.readPlanes(data);
-      assert.equal(found.wholeSteps, wholeSteps);
+      assert.equal(found.wholeIterations, wholeIterations);
       const reached = psnr(image, picture);
       assert.ok(reached > quality - 1, `${maxBytes} bytes: ${reached} dB after ${quality} dB`);
       quality = Math.max(quality, reached);
@@ -153,20 +160,26 @@ test("any number of bytes gives the best stream that fits, and decodes to its pi
     } catch (error) {
       assert.ok(error instanceof ConfigError, String(error));
       assert.equal(first, undefined, `${maxBytes} bytes are enough`);
-      assert.match(error.message, /are too few for 90x61 pixels: the first step takes/);
+      assert.match(error.message, /are too few for 90x61 pixels: the first iteration takes/);
     }
   }
-  assert.equal(first, await encoder.leastBytes());
+  assert.equal(first, await encoder.minBytes());
   assert.ok(first < encoder.sizes[0] / 2);
 });
 
-test("steps and bits per pixel are limits too", async () => {
-  const one = await codec.encode(image, { steps: 1 });
-  assert.equal(one.wholeSteps, 1);
-  assert.equal(codec.readPlanes(one.data).header.steps, 1);
+test("iterations and bits per pixel are limits too", async () => {
+  const one = await codec.encode(image, { iterations: 1 });
+  assert.equal(one.wholeIterations, 1);
+  assert.equal(codec.readPlanes(one.data).header.iterations, 1);
   const { data } = await codec.encode(image, { bpp: 0.1 });
   assert.ok(data.length <= (0.1 * 90 * 61) / 8);
-  for (const options of [{ steps: 0 }, { steps: 3 }, { steps: 1.5 }, { bpp: 0 }, { bpp: -1 }]) {
+  for (const options of [
+    { iterations: 0 },
+    { iterations: 3 },
+    { iterations: 1.5 },
+    { bpp: 0 },
+    { bpp: -1 },
+  ]) {
     await assert.rejects(codec.encode(image, options), ConfigError);
   }
 });
@@ -177,72 +190,120 @@ test("one header serves many images", async () => {
     const picture = synthetic(90, 61, seed);
     for (const options of [
       {},
-      { steps: 1 },
+      { iterations: 1 },
       { maxBytes: 20 },
       { maxBytes: 40 },
       { maxBytes: 60 },
     ]) {
-      const code = await codec.encode(picture, { ...options, header: false });
-      assert.ok(code.data.length <= (options.maxBytes ?? 1e9));
-      const decoded = await codec.decode(concatenate(header, code.data));
-      assert.equal(levels(decoded, code.picture), 0);
+      const encoded = await codec.encode(picture, { ...options, headerless: true });
+      assert.ok(encoded.data.length <= (options.maxBytes ?? 1e9));
+      const decoded = await codec.decode(concatenate(header, encoded.data));
+      assert.equal(levels(decoded, encoded.picture), 0);
     }
   }
-  // To end after a step takes the bytes of the longer code.
-  const all = (await codec.encode(image, { header: false })).data;
-  const one = (await codec.encode(image, { header: false, steps: 1 })).data;
+  // To end after an iteration takes the bytes of the longer payload.
+  const all = (await codec.encode(image, { headerless: true })).data;
+  const one = (await codec.encode(image, { headerless: true, iterations: 1 })).data;
   assert.equal(toHex(one), toHex(all.subarray(0, one.length)));
 });
 
 test("streams without the entropy model, and of other models", async () => {
   const { data } = await codec.encode(image, { entropyCoding: false });
-  const plain = new Codec(new MeanModels(5));
+  const plain = new Codec(new MeanRuntime(5));
   assert.equal(levels(await plain.decode(data), await codec.decode(data)), 0);
   const coded = (await codec.encode(image)).data;
   await assert.rejects(plain.decode(coded), WrongModelError);
   const five = (await plain.encode(image)).data;
-  await assert.rejects(codec.decode(five), /has 5 steps, but the model only 2/);
-  assert.equal((await codec.decode(five, { steps: 2 })).width, 90);
-  assert.throws(() => new Codec(new MeanModels(5), ENTROPY_MODEL), ModelError);
+  await assert.rejects(codec.decode(five), /has 5 iterations, but the model only 2/);
+  assert.equal((await codec.decode(five, { iterations: 2 })).width, 90);
+  assert.throws(() => new Codec(new MeanRuntime(5), ENTROPY_MODEL), ModelError);
 });
 
 test("an opened stream shows each of its parts, with little work", async () => {
-  const models = new MeanModels(5);
-  const deep = new Codec(models);
+  const runtime = new MeanRuntime(5);
+  const deep = new Codec(runtime);
   const { data } = await deep.encode(image);
   const opened = deep.open(data);
-  await opened.picture(opened.found);
-  models.decoded = 0;
-  const { ends } = opened.found;
+  await opened.picture(opened.planes);
+  runtime.decoded = 0;
+  const { ends } = opened.planes;
   for (const end of [...ends].reverse()) {
     const found = opened.read(data.subarray(0, end), { allowTruncated: true });
     const picture = await opened.picture(found);
-    const expected = await new Codec(new MeanModels(5)).decode(data, { steps: found.wholeSteps });
+    const expected = await new Codec(new MeanRuntime(5)).decode(data, {
+      iterations: found.wholeIterations,
+    });
     assert.equal(levels(picture, expected), 0);
   }
-  assert.equal(models.decoded, 0);
+  assert.equal(runtime.decoded, 0);
   const short = opened.shorten(ends[2] + 3);
   assert.ok(short && short.length <= ends[2] + 3);
   assert.ok((await deep.decode(short)).width === 90);
   assert.equal(opened.shorten(5), undefined);
-  const least = opened.leastBytes();
+  const least = opened.minBytes();
   assert.ok(await deep.decode(opened.shorten(least) as Uint8Array));
   await assert.rejects(deep.decode(opened.shorten(least - 1) as Uint8Array), TruncatedStreamError);
   assert.equal(opened.shorten(1e9), data);
 });
 
 test("states that do not fit in the budget are computed again", async () => {
-  const models = new MeanModels(6);
-  const deep = new Codec(models);
+  const runtime = new MeanRuntime(6);
+  const deep = new Codec(runtime);
   const { data } = await deep.encode(image);
   const opened = deep.open(data, {}, 0);
   const pictures: Pixels[] = [];
   for await (const picture of deep.decodeProgressive(data)) pictures.push(picture);
-  for (const steps of [6, 1, 3, 6, 2, 5, 4]) {
-    const part = data.subarray(0, opened.found.ends[steps - 1]);
+  for (const iterations of [6, 1, 3, 6, 2, 5, 4]) {
+    const part = data.subarray(0, opened.planes.ends[iterations - 1]);
     const picture = await opened.picture(opened.read(part, { allowTruncated: true }));
-    assert.equal(levels(picture, pictures[steps - 1]), 0, `${steps} steps`);
+    assert.equal(levels(picture, pictures[iterations - 1]), 0, `${iterations} iterations`);
   }
+});
+
+test("encoding has the limits of decoding", async () => {
+  // 90x61 pixels are 96x64 at a stride of 8.
+  const limits = { maxPixels: 96 * 64, maxWork: 2 * 96 * 64 };
+  const { data } = await codec.encode(image, limits);
+  await codec.decode(data, limits);
+  for (const lower of [{ maxPixels: 96 * 64 - 1 }, { maxWork: 2 * 96 * 64 - 1 }]) {
+    await assert.rejects(codec.encode(image, lower), TooLargeError);
+    assert.throws(() => codec.encoder(image, lower), TooLargeError);
+    await assert.rejects(codec.decode(data, lower), TooLargeError);
+    assert.throws(() => codec.open(data, lower), TooLargeError);
+  }
+  const maxWork = 96 * 64;
+  await codec.encode(image, { maxWork, iterations: 1 });
+  await codec.decode(data, { maxWork, iterations: 1 });
+});
+
+test("at most as many iterations as asked for", async () => {
+  const { data } = await codec.encode(image, { iterations: 1 });
+  assert.equal(levels(await codec.decode(data, { iterations: 9 }), await codec.decode(data)), 0);
+});
+
+test("calls that are under way at a time take turns", async () => {
+  const deep = new Codec(new MeanRuntime(6));
+  const expected = await deep.encoder(image).fit();
+  const encoder = deep.encoder(image);
+  const sizes = [400, 100, 300, 5000, 200];
+  const fits = await Promise.all([
+    encoder.iterate(),
+    encoder.minBytes(),
+    encoder.iterate(),
+    ...sizes.map((size) => encoder.fit(size)),
+  ]);
+  assert.equal(encoder.iterations, 6);
+  assert.equal(toHex((await encoder.fit()).data), toHex(expected.data));
+  for (const [i, size] of sizes.entries()) {
+    const alone = await deep.encode(image, { maxBytes: size });
+    assert.equal(toHex((fits[3 + i] as Encoded).data), toHex(alone.data));
+  }
+  // A call that failed keeps none of the others from going on.
+  const mixed = await Promise.allSettled([encoder.fit(1), encoder.fit(400)]);
+  assert.deepEqual(
+    mixed.map(({ status }) => status),
+    ["rejected", "fulfilled"],
+  );
 });
 
 test("images whose values are not those of their size", () => {

@@ -8,9 +8,13 @@ import {
   EntropyModel,
   ForeignStreamError,
   fromHex,
+  type Header,
   ModelError,
+  NO_LIMITS,
   type Plane,
   packPlane,
+  type ReadOptions,
+  readHeader,
   readPlanes,
   StreamError,
   StreamWriter,
@@ -22,9 +26,10 @@ import {
   WrongModelError,
 } from "../src/codec";
 import { concatenate, crc32 } from "../src/codec/bytes";
-import { headerBytes, readHeader, shorten } from "../src/codec/container";
-import { emptyPlane } from "../src/codec/plane";
+import { headerBytes, planeShape } from "../src/codec/header";
+import { emptyPlane, planeBits } from "../src/codec/plane";
 import { RangeDecoder, RangeEncoder } from "../src/codec/range_coder";
+import { shorten } from "../src/codec/stream_writer";
 import { random, readJson } from "./repository";
 
 interface GoldenStream {
@@ -32,13 +37,13 @@ interface GoldenStream {
   readonly stream: string;
   readonly width: number;
   readonly height: number;
-  readonly steps: number;
+  readonly iterations: number;
   readonly model_id: string;
   readonly entropy_coded: boolean;
   readonly checked: boolean;
   readonly open_end: boolean;
-  readonly dynamic: boolean;
-  readonly whole_steps: number;
+  readonly adaptive: boolean;
+  readonly whole_iterations: number;
   readonly ends: number[];
   readonly positive: string[];
   readonly known: string[];
@@ -53,19 +58,9 @@ const GOLDEN = readJson<{
 }>("tests/golden/v2_container.json");
 const MODEL = new EntropyModel(fromHex(GOLDEN.entropy_model));
 
-const OLD = readJson<{
-  stream: string;
-  width: number;
-  height: number;
-  stride: number;
-  bits: number;
-  steps: number;
-  model_id: string;
-  positive_bits: number[][];
-}>("tests/golden/v1_container.json");
+const SPEC = { stride: GOLDEN.stride, bits: GOLDEN.bits, entropyModel: MODEL };
 
-const read = (data: Uint8Array, options?: Parameters<typeof readPlanes>[4]) =>
-  readPlanes(data, GOLDEN.stride, GOLDEN.bits, MODEL, options);
+const read = (data: Uint8Array, options?: ReadOptions) => readPlanes(data, SPEC, options);
 const positive = (plane: Plane) => toHex(packPlane(plane));
 const known = (plane: Plane) =>
   positive({ ...plane, values: plane.values.map((bit) => (bit ? 1 : -1)) });
@@ -91,18 +86,18 @@ for (const { name, stream, error } of GOLDEN.refused) {
 
 for (const golden of GOLDEN.streams) {
   test(`reads the golden stream: ${golden.name}`, () => {
-    const { header, planes, wholeSteps, ends } = read(fromHex(golden.stream));
+    const { header, planes, wholeIterations, ends } = read(fromHex(golden.stream));
     assert.deepEqual(
       {
         width: header.width,
         height: header.height,
-        steps: header.steps,
+        iterations: header.iterations,
         model_id: toHex(header.modelId),
         entropy_coded: header.entropyCoded,
         checked: header.checked,
         open_end: header.openEnd,
-        dynamic: header.dynamic,
-        whole_steps: wholeSteps,
+        adaptive: header.adaptive,
+        whole_iterations: wholeIterations,
         ends,
         positive: planes.map(positive),
         known: planes.map(known),
@@ -116,53 +111,22 @@ for (const golden of GOLDEN.streams) {
   test(`writes the golden stream: ${golden.name}`, () => {
     const data = fromHex(golden.stream);
     // The planes of a cut stream are those of the whole one.
-    const uncut = golden.dynamic ? "dynamic, entropy-coded" : "entropy-coded";
-    const source = golden.whole_steps < golden.positive.length ? stream(uncut) : data;
+    const uncut = golden.adaptive ? "adaptive, entropy-coded" : "entropy-coded";
+    const source = golden.whole_iterations < golden.positive.length ? stream(uncut) : data;
     const { header } = read(data);
-    const writer = new StreamWriter(header, GOLDEN.stride, GOLDEN.bits, MODEL);
+    const writer = new StreamWriter(header, SPEC);
     const { planes } = read(source);
     for (const plane of planes) writer.add(plane);
     if (golden.name.endsWith("none goes on")) writer.add(emptyPlane(planes[0]));
-    const bare = concatenate(headerBytes(header), writer.code());
+    const headerless = concatenate(headerBytes(header), writer.payload());
     const written = header.checked
       ? header.openEnd
         ? writer.cut(data.length)
         : writer.whole()
-      : bare;
+      : headerless;
     assert.equal(toHex(written ?? new Uint8Array(0)), golden.stream);
   });
 }
-
-test("reads the golden stream of version 1", () => {
-  const data = fromHex(OLD.stream);
-  const { header, planes, wholeSteps } = readPlanes(data, OLD.stride, OLD.bits, undefined);
-  assert.deepEqual(
-    [header.version, header.width, header.height, header.steps, toHex(header.modelId), wholeSteps],
-    [1, OLD.width, OLD.height, OLD.steps, OLD.model_id, OLD.steps],
-  );
-  const found = planes.map(({ values }) => [...values.keys()].filter((i) => values[i] > 0));
-  assert.deepEqual(found, OLD.positive_bits);
-});
-
-test("version 1 cut at every byte, and its faults", () => {
-  const data = fromHex(OLD.stream);
-  const { planes, ends } = readPlanes(data, OLD.stride, OLD.bits, undefined);
-  for (let length = 0; length < data.length; length++) {
-    const cut = data.subarray(0, length);
-    const whole = ends.filter((end) => end <= length).length;
-    assert.throws(
-      () => readPlanes(cut, OLD.stride, OLD.bits, undefined),
-      (error) => error instanceof TruncatedStreamError && error.wholeSteps === whole,
-    );
-    if (whole > 0) {
-      const found = readPlanes(cut, OLD.stride, OLD.bits, undefined, { allowTruncated: true });
-      assert.deepEqual(found.planes, planes.slice(0, whole));
-    }
-  }
-  const more = concatenate(data, [0]);
-  assert.throws(() => readPlanes(more, OLD.stride, OLD.bits, undefined), CorruptStreamError);
-  assert.throws(() => readPlanes(data, OLD.stride, OLD.bits + 1, undefined), WrongModelError);
-});
 
 for (const golden of GOLDEN.streams) {
   test(`cut at every byte: ${golden.name}`, () => {
@@ -172,19 +136,19 @@ for (const golden of GOLDEN.streams) {
     const every = data.length > 400 ? 7 : 1; // The large stream takes its time.
     for (let end = 0; end < data.length; end += end < 40 ? 1 : every) {
       const cut = data.subarray(0, end);
-      // Where the code may end anywhere and nothing is checked, a cut stream is a whole one.
+      // Where the payload may end anywhere and nothing is checked, a cut stream is a whole one.
       const mayEnd = golden.open_end && !golden.checked;
       if (!mayEnd) assert.throws(() => read(cut), TruncatedStreamError);
       let count = 0;
       try {
         const found = read(cut, { allowTruncated: true });
         const whole = all.ends.filter((at) => at <= end).length;
-        assert.equal(found.wholeSteps, whole);
+        assert.equal(found.wholeIterations, whole);
         if (mayEnd) assert.deepEqual(read(cut).planes, found.planes);
-        found.planes.forEach((plane, step) => {
+        found.planes.forEach((plane, iteration) => {
           plane.values.forEach((bit, i) => {
-            const last = all.planes[step].values[i];
-            assert.ok(bit === 0 ? step >= whole || last === 0 : last === 0 || bit === last);
+            const last = all.planes[iteration].values[i];
+            assert.ok(bit === 0 ? iteration >= whole || last === 0 : last === 0 || bit === last);
           });
         });
         count = found.planes.reduce((sum, plane) => sum + plane.values.filter(Boolean).length, 0);
@@ -199,25 +163,37 @@ for (const golden of GOLDEN.streams) {
 }
 
 test("a stream shortened to every size is whole to a decoder", () => {
-  for (const name of ["entropy-coded", "not entropy-coded", "cut, with an open end", "bare"]) {
+  for (const name of [
+    "entropy-coded",
+    "not entropy-coded",
+    "cut, with an open end",
+    "headerless",
+  ]) {
     const data = stream(name);
     const all = read(data);
     for (let size = 16; size < data.length; size++) {
-      const shorter = shorten(data, all, GOLDEN, size);
+      const shorter = shorten(data, SPEC, size);
       if (!shorter || size < 18) continue;
       assert.ok(shorter.length <= size);
       const found = read(shorter);
-      found.planes.forEach((plane, step) => {
-        assert.ok(plane.values.every((bit, i) => !bit || bit === all.planes[step].values[i]));
+      found.planes.forEach((plane, iteration) => {
+        assert.ok(plane.values.every((bit, i) => !bit || bit === all.planes[iteration].values[i]));
       });
     }
   }
 });
 
-test("fewer steps are the first ones", () => {
+test("at most as many iterations as are asked for", () => {
   const data = stream("entropy-coded");
-  assert.deepEqual(read(data, { steps: 1 }).planes, read(data).planes.slice(0, 1));
-  for (const steps of [0, -1, 3, 1.5]) assert.throws(() => read(data, { steps }), ConfigError);
+  assert.deepEqual(read(data, { iterations: 1 }).planes, read(data).planes.slice(0, 1));
+  for (const name of ["entropy-coded", "cut, with an open end"]) {
+    for (const iterations of [2, 3, 1000]) {
+      assert.deepEqual(read(stream(name), { iterations }).planes, read(stream(name)).planes);
+    }
+  }
+  for (const iterations of [0, -1, 1.5, Number.NaN]) {
+    assert.throws(() => read(data, { iterations }), ConfigError);
+  }
 });
 
 test("foreign files, unknown versions", () => {
@@ -232,7 +208,7 @@ test("foreign files, unknown versions", () => {
 
 test("headers that make no sense", () => {
   const { header } = read(stream("entropy-coded"));
-  for (const change of [{ width: 0 }, { height: 0 }, { steps: 0 }, { width: 2 ** 31 }]) {
+  for (const change of [{ width: 0 }, { height: 0 }, { iterations: 0 }, { width: 2 ** 31 }]) {
     const data = headerBytes({ ...header, ...change });
     assert.throws(() => read(data), CorruptStreamError, JSON.stringify(change));
   }
@@ -244,30 +220,91 @@ test("headers that make no sense", () => {
   assert.throws(() => read(concatenate(start, new Uint8Array(9).fill(255))), /too long/);
 });
 
-test("sizes are held against the limit and the bytes before memory is taken", () => {
+test("sizes are held against the limits and the bytes before memory is taken", () => {
   const { header } = read(stream("entropy-coded"));
-  const huge = headerBytes({ ...header, width: 2 ** 31 - 1, height: 2 ** 31 - 1 });
+  const huge = headerBytes({ ...header, width: 2 ** 31 - 1, height: 2 ** 31 - 1, iterations: 255 });
   assert.throws(() => read(huge), TooLargeError);
-  const maxPixels = Number.POSITIVE_INFINITY;
-  assert.throws(() => read(concatenate(huge, [1, 2]), { maxPixels }), TruncatedStreamError);
-  const data = stream("entropy-coded");
-  assert.throws(() => read(data, { maxPixels: 37 * 20 - 1 }), TooLargeError);
-  assert.ok(read(data, { maxPixels: 37 * 20 }));
+  assert.throws(
+    () => read(concatenate(huge, [1, 2]), { ...NO_LIMITS, iterations: 1 }),
+    (error) => {
+      return error instanceof TruncatedStreamError;
+    },
+  );
 });
 
-test("bytes after the end, and damage to each step", () => {
+test("pixels are counted with their padding", () => {
+  // 37x20 pixels are 40x24 at a stride of 8.
+  const data = stream("entropy-coded");
+  assert.throws(() => read(data, { maxPixels: 40 * 24 - 1 }), /raise maxPixels/);
+  assert.equal(read(data, { maxPixels: 40 * 24 }).wholeIterations, 2);
+  const { header } = read(data);
+  for (const [width, height] of [
+    [1_000_000, 1],
+    [1, 1_000_000],
+  ]) {
+    const line = headerBytes({ ...header, width, height, iterations: 1 });
+    assert.throws(() => read(line, { maxPixels: 4_000_000 }), TooLargeError);
+  }
+});
+
+/** A header for 64x64 pixels, without an entropy model. */
+const square = (change: Partial<Header>): Header => ({
+  ...read(stream("not entropy-coded")).header,
+  width: 64,
+  height: 64,
+  ...change,
+});
+
+test("iterations are work, those too that cost no bytes", () => {
+  const header = square({ checked: false, adaptive: true });
+  const writer = new StreamWriter(header, SPEC);
+  const plane = emptyPlane(planeShape(header, SPEC));
+  writer.add({ ...plane, values: plane.values.map(() => 1) });
+  // One location goes on and on.
+  const last = { ...plane, values: plane.values.map((_, i) => (i < 3 ? 1 : 0)) };
+  for (let i = 0; i < 99; i++) writer.add(last);
+  const data = writer.whole();
+  assert.ok(data.length < 100);
+  assert.equal(read(data, { maxWork: 100 * 64 * 64 }).wholeIterations, 100);
+  const maxWork = 100 * 64 * 64 - 1;
+  assert.throws(() => read(data, { maxWork }), /100 iterations, more work than the limit/);
+  assert.equal(read(data, { maxWork, iterations: 99 }).wholeIterations, 99);
+  // With an open end what is read counts, and not what the header promises.
+  const open = headerBytes({ ...header, openEnd: true, iterations: 255 });
+  assert.throws(() => read(concatenate(open, writer.payload()), { maxWork }), TooLargeError);
+  const one = concatenate(open, writer.payload(1));
+  assert.throws(() => read(one, { maxWork: 64 * 64 - 1 }), TooLargeError);
+  assert.ok(read(one, { maxWork: 9 * 64 * 64 }).wholeIterations < 9);
+});
+
+test("an eighth of a first plane with an open end is work too", () => {
+  const header = square({ openEnd: true, iterations: 10 });
+  const writer = new StreamWriter(header, SPEC);
+  const plane = emptyPlane(planeShape(header, SPEC));
+  writer.add({ ...plane, values: plane.values.map((_, i) => (i % 2 ? 1 : -1)) });
+  const size = headerBytes(header).length + 1 + Math.ceil(planeBits(plane) / 64);
+  const data = writer.cut(size);
+  assert.ok(data);
+  assert.equal(read(data, { maxWork: 64 * 64 }).wholeIterations, 0);
+  assert.throws(() => read(data, { maxWork: 64 * 64 - 1 }), TooLargeError);
+});
+
+test("bytes after the end, and damage to each iteration", () => {
   const data = stream("entropy-coded");
   assert.throws(() => read(concatenate(data, [0])), CorruptStreamError);
   const { ends } = read(data);
   const damaged = data.slice();
   damaged[ends[0] + 1] ^= 0x10;
-  assert.throws(() => read(damaged), /1 of 2 steps are whole; decode those with allowTruncated/);
+  assert.throws(
+    () => read(damaged),
+    /1 of 2 iterations are whole; decode what is there with allowTruncated/,
+  );
   assert.equal(read(damaged, { allowTruncated: true }).planes.length, 1);
 });
 
 test("an entropy model is needed, and may not be damaged", () => {
   const data = stream("entropy-coded");
-  assert.throws(() => readPlanes(data, GOLDEN.stride, GOLDEN.bits, undefined), WrongModelError);
+  assert.throws(() => readPlanes(data, { ...SPEC, entropyModel: undefined }), WrongModelError);
   const content = fromHex(GOLDEN.entropy_model);
   for (let end = 0; end < content.length; end++) {
     assert.throws(() => new EntropyModel(content.subarray(0, end)), ModelError);
@@ -291,7 +328,6 @@ test("thousands of damaged streams give planes or an error of the codec", () => 
   const originals = GOLDEN.streams
     .filter(({ name }) => !name.endsWith("large"))
     .map((golden) => fromHex(golden.stream));
-  originals.push(fromHex(OLD.stream));
   const errors = new Set<string>();
   for (let i = 0; i < 6000; i++) {
     let data = originals[i % originals.length].slice();
@@ -361,12 +397,12 @@ function sum(content: Uint8Array): number {
   return crc32(content.subarray(0, content.length - 4));
 }
 
-/** Makes the header's check right, where there is a header of version 2 to be found. */
+/** Makes the header's checksum right, where there is a header to be found. */
 function mendHeader(data: Uint8Array): void {
   let at = 7;
   for (let field = 0; field < 2; field++) {
     while (data[at] >= 0x80) at++;
     at++;
   }
-  if (data[2] !== 0x4e && at + 1 < data.length) data[at + 1] = crc32(data.subarray(0, at + 1));
+  if (at + 1 < data.length) data[at + 1] = crc32(data.subarray(0, at + 1));
 }

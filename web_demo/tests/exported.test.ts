@@ -5,7 +5,9 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
+  type Codec,
   ModelError,
+  type Pixels,
   packPlane,
   readHeader,
   StreamError,
@@ -40,11 +42,11 @@ for (const folder of folders) {
     test(`${folder.name} decodes ${golden.name} as Python does`, async () => {
       const { planes } = (await codec).readPlanes(golden.stream);
       assert.deepEqual(planes.map(packPlane).map(toHex), golden.planes.map(toHex));
-      let step = 0;
+      let iteration = 0;
       for await (const picture of (await codec).decodeProgressive(golden.stream)) {
-        assert.ok(levels(picture, golden.pictures[step++]) <= 1);
+        assert.ok(levels(picture, golden.pictures[iteration++]) <= 1);
       }
-      assert.equal(step, golden.pictures.length);
+      assert.equal(iteration, golden.pictures.length);
     });
 
     test(`${folder.name} encodes ${golden.name} to the same bytes`, async () => {
@@ -93,8 +95,8 @@ for (const [kind, sizes] of kinds) {
     const image = synthetic(233, 150);
     const whole = await exportedCodec(sizes[0]);
     const pieces = await exportedCodec(sizes[0], { maxPixelsAtOnce: 0, windowSide: 72 });
-    const other = pieces.encodeSteps(image, 3);
-    for await (const { plane, picture } of whole.encodeSteps(image, 3)) {
+    const other = pieces.encodeIterations(image, 3);
+    for await (const { plane, picture } of whole.encodeIterations(image, 3)) {
       const found = (await other.next()).value;
       assert.deepEqual(found?.plane, plane);
       assert.ok(levels(found.picture, picture) === 0);
@@ -135,7 +137,7 @@ test("the golden streams of the presets are decoded, or their model is named", a
   for (const name of names) {
     const data = readBytes("tests/golden", name);
     const { header } = readHeader(data);
-    const known = header.entropyCoded ? codec.entropyModel?.streamId : codec.models.modelId;
+    const known = header.entropyCoded ? codec.entropyModel?.streamId : codec.runtime.modelId;
     if (toHex(header.modelId) === toHex(known ?? new Uint8Array(0))) {
       const expected = readPng("tests/golden", name.replace(/(_v\d+)?\.rnnc$/, ".png"));
       // The preset's files have float32 weights; the manifest says how far these are from them.
@@ -143,6 +145,28 @@ test("the golden streams of the presets are decoded, or their model is named", a
     } else {
       await assert.rejects(codec.decode(data), WrongModelError);
     }
+  }
+});
+
+test("one codec, used for several sizes at a time", async () => {
+  const sizes = [
+    [40, 64],
+    [96, 24],
+    [64, 64],
+  ] as const;
+  const images = sizes.map(([width, height], seed) => synthetic(width, height, seed + 1));
+  const code = async (codec: Codec, image: Pixels) => {
+    const { data } = await codec.encode(image, { iterations: 3 });
+    return { data, picture: await codec.decode(data) };
+  };
+  const alone = await exportedCodec(folders[0]);
+  const expected = [];
+  for (const image of images) expected.push(await code(alone, image));
+  const shared = await exportedCodec(folders[0]);
+  const found = await Promise.all(images.map((image) => code(shared, image)));
+  for (const [i, { data, picture }] of found.entries()) {
+    assert.equal(toHex(data), toHex(expected[i].data));
+    assert.equal(levels(picture, expected[i].picture), 0);
   }
 });
 

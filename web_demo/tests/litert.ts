@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { runInThisContext } from "node:vm";
 import type { Codec } from "../src/codec";
-import type { WindowOptions } from "../src/litert/litert_models";
+import type { WindowOptions } from "../src/litert/litert_runtime";
 import { loadCodec } from "../src/litert/load";
 import { startLiteRt } from "../src/litert/start";
 import { type ExportedFolder, REPOSITORY, readBytes } from "./repository";

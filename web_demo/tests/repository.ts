@@ -32,7 +32,7 @@ export interface GoldenImage {
   readonly stream: Uint8Array;
   /** Packed planes. */
   readonly planes: readonly Uint8Array[];
-  /** After each step. */
+  /** After each iteration. */
   readonly pictures: readonly Pixels[];
 }
 
@@ -70,9 +70,9 @@ export function goldenImages({ path }: ExportedFolder): GoldenImage[] {
       image,
       stream: readBytes(...golden, `${name}.rnnc`),
       planes: bits.map(fromHex),
-      pictures: bits.map((_, step) => ({
+      pictures: bits.map((_, iteration) => ({
         ...image,
-        data: all.data.subarray(step * size, (step + 1) * size),
+        data: all.data.subarray(iteration * size, (iteration + 1) * size),
       })),
     };
   });

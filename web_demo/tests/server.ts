@@ -2,7 +2,7 @@
 
 import type { Server } from "node:http";
 
-export async function serve(port: number): Promise<Server> {
+export async function serve(port: number, folder?: string): Promise<Server> {
   const path = `${process.cwd()}/scripts/serve.mjs`;
-  return (await import(path)).serve(port);
+  return (await import(path)).serve(port, folder);
 }

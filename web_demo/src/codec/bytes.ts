@@ -1,4 +1,4 @@
-/** The fields of headers, and checks. */
+/** The fields of headers, and checksums. */
 
 import { CorruptStreamError, TruncatedStreamError } from "./errors";
 

@@ -1,82 +1,87 @@
 /** The codec that applications meet. */
 
 import { same, toHex } from "./bytes";
-import {
-  type Header,
-  headerBytes,
-  type Planes,
-  type ReadOptions,
-  readHeader,
-  readPlanes,
-} from "./container";
 import type { EntropyModel } from "./entropy_model";
 import { ConfigError, ImageError, ModelError, WrongModelError } from "./errors";
-import { decodeSteps } from "./pictures";
+import { type Header, headerBytes, readHeader } from "./header";
+import { requireWork, type WorkLimits } from "./limits";
+import { decodeIterations } from "./pictures";
 import type { Pixels } from "./pixels";
 import type { Plane } from "./plane";
 import { type Encoded, ProgressiveEncoder } from "./progressive_encoder";
 import { ProgressiveStream } from "./progressive_stream";
-import type { StepModels } from "./step_models";
+import type { Runtime } from "./runtime";
+import { type Planes, type ReadOptions, readPlanes, wantedIterations } from "./stream_reader";
+import type { StreamSpec } from "./stream_writer";
 
 /** Bytes of decoder states that an encoder or an opened stream keeps to be quick. */
 export const STATE_BUDGET = 256 * 2 ** 20;
 
-export interface StreamOptions {
+/** The kind of a stream, and what the image may cost. */
+export interface StreamOptions extends WorkLimits {
   /**
-   * False leaves out the header and the checks, for stores that know the size of their images and
-   * check for themselves; `sharedHeader` makes it a stream again.
+   * Leaves out the header and the checksums, for stores that know the size of their images and check
+   * for themselves; `sharedHeader` makes it a stream again.
    */
-  readonly header?: boolean;
+  readonly headerless?: boolean;
   /** False leaves the entropy model out. */
   readonly entropyCoding?: boolean;
 }
 
-/** The limits can be combined; the tightest counts. Without any, all steps are encoded. */
+/** The limits can be combined; the tightest counts. Without any, all iterations are encoded. */
 export interface EncodeOptions extends StreamOptions {
-  /** Encode this many steps at most. */
-  readonly steps?: number;
-  /** At most so many bytes, all counted. */
+  /** Encode at most this many. */
+  readonly iterations?: number;
+  /** At most this many bytes, all counted. */
   readonly maxBytes?: number;
-  /** At most so many bits per pixel, all bytes counted. */
+  /** At most this many bits per pixel, all bytes counted. */
   readonly bpp?: number;
 }
 
-/** Compresses images to progressive streams and back. */
+/**
+ * Compresses images to progressive streams and back. Several calls may be under way at a time; they
+ * take turns at each file of the model.
+ */
 export class Codec {
   /**
-   * @param models the model's steps.
+   * @param runtime what runs the model's iterations.
    * @param entropyModel of the model's bits; undefined for streams that are not entropy-coded.
    * @throws ModelError if the entropy model is of another model's bits.
    */
   constructor(
-    readonly models: StepModels,
+    readonly runtime: Runtime,
     readonly entropyModel?: EntropyModel,
   ) {
     if (!entropyModel) return;
-    const { codecId, bits, steps } = entropyModel;
-    if (!same(codecId, models.modelId) || bits !== models.bits || steps !== models.steps) {
+    const { codecId, bits, iterations } = entropyModel;
+    if (
+      !same(codecId, runtime.modelId) ||
+      bits !== runtime.bits ||
+      iterations !== runtime.iterations
+    ) {
       throw new ModelError(
-        `the entropy model is of model ${toHex(codecId)} with ${bits} bits and ${steps} steps, but ` +
-          `the model is ${toHex(models.modelId)} with ${models.bits} and ${models.steps}; load the ` +
-          "one that lies beside it",
+        `the entropy model is of model ${toHex(codecId)} with ${bits} bits and ${iterations} iterations, but ` +
+          `the model is ${toHex(runtime.modelId)} with ${runtime.bits} and ${runtime.iterations}; ` +
+          "load the one that lies beside it",
       );
     }
   }
 
-  /** Most steps that the model can encode. */
-  get maxSteps(): number {
-    return this.models.steps;
+  /** Most iterations that the model can encode. */
+  get maxIterations(): number {
+    return this.runtime.iterations;
   }
 
   /**
    * Compresses an image.
    * @throws ConfigError if a limit is out of range, or too few bytes for a picture.
+   * @throws TooLargeError if the image costs more than the limits on work.
    */
   async encode(image: Pixels, options: EncodeOptions = {}): Promise<Encoded> {
-    const { steps = this.maxSteps, bpp } = options;
-    if (!(Number.isInteger(steps) && steps >= 1 && steps <= this.maxSteps)) {
+    const { iterations = this.maxIterations, bpp } = options;
+    if (!(Number.isInteger(iterations) && iterations >= 1 && iterations <= this.maxIterations)) {
       throw new ConfigError(
-        `steps must be from 1 to ${this.maxSteps} for this model, not ${steps}`,
+        `iterations must be from 1 to ${this.maxIterations} for this model, not ${iterations}`,
       );
     }
     let { maxBytes } = options;
@@ -85,32 +90,20 @@ export class Codec {
       const allowed = Math.floor((bpp * image.width * image.height) / 8);
       maxBytes = Math.min(allowed, maxBytes ?? allowed);
     }
-    return this.encoder(image, options, 0).fit(maxBytes, steps);
+    return this.limitedEncoder(image, options, 0, iterations).fit(maxBytes, iterations);
   }
 
   /**
-   * Encodes step by step: for progress, for early pictures, and for streams of several sizes.
+   * Encodes iteration by iteration: for progress, for early pictures, and for streams of several
+   * sizes.
    * @param budget bytes of decoder states to keep.
+   * @throws TooLargeError if all iterations cost more than the limits on work.
    */
   encoder(image: Pixels, options: StreamOptions = {}, budget = STATE_BUDGET): ProgressiveEncoder {
-    const { width, height, data } = image;
-    if (!(width > 0 && height > 0 && data.length === width * height * 3)) {
-      throw new ImageError(
-        `an image of ${width}x${height} pixels cannot have ${data.length} values`,
-      );
-    }
-    const { header = true, entropyCoding = true } = options;
-    return new ProgressiveEncoder(
-      this.models,
-      entropyCoding ? this.entropyModel : undefined,
-      this.header(width, height, entropyCoding, !header),
-      image,
-      !header,
-      budget,
-    );
+    return this.limitedEncoder(image, options, budget, this.maxIterations);
   }
 
-  /** The header that makes streams of what `encode` gives with `header: false`. */
+  /** The header that makes streams of what `encode` gives with `headerless`. */
   sharedHeader(width: number, height: number, entropyCoding = true): Uint8Array {
     return headerBytes(this.header(width, height, entropyCoding, true));
   }
@@ -122,13 +115,13 @@ export class Codec {
   async decode(data: Uint8Array, options?: ReadOptions): Promise<Pixels> {
     let last: Pixels | undefined;
     for await (const picture of this.decodeProgressive(data, options)) last = picture;
-    if (!last) throw new RangeError("a stream has at least one step");
+    if (!last) throw new RangeError("a stream has at least one iteration");
     return last;
   }
 
-  /** Decompresses a stream step by step; throws as `decode`, before the first picture. */
+  /** Decompresses a stream iteration by iteration; throws as `decode`, before the first picture. */
   decodeProgressive(data: Uint8Array, options?: ReadOptions): AsyncGenerator<Pixels> {
-    return decodeSteps(this.models, this.readPlanes(data, options));
+    return decodeIterations(this.runtime, this.readPlanes(data, options));
   }
 
   /**
@@ -136,55 +129,85 @@ export class Codec {
    * @throws StreamError as `decode`.
    */
   open(data: Uint8Array, options?: ReadOptions, budget = STATE_BUDGET): ProgressiveStream {
-    const model = this.modelOf(data, options);
-    return new ProgressiveStream(this.models, model, data, budget, options);
+    const spec = this.specOf(data, options);
+    return new ProgressiveStream(this.runtime, spec, data, budget, options);
   }
 
   /** The bits of a stream, which `decode` makes a picture of; throws as it does. */
   readPlanes(data: Uint8Array, options?: ReadOptions): Planes {
-    const { stride, bits } = this.models;
-    return readPlanes(data, stride, bits, this.modelOf(data, options), options);
+    return readPlanes(data, this.specOf(data, options), options);
   }
 
-  /** Encodes step by step; yields each step's plane and the picture after it. */
-  async *encodeSteps(
+  /** Encodes iteration by iteration; yields each one's plane and the picture after it. */
+  async *encodeIterations(
     image: Pixels,
-    steps = this.maxSteps,
+    iterations = this.maxIterations,
   ): AsyncGenerator<{ plane: Plane; picture: Pixels }> {
-    const encoder = this.encoder(image, {}, 0);
-    while (encoder.steps < steps) yield await encoder.step();
+    const encoder = this.limitedEncoder(image, {}, 0, iterations);
+    while (encoder.iterations < iterations) yield await encoder.iterate();
   }
 
-  private modelOf(data: Uint8Array, options?: ReadOptions): EntropyModel | undefined {
+  private limitedEncoder(
+    image: Pixels,
+    options: StreamOptions,
+    budget: number,
+    iterations: number,
+  ): ProgressiveEncoder {
+    const { width, height, data } = image;
+    if (!(width > 0 && height > 0 && data.length === width * height * 3)) {
+      throw new ImageError(
+        `an image of ${width}x${height} pixels cannot have ${data.length} values`,
+      );
+    }
+    requireWork(image, this.runtime.stride, iterations, options);
+    const { headerless = false, entropyCoding = true } = options;
+    const entropyModel = entropyCoding ? this.entropyModel : undefined;
+    const header = this.header(width, height, entropyCoding, headerless);
+    return new ProgressiveEncoder(
+      this.runtime,
+      { entropyModel, header, headerless },
+      image,
+      budget,
+    );
+  }
+
+  /** What a stream needs of the model; throws a WrongModelError if it is of another one. */
+  private specOf(data: Uint8Array, options: ReadOptions = {}): StreamSpec {
     const { header } = readHeader(data);
-    const model = header.entropyCoded ? this.entropyModel : undefined;
-    const known = model ? model.streamId : this.models.modelId;
+    const entropyModel = header.entropyCoded ? this.entropyModel : undefined;
+    const known = entropyModel ? entropyModel.streamId : this.runtime.modelId;
     if (!same(header.modelId, known)) {
       throw new WrongModelError(
         `the stream was made by model ${toHex(header.modelId)}, but this is ${toHex(known)}; ` +
           "load the model that made it",
       );
     }
-    if (Math.min(options?.steps ?? header.steps, header.steps) > this.maxSteps) {
+    if (wantedIterations(header, options) > this.maxIterations) {
       throw new WrongModelError(
-        `the stream has ${header.steps} steps, but the model only ${this.maxSteps}`,
+        `the stream has ${header.iterations} iterations, but the model only ` +
+          `${this.maxIterations}; load the model that made it`,
       );
     }
-    return model;
+    const { stride, bits } = this.runtime;
+    return { stride, bits, entropyModel };
   }
 
-  private header(width: number, height: number, entropyCoding: boolean, bare: boolean): Header {
+  private header(
+    width: number,
+    height: number,
+    entropyCoding: boolean,
+    headerless: boolean,
+  ): Header {
     const model = entropyCoding ? this.entropyModel : undefined;
     return {
-      version: 2,
-      modelId: model ? model.streamId : this.models.modelId,
+      modelId: model ? model.streamId : this.runtime.modelId,
       width,
       height,
-      steps: this.maxSteps,
+      iterations: this.maxIterations,
       entropyCoded: model !== undefined,
-      checked: !bare,
-      openEnd: bare,
-      dynamic: false,
+      checked: !headerless,
+      openEnd: headerless,
+      adaptive: false,
     };
   }
 }

@@ -3,19 +3,27 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { crc32 } from "./bytes";
 import { ModelError } from "./errors";
-import type { Plane } from "./plane";
-import { PROBABILITIES } from "./probabilities";
+import {
+  ACTIVATION_MAX,
+  ACTIVATION_SCALE,
+  ENTROPY_MODEL_MAGIC,
+  ENTROPY_MODEL_VERSION,
+  EXACT,
+  MODEL_ID_BYTES,
+  WEIGHT_SCALE,
+} from "./format";
+import type { Plane, PlaneShape } from "./plane";
+import { probabilityOf } from "./probabilities";
 
 export const ENTROPY_MODEL_FILE = "entropy_model.bin";
-const ACTIVATION_MAX = 255;
-const BIT = 64; // A bit of +1 as an integer.
-const SHIFT = 7; // A weight of 1.0 is 128.
-const EXACT = 2 ** 24;
+/** The magic, version, identity, three counts of a byte, and two of two bytes. */
+const HEADER_BYTES = 16;
+const WEIGHT_SHIFT = Math.log2(WEIGHT_SCALE);
 
 /** Bits of a plane that are coded at once, as none depends on another. */
 export interface Pass {
   /** Locations, counted row by row. */
-  readonly cells: Int32Array;
+  readonly locations: Int32Array;
   /** The first of these locations' bits, and the one after the last. */
   readonly first: number;
   readonly end: number;
@@ -25,15 +33,24 @@ export interface Pass {
 
 /** What gives the probabilities of a plane's bits. */
 export interface BitModel {
-  /** How many steps it knows. */
-  readonly steps: number;
+  /** How many iterations it knows. */
+  readonly iterations: number;
 
   /**
-   * The passes of the step after `planes`, in order. The caller fills in `plane` with the bits of
-   * each pass before asking for the next. `mask` is 1 for locations that take the step; undefined
+   * The passes of the iteration after `planes`, in order. The caller fills in `plane` with the bits of
+   * each pass before asking for the next. `mask` is 1 for locations that take the iteration; undefined
    * for all.
    */
   passes(planes: readonly Plane[], plane: Plane, mask?: Uint8Array): Iterable<Pass>;
+}
+
+/** What a head sees. */
+interface Seen {
+  /** The bits that were coded, with a border of zeros. */
+  readonly known: Int16Array;
+  /** The context of each location; undefined in the first iteration. */
+  readonly features: Uint8Array | undefined;
+  readonly shape: PlaneShape;
 }
 
 interface Layer {
@@ -42,7 +59,7 @@ interface Layer {
   readonly bias: Int32Array;
 }
 
-/** What predicts a group of bits in one step. */
+/** What predicts a group of bits in one iteration. */
 interface Head {
   readonly context: Int32Array;
   readonly plane: Int32Array;
@@ -53,7 +70,7 @@ interface Head {
   readonly end: number;
 }
 
-interface StepNetwork {
+interface IterationModel {
   readonly context: readonly Layer[];
   readonly heads: readonly Head[];
 }
@@ -67,7 +84,7 @@ export class EntropyModel implements BitModel {
   readonly bits: number;
   private readonly hidden: number;
   private readonly width: number;
-  private readonly networks: StepNetwork[] = [];
+  private readonly networks: IterationModel[] = [];
 
   /**
    * @param content of `entropy_model.bin`.
@@ -76,36 +93,39 @@ export class EntropyModel implements BitModel {
   constructor(content: Uint8Array) {
     const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
     const end = content.length - 4;
-    if (end < 16 || String.fromCharCode(...content.subarray(0, 4)) !== "RNNE") {
+    const magic = String.fromCharCode(...content.subarray(0, ENTROPY_MODEL_MAGIC.length));
+    if (end < HEADER_BYTES || magic !== ENTROPY_MODEL_MAGIC) {
       throw new ModelError("not an entropy model; load the entropy_model.bin of the model");
     }
     if (crc32(content.subarray(0, end)) !== view.getUint32(end, true)) {
       throw new ModelError("the entropy model is damaged or cut; load it again");
     }
-    if (content[4] !== 1) {
-      throw new ModelError(`the entropy model is of version ${content[4]}, not 1; export it again`);
+    if (content[4] !== ENTROPY_MODEL_VERSION) {
+      throw new ModelError(
+        `the entropy model is of version ${content[4]}, not ${ENTROPY_MODEL_VERSION}; export it again`,
+      );
     }
-    this.streamId = sha256(content).slice(0, 4);
+    this.streamId = sha256(content).slice(0, MODEL_ID_BYTES);
     this.codecId = content.slice(5, 9);
-    const [steps, bits, groups] = content.subarray(9, 12);
+    const [iterations, bits, groups] = content.subarray(9, 12);
     this.bits = bits;
     this.hidden = view.getUint16(12, true);
     this.width = view.getUint16(14, true);
-    if (!(steps && groups && groups <= bits && this.width)) {
+    if (!(iterations && groups && groups <= bits && this.width)) {
       throw new ModelError("the entropy model is damaged; export it again");
     }
-    const reader = new WeightReader(view, 16, end);
-    for (let step = 0; step < steps; step++) {
-      const network = this.readStep(reader, step, groups);
-      requireExact(network, step);
+    const reader = new WeightReader(view, HEADER_BYTES, end);
+    for (let iteration = 0; iteration < iterations; iteration++) {
+      const network = this.readIteration(reader, iteration, groups);
+      requireExact(network, iteration);
       this.networks.push(network);
     }
     if (reader.offset !== end)
       throw new ModelError("the entropy model is damaged; export it again");
   }
 
-  /** How many steps it knows. */
-  get steps(): number {
+  /** How many iterations it knows. */
+  get iterations(): number {
     return this.networks.length;
   }
 
@@ -124,21 +144,18 @@ export class EntropyModel implements BitModel {
     const parities = checkerboard(height, width);
     for (const head of heads) {
       for (const parity of [0, 1]) {
-        const cells = mask ? parities[parity].filter((cell) => mask[cell]) : parities[parity];
+        const locations = mask
+          ? parities[parity].filter((location) => mask[location])
+          : parities[parity];
         const { first, end } = head;
-        const probabilities = this.predict(
-          head,
-          head.biases[parity],
-          cells,
-          known,
-          features,
-          plane,
-        );
-        yield { cells, first, end, probabilities };
-        for (const cell of cells) {
-          const inside = bits * ((Math.floor(cell / width) + 1) * (width + 2) + (cell % width) + 1);
+        const seen = { known, features, shape: plane };
+        const probabilities = this.predict(head, head.biases[parity], locations, seen);
+        yield { locations, first, end, probabilities };
+        for (const location of locations) {
+          const inside =
+            bits * ((Math.floor(location / width) + 1) * (width + 2) + (location % width) + 1);
           for (let bit = first; bit < end; bit++) {
-            known[inside + bit] = BIT * plane.values[cell * bits + bit];
+            known[inside + bit] = ACTIVATION_SCALE * plane.values[location * bits + bit];
           }
         }
       }
@@ -148,26 +165,24 @@ export class EntropyModel implements BitModel {
   private predict(
     head: Head,
     bias: Int32Array,
-    cells: Int32Array,
-    known: Int16Array,
-    features: Uint8Array | undefined,
-    { width: columns, bits }: Plane,
+    locations: Int32Array,
+    { known, features, shape: { width: columns, bits } }: Seen,
   ): Uint16Array {
     const { width, hidden } = this;
     const { first, end } = head;
     const count = end - first;
-    const probabilities = new Uint16Array(cells.length * count);
+    const probabilities = new Uint16Array(locations.length * count);
     const sums = new Int32Array(width);
     const logits = new Int32Array(count);
-    for (let place = 0; place < cells.length; place++) {
-      const cell = cells[place];
+    for (let place = 0; place < locations.length; place++) {
+      const location = locations[place];
       sums.set(bias);
       if (features) {
         for (let channel = 0; channel < hidden; channel++) {
-          addRow(sums, features[cell * hidden + channel], head.context, channel * width);
+          addRow(sums, features[location * hidden + channel], head.context, channel * width);
         }
       }
-      const corner = Math.floor(cell / columns) * (columns + 2) + (cell % columns);
+      const corner = Math.floor(location / columns) * (columns + 2) + (location % columns);
       for (let around = 0; around < 9; around++) {
         const at = bits * (corner + Math.floor(around / 3) * (columns + 2) + (around % 3));
         for (let bit = 0; bit < end; bit++) {
@@ -179,16 +194,15 @@ export class EntropyModel implements BitModel {
         addRow(logits, activate(sums[unit]), head.output.weights, unit * count);
       }
       for (let bit = 0; bit < count; bit++) {
-        const logit = Math.min(Math.max(logits[bit] >> SHIFT, -128), 127);
-        probabilities[place * count + bit] = PROBABILITIES[logit + 128];
+        probabilities[place * count + bit] = probabilityOf(logits[bit] >> WEIGHT_SHIFT);
       }
     }
     return probabilities;
   }
 
-  private readStep(reader: WeightReader, step: number, groups: number): StepNetwork {
+  private readIteration(reader: WeightReader, iteration: number, groups: number): IterationModel {
     const { bits, hidden, width } = this;
-    const context = (step ? [step * bits, hidden] : []).map((channels) => ({
+    const context = (iteration ? [iteration * bits, hidden] : []).map((channels) => ({
       weights: reader.int8(9 * channels * hidden),
       bias: reader.int32(hidden),
     }));
@@ -199,7 +213,7 @@ export class EntropyModel implements BitModel {
       heads.push({
         first,
         end,
-        context: reader.int8(step ? hidden * width : 0),
+        context: reader.int8(iteration ? hidden * width : 0),
         plane: reader.int8(9 * end * width),
         biases: [reader.int32(width), reader.int32(width)],
         output: { weights: reader.int8(width * (end - first)), bias: reader.int32(end - first) },
@@ -214,17 +228,17 @@ export class EntropyModel implements BitModel {
  * planes that it is asked about must be of that image.
  */
 export class RememberedPasses implements BitModel {
-  readonly steps: number;
+  readonly iterations: number;
   private readonly remembered: Pass[][] = [];
 
   constructor(private readonly model: BitModel) {
-    this.steps = model.steps;
+    this.iterations = model.iterations;
   }
 
   *passes(planes: readonly Plane[], plane: Plane, mask?: Uint8Array): Generator<Pass> {
-    const step = planes.length;
-    if (this.remembered[step]) {
-      yield* this.remembered[step];
+    const iteration = planes.length;
+    if (this.remembered[iteration]) {
+      yield* this.remembered[iteration];
       return;
     }
     const passes: Pass[] = [];
@@ -232,7 +246,7 @@ export class RememberedPasses implements BitModel {
       passes.push(pass);
       yield pass;
     }
-    this.remembered[step] = passes; // Only now: the last plane of a cut stream stops halfway.
+    this.remembered[iteration] = passes; // Only now: the last plane of a cut stream stops halfway.
   }
 }
 
@@ -263,7 +277,7 @@ class WeightReader {
 }
 
 function activate(sum: number): number {
-  return Math.min(Math.max(sum >> SHIFT, 0), ACTIVATION_MAX);
+  return Math.min(Math.max(sum >> WEIGHT_SHIFT, 0), ACTIVATION_MAX);
 }
 
 /** Adds `value` times the row of `weights` that begins at `start`. */
@@ -272,15 +286,16 @@ function addRow(sums: Int32Array, value: number, weights: Int32Array, start: num
   for (let i = 0; i < sums.length; i++) sums[i] += value * weights[start + i];
 }
 
-/** The planes as channels of +64 and -64, (h * w, channels). */
+/** The planes as channels of +1 and -1 as integers, (h * w, channels). */
 function stack(planes: readonly Plane[]): Int16Array {
   const { height, width, bits } = planes[0];
   const channels = bits * planes.length;
   const stacked = new Int16Array(height * width * channels);
   planes.forEach((plane, index) => {
-    for (let cell = 0; cell < height * width; cell++) {
+    for (let location = 0; location < height * width; location++) {
       for (let bit = 0; bit < bits; bit++) {
-        stacked[cell * channels + index * bits + bit] = BIT * plane.values[cell * bits + bit];
+        stacked[location * channels + index * bits + bit] =
+          ACTIVATION_SCALE * plane.values[location * bits + bit];
       }
     }
   });
@@ -326,14 +341,14 @@ function convolve(padded: Int16Array, height: number, width: number, layer: Laye
 /** The locations whose row and column add up to an even number, and the others. */
 function checkerboard(height: number, width: number): [Int32Array, Int32Array] {
   const parities: [number[], number[]] = [[], []];
-  for (let cell = 0; cell < height * width; cell++) {
-    parities[(Math.floor(cell / width) + (cell % width)) % 2].push(cell);
+  for (let location = 0; location < height * width; location++) {
+    parities[(Math.floor(location / width) + (location % width)) % 2].push(location);
   }
   return [Int32Array.from(parities[0]), Int32Array.from(parities[1])];
 }
 
-/** Refuses weights with which a sum could reach 2^24. */
-function requireExact(network: StepNetwork, step: number): void {
+/** Refuses weights with which a sum could margin 2^24. */
+function requireExact(network: IterationModel, iteration: number): void {
   const layers: { weights: Int32Array[]; bias: Int32Array }[] = network.context.map((layer) => ({
     weights: [layer.weights],
     bias: layer.bias,
@@ -350,7 +365,9 @@ function requireExact(network: StepNetwork, step: number): void {
       }
     }
     if (sums.some((sum) => sum >= EXACT)) {
-      throw new ModelError(`the entropy model's weights of step ${step + 1} are too large`);
+      throw new ModelError(
+        `the entropy model's weights of iteration ${iteration + 1} are too large`,
+      );
     }
   }
 }

@@ -40,14 +40,14 @@ export class UnsupportedVersionError extends StreamError {
   override name = "UnsupportedVersionError";
 }
 
-/** The stream ends before the steps that its header promises, or that were asked for. */
+/** The stream ends before the iterations that its header promises, or that were asked for. */
 export class TruncatedStreamError extends StreamError {
   override name = "TruncatedStreamError";
 
-  /** @param wholeSteps how many steps can be decoded; 0 where not even the header is whole. */
+  /** @param wholeIterations how many iterations can be decoded; 0 where not even the header is whole. */
   constructor(
     message: string,
-    readonly wholeSteps = 0,
+    readonly wholeIterations = 0,
   ) {
     super(message);
   }

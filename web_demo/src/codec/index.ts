@@ -2,19 +2,15 @@
 
 export { fromHex, toHex } from "./bytes";
 export { Codec, type EncodeOptions, STATE_BUDGET, type StreamOptions } from "./codec";
-export {
-  type Header,
-  MAX_PIXELS,
-  type Planes,
-  type ReadOptions,
-  readHeader,
-  readPlanes,
-  StreamWriter,
-} from "./container";
 export { ENTROPY_MODEL_FILE, EntropyModel } from "./entropy_model";
 export * from "./errors";
+export { MAX_PIXELS, MAX_WORK } from "./format";
+export { type Header, readHeader } from "./header";
+export { NO_LIMITS, type WorkLimits } from "./limits";
 export { fromRgba, type Pixels, psnr, type Size, toRgba } from "./pixels";
-export { type Plane, packPlane, unpackPlane } from "./plane";
+export { type Plane, packPlane } from "./plane";
 export { type Encoded, ProgressiveEncoder } from "./progressive_encoder";
 export { ProgressiveStream } from "./progressive_stream";
-export type { Decoded, States, StepModels } from "./step_models";
+export type { Decoded, Runtime, States } from "./runtime";
+export { type Planes, type ReadOptions, readPlanes } from "./stream_reader";
+export { type StreamSpec, StreamWriter } from "./stream_writer";

@@ -1,6 +1,7 @@
 /** Pixels, and their way to the models' range and back. */
 
 import { ImageError } from "./errors";
+import { PIXEL_SCALE } from "./format";
 
 /** An image: RGB, row by row, 8 bits each, without alpha. */
 export interface Pixels {
@@ -16,12 +17,10 @@ export interface Size {
   readonly width: number;
 }
 
-/** White as a float; black is -SCALE. Inside tanh's range. */
-const SCALE = 0.9;
-const OFFSET = Math.fround(SCALE);
-const TO_LEVELS = Math.fround(255 / (2 * SCALE));
+const OFFSET = Math.fround(PIXEL_SCALE);
+const TO_LEVELS = Math.fround(255 / (2 * PIXEL_SCALE));
 const FLOATS = Float32Array.from({ length: 256 }, (_, level) =>
-  Math.fround(Math.fround(level * Math.fround((2 * SCALE) / 255)) - OFFSET),
+  Math.fround(Math.fround(level * Math.fround((2 * PIXEL_SCALE) / 255)) - OFFSET),
 );
 
 /** RGB of a canvas's RGBA. @throws ImageError if a pixel is not opaque. */

@@ -1,6 +1,4 @@
-/** The bits of one step. */
-
-import { CorruptStreamError } from "./errors";
+/** The bits of one iteration. */
 
 export interface PlaneShape {
   /** Rows and columns of locations, and bits at each of them. */
@@ -10,7 +8,7 @@ export interface PlaneShape {
 }
 
 /**
- * A step's bits: -1 and +1, and 0 for those that are not known, or are of locations that stopped;
+ * An iteration's bits: -1 and +1, and 0 for those that are not known, or are of locations that stopped;
  * row by row, (height, width, bits).
  */
 export interface Plane extends PlaneShape {
@@ -28,7 +26,7 @@ export function emptyPlane({ height, width, bits }: PlaneShape): Plane {
 }
 
 /** For each location whether it has bits that are known, 1 or 0. */
-export function taken({ values, bits }: Plane): Uint8Array {
+export function codedLocations({ values, bits }: Plane): Uint8Array {
   const mask = new Uint8Array(values.length / bits);
   for (let i = 0; i < values.length; i++) {
     if (values[i] !== 0) mask[Math.floor(i / bits)] = 1;
@@ -44,20 +42,4 @@ export function packPlane(plane: Plane): Uint8Array {
     if (values[i] > 0) packed[i >> 3] |= 0x80 >> (i & 7);
   }
   return packed;
-}
-
-/**
- * Undoes `packPlane`.
- * @throws CorruptStreamError if what is left of the last byte is not zero.
- */
-export function unpackPlane(data: Uint8Array, shape: PlaneShape): Plane {
-  const plane = emptyPlane(shape);
-  const count = plane.values.length;
-  for (let i = 0; i < count; i++) {
-    plane.values[i] = data[i >> 3] & (0x80 >> (i & 7)) ? 1 : -1;
-  }
-  if (count % 8 > 0 && data[data.length - 1] & (0xff >> (count % 8))) {
-    throw new CorruptStreamError("the stream is damaged: the padding after a step is not zero");
-  }
-  return plane;
 }

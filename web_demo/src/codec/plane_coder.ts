@@ -1,20 +1,19 @@
-/** Planes to bytes and back: a range coder under an entropy model, with checks in between. */
+/** Planes to bytes and back: a range coder under an entropy model, with checksums in between. */
 
 import { crc32 } from "./bytes";
 import type { BitModel, Pass } from "./entropy_model";
-import { CorruptStreamError } from "./errors";
+import { CERTAIN, checksumBytes, EVEN, STORED_PROBABILITY } from "./format";
 import { MaskCoder } from "./mask_coder";
-import { emptyPlane, type Plane, type PlaneShape, packPlane, planeBits, taken } from "./plane";
+import {
+  codedLocations,
+  emptyPlane,
+  type Plane,
+  type PlaneShape,
+  packPlane,
+  planeBits,
+} from "./plane";
 import { COST_OF_ONE } from "./probabilities";
-import { EVEN, RangeDecoder, RangeEncoder } from "./range_coder";
-
-/** The probability of a plane being stored as it is, because the model would make it grow. */
-const STORED = 1024;
-
-/** Bytes of the check that follows a plane of so many bits. */
-export function checkBytes(bits: number): number {
-  return bits <= 2048 ? 1 : 4;
-}
+import { RangeDecoder, RangeEncoder } from "./range_coder";
 
 /** What encoder and decoder share. */
 abstract class PlaneCoder {
@@ -26,18 +25,18 @@ abstract class PlaneCoder {
   /**
    * @param shape of the planes.
    * @param model of the bits; undefined takes all for equally probable.
-   * @param seed what the checks cover beside the planes; undefined leaves the checks out.
-   * @param dynamic whether locations may stop before the others; a mask before each plane but the
+   * @param seed what the checksums cover beside the planes; undefined leaves them out.
+   * @param adaptive whether locations may stop before the others; a mask before each plane but the
    *   first then tells which go on.
    */
   constructor(
     protected readonly shape: PlaneShape,
     protected readonly model: BitModel | undefined,
     seed: Uint8Array | undefined,
-    dynamic: boolean,
+    adaptive: boolean,
   ) {
     this.crc = seed && crc32(seed);
-    this.masks = dynamic ? new MaskCoder() : undefined;
+    this.masks = adaptive ? new MaskCoder() : undefined;
   }
 
   /** Whether a mask comes before the next plane. */
@@ -47,23 +46,23 @@ abstract class PlaneCoder {
 
   /** Codes the next mask; undefined if `nextBit` returned that. */
   protected mask(
-    nextBit: (cell: number, probability: number) => number | undefined,
+    nextBit: (location: number, probability: number) => number | undefined,
   ): Uint8Array | undefined {
-    const before = taken(this.planes[this.planes.length - 1]);
+    const before = codedLocations(this.planes[this.planes.length - 1]);
     return this.masks?.code(before, this.shape.width, nextBit);
   }
 
   protected passes(stored: boolean, plane: Plane, mask: Uint8Array | undefined): Iterable<Pass> {
     if (this.model && !stored) return this.model.passes(this.planes, plane, mask);
     const { height, width, bits } = this.shape;
-    const all = Int32Array.from({ length: height * width }, (_, cell) => cell);
-    const cells = mask ? all.filter((cell) => mask[cell]) : all;
-    const probabilities = new Uint16Array(cells.length * bits).fill(EVEN);
-    return [{ cells, first: 0, end: bits, probabilities }];
+    const all = Int32Array.from({ length: height * width }, (_, location) => location);
+    const locations = mask ? all.filter((location) => mask[location]) : all;
+    const probabilities = new Uint16Array(locations.length * bits).fill(EVEN);
+    return [{ locations, first: 0, end: bits, probabilities }];
   }
 
-  /** The bits of the check after a plane, which covers all planes and masks up to it. */
-  protected check(plane: Plane, mask: Uint8Array | undefined): number[] {
+  /** The bits of the checksum after a plane, which covers all planes and masks up to it. */
+  protected checksum(plane: Plane, mask: Uint8Array | undefined): number[] {
     if (this.crc === undefined) return [];
     if (mask) {
       const { height, width } = this.shape;
@@ -72,7 +71,7 @@ abstract class PlaneCoder {
     }
     const crc = crc32(packPlane(plane), this.crc);
     this.crc = crc;
-    const count = 8 * checkBytes(planeBits(this.shape));
+    const count = 8 * checksumBytes(planeBits(this.shape));
     return Array.from({ length: count }, (_, i) => (crc >>> (count - 1 - i)) & 1);
   }
 }
@@ -82,16 +81,16 @@ export class PlaneEncoder extends PlaneCoder {
   private readonly coder = new RangeEncoder();
 
   /**
-   * Appends a plane of -1 and +1, and, if dynamic, 0 for all bits of the locations that stopped. A
-   * plane of zeros ends the code, and does not count.
+   * Appends a plane of -1 and +1, and, if adaptive, 0 for all bits of the locations that stopped. A
+   * plane of zeros ends the payload, and does not count.
    */
   add(plane: Plane): void {
     let mask: Uint8Array | undefined;
     if (this.hasMask) {
-      const goesOn = taken(plane);
-      mask = this.mask((cell, probability) => {
-        this.coder.encode(goesOn[cell], probability);
-        return goesOn[cell];
+      const goesOn = codedLocations(plane);
+      mask = this.mask((location, probability) => {
+        this.coder.encode(goesOn[location], probability);
+        return goesOn[location];
       });
       if (!mask?.includes(1)) return;
     }
@@ -100,17 +99,17 @@ export class PlaneEncoder extends PlaneCoder {
       let cost = 0;
       for (let i = 0; i < ordered.bits.length; i++) {
         const probability = ordered.probabilities[i];
-        cost += COST_OF_ONE[ordered.bits[i] ? probability : 65536 - probability];
+        cost += COST_OF_ONE[ordered.bits[i] ? probability : CERTAIN - probability];
       }
       const stored = cost > ordered.bits.length;
-      this.coder.encode(stored, STORED);
+      this.coder.encode(stored, STORED_PROBABILITY);
       if (stored) ordered = this.ordered(plane, true, mask);
     }
     for (let i = 0; i < ordered.bits.length; i++) {
       this.coder.encode(ordered.bits[i], ordered.probabilities[i]);
     }
     this.planes.push(plane);
-    for (const bit of this.check(plane, mask)) this.coder.encode(bit, EVEN);
+    for (const bit of this.checksum(plane, mask)) this.coder.encode(bit, EVEN);
   }
 
   /** The fewest bytes that hold all planes so far; more can be added. */
@@ -126,9 +125,9 @@ export class PlaneEncoder extends PlaneCoder {
     let count = 0;
     for (const pass of this.passes(stored, known, mask)) {
       probabilities.set(pass.probabilities, count);
-      for (const cell of pass.cells) {
+      for (const location of pass.locations) {
         for (let bit = pass.first; bit < pass.end; bit++) {
-          const place = cell * this.shape.bits + bit;
+          const place = location * this.shape.bits + bit;
           known.values[place] = plane.values[place];
           bits[count++] = plane.values[place] > 0 ? 1 : 0;
         }
@@ -139,7 +138,7 @@ export class PlaneEncoder extends PlaneCoder {
 }
 
 /** What was read of a plane. */
-export interface Read {
+export interface SettledPlane {
   /** 0 where the data ends too early to tell the bit, and at locations that stopped. */
   readonly plane: Plane;
   /** How many of its bits the data tells. */
@@ -147,6 +146,17 @@ export interface Read {
   /** How many there are. */
   readonly size: number;
 }
+
+/** How the reading of a plane ended. */
+export type PlaneOutcome =
+  /** The plane and the checksum after it are there and right; the next one can be read. */
+  | { readonly kind: "whole" }
+  /** The data ends within the plane, the mask before it or the checksum after it. */
+  | ({ readonly kind: "partial" } & SettledPlane)
+  /** The checksum after the plane is wrong. */
+  | { readonly kind: "wrong" }
+  /** A mask says that no location goes on: there is no further plane. */
+  | { readonly kind: "end" };
 
 /** Reads planes from what `PlaneEncoder.finish` gave, or the first bytes of it. */
 export class PlaneDecoder extends PlaneCoder {
@@ -159,51 +169,53 @@ export class PlaneDecoder extends PlaneCoder {
     shape: PlaneShape,
     model: BitModel | undefined,
     seed: Uint8Array | undefined,
-    dynamic: boolean,
+    adaptive: boolean,
   ) {
-    super(shape, model, seed, dynamic);
+    super(shape, model, seed, adaptive);
     this.coder = new RangeDecoder(data);
   }
 
-  /**
-   * Reads a plane. One that is whole counts as read; after one that is not, none can be.
-   * @returns undefined where a mask ends the code.
-   * @throws CorruptStreamError if the check after it fails.
-   */
-  read(): Read | undefined {
+  /** Reads a plane. Only after one that is whole there is a next one. */
+  read(): PlaneOutcome {
+    const size = planeBits(this.shape);
+    if (!this.hasMask) return this.readBits(size, undefined);
+    const mask = this.mask((_, probability) => this.coder.decode(probability));
+    if (!mask) return { kind: "partial", plane: emptyPlane(this.shape), settled: 0, size };
+    const locations = mask.reduce((sum, bit) => sum + bit, 0);
+    if (locations === 0) return { kind: "end" };
+    return this.readBits(this.shape.bits * locations, mask);
+  }
+
+  private readBits(size: number, mask: Uint8Array | undefined): PlaneOutcome {
     const plane = emptyPlane(this.shape);
-    let settled = 0;
-    let size = planeBits(this.shape);
-    let mask: Uint8Array | undefined;
-    if (this.hasMask) {
-      mask = this.mask((_, probability) => this.coder.decode(probability));
-      if (!mask) return { plane, settled, size };
-      size = this.shape.bits * mask.reduce((sum, bit) => sum + bit, 0);
-      if (size === 0) return undefined;
+    const stored = this.model ? this.coder.decode(STORED_PROBABILITY) : 0;
+    if (stored === undefined) return { kind: "partial", plane, settled: 0, size };
+    const settled = this.readPasses(this.passes(stored === 1, plane, mask), plane);
+    if (settled < size) return { kind: "partial", plane, settled, size };
+    for (const expected of this.checksum(plane, mask)) {
+      const bit = this.coder.decode(EVEN);
+      if (bit === undefined) return { kind: "partial", plane, settled, size };
+      if (bit !== expected) return { kind: "wrong" };
     }
-    const stored = this.model ? this.coder.decode(STORED) : 0;
-    if (stored === undefined) return { plane, settled, size };
-    for (const pass of this.passes(stored === 1, plane, mask)) {
+    this.planes.push(plane);
+    this.ends.push(this.coder.used);
+    return { kind: "whole" };
+  }
+
+  /** Fills in a plane's bits; returns how many the data settles. */
+  private readPasses(passes: Iterable<Pass>, plane: Plane): number {
+    let settled = 0;
+    for (const pass of passes) {
       let index = 0;
-      for (const cell of pass.cells) {
-        for (let bit = pass.first; bit < pass.end; bit++) {
-          const found = this.coder.decode(pass.probabilities[index++]);
-          if (found === undefined) return { plane, settled, size };
-          plane.values[cell * this.shape.bits + bit] = found ? 1 : -1;
+      for (const location of pass.locations) {
+        for (let channel = pass.first; channel < pass.end; channel++) {
+          const bit = this.coder.decode(pass.probabilities[index++]);
+          if (bit === undefined) return settled;
+          plane.values[location * this.shape.bits + channel] = bit ? 1 : -1;
           settled++;
         }
       }
     }
-    for (const expected of this.check(plane, mask)) {
-      const found = this.coder.decode(EVEN);
-      if (found === undefined) return { plane, settled, size };
-      if (found !== expected) {
-        const step = this.planes.length + 1;
-        throw new CorruptStreamError(`the stream is damaged: step ${step} is wrong`);
-      }
-    }
-    this.planes.push(plane);
-    this.ends.push(this.coder.used);
-    return { plane, settled, size };
+    return settled;
   }
 }

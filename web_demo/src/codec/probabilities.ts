@@ -1,31 +1,22 @@
-/** The probabilities that bits are coded with; literal, so that they are the same everywhere. */
+/** The probabilities that bits are coded with, by their logits. */
 
-// biome-ignore format: a table
-const UPPER = [
-  33109, 33792, 34473, 35153, 35831, 36506, 37178, 37847, 38511, 39170, 39824, 40472,
-  41114, 41748, 42376, 42996, 43608, 44212, 44807, 45393, 45970, 46537, 47094, 47641,
-  48178, 48704, 49220, 49725, 50220, 50703, 51176, 51638, 52089, 52529, 52957, 53376,
-  53783, 54179, 54565, 54941, 55306, 55660, 56005, 56339, 56663, 56978, 57284, 57579,
-  57866, 58144, 58413, 58673, 58925, 59168, 59404, 59632, 59852, 60064, 60270, 60468,
-  60659, 60844, 61022, 61194, 61360, 61520, 61675, 61823, 61966, 62105, 62238, 62366,
-  62489, 62608, 62722, 62832, 62938, 63040, 63138, 63233, 63324, 63411, 63495, 63576,
-  63653, 63728, 63800, 63869, 63935, 63999, 64061, 64119, 64176, 64230, 64283, 64333,
-  64381, 64427, 64472, 64515, 64556, 64595, 64633, 64669, 64704, 64738, 64770, 64801,
-  64831, 64859, 64886, 64913, 64938, 64962, 64985, 65008, 65029, 65050, 65069, 65088,
-  65106, 65124, 65141, 65157, 65172, 65187, 65201, 65215,
-];
+import { CERTAIN, LOGIT_MAX, LOGIT_MIN, UPPER_PROBABILITIES } from "./format";
 
-/** 65536 times the chance of a 1, for the logits -128 to 127. */
-export const PROBABILITIES = Uint16Array.from([
-  ...UPPER.map((value) => 65536 - value).reverse(),
-  ...UPPER,
-]);
+const PROBABILITIES = Uint16Array.from({ length: LOGIT_MAX - LOGIT_MIN + 1 }, (_, i) => {
+  const logit = i + LOGIT_MIN;
+  return logit < 0 ? CERTAIN - UPPER_PROBABILITIES[-1 - logit] : UPPER_PROBABILITIES[logit];
+});
+
+/** The probability of a 1, for a logit that is clipped to those of the table. */
+export function probabilityOf(logit: number): number {
+  return PROBABILITIES[Math.min(Math.max(logit, LOGIT_MIN), LOGIT_MAX) - LOGIT_MIN];
+}
 
 /** Bits that a 1 takes, by its probability; an estimate, on which no decoder rests. */
 export const COST_OF_ONE = Float64Array.from(
-  { length: 65537 },
-  (_, probability) => -Math.log2(Math.max(probability, 0.5) / 65536),
+  { length: CERTAIN + 1 },
+  (_, probability) => -Math.log2(Math.max(probability, 0.5) / CERTAIN),
 );
 
 /** Bits that a bit takes at least. */
-export const LEAST_COST = COST_OF_ONE[UPPER[UPPER.length - 1]];
+export const MIN_COST = COST_OF_ONE[UPPER_PROBABILITIES[LOGIT_MAX]];

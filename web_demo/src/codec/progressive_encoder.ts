@@ -1,100 +1,124 @@
-/** The residual loop of encoding, and what of an image fits in so many bytes. */
+/** The residual loop of encoding, and what of an image fits in a number of bytes. */
 
 import { concatenate } from "./bytes";
-import {
-  type Header,
-  headerBytes,
-  type Planes,
-  type ReadOptions,
-  readPlanes,
-  StreamWriter,
-} from "./container";
 import { type BitModel, RememberedPasses } from "./entropy_model";
 import { ConfigError, TruncatedStreamError } from "./errors";
+import { type Header, headerBytes } from "./header";
+import { NO_LIMITS } from "./limits";
 import { PictureCache } from "./pictures";
 import { type Pixels, padded, type Size, squaredError, toFloats, toPixels } from "./pixels";
 import type { Plane } from "./plane";
-import type { States, StepModels } from "./step_models";
+import type { Runtime, States } from "./runtime";
+import { type Planes, type ReadOptions, readPlanes } from "./stream_reader";
+import { type StreamSpec, StreamWriter } from "./stream_writer";
+import { Turns } from "./turns";
 
 /** An encoded image. */
 export interface Encoded {
-  /** The stream, or its code without header. */
+  /** The stream, or its payload without header. */
   readonly data: Uint8Array;
   /** What it decodes to. */
   readonly picture: Pixels;
-  /** How many of its steps are whole. */
-  readonly wholeSteps: number;
+  /** How many of its iterations are whole. */
+  readonly wholeIterations: number;
+}
+
+/** What streams an encoder makes. */
+export interface StreamKind {
+  /** Gives the probabilities of the bits, if the header says that there is one. */
+  readonly entropyModel: BitModel | undefined;
+  readonly header: Header;
+  /** Whether to leave out the header. */
+  readonly headerless: boolean;
 }
 
 /**
- * Encodes one image step by step, and then gives streams of it of any size. `Codec.encoder` makes
- * them; `Codec.encode` is the short way.
+ * Encodes one image iteration by iteration, and then gives streams of it of any size.
+ * `Codec.encoder` makes them; `Codec.encode` is the short way. Calls that are under way at a time
+ * take turns.
  */
 export class ProgressiveEncoder {
   private readonly size: Size;
   private readonly original: Float32Array;
+  private readonly spec: StreamSpec;
   private readonly writer: StreamWriter;
-  private readonly passes: BitModel | undefined;
   private readonly pictures: PictureCache;
+  private readonly headerless: boolean;
   private readonly prefix: Uint8Array;
   private readonly wholePictures: Pixels[] = [];
+  private readonly turns = new Turns();
   private residual: Float32Array;
   private states: States | undefined;
 
   /**
-   * @param models that encode and decode.
-   * @param model of the bits, if the header says that there is one.
-   * @param header of the streams.
+   * @param runtime that encodes and decodes.
+   * @param kind of the streams.
    * @param image to encode.
-   * @param bare whether to leave out the header.
    * @param budget bytes of decoder states that are kept for `fit`.
    */
   constructor(
-    private readonly models: StepModels,
-    model: BitModel | undefined,
-    header: Header,
+    private readonly runtime: Runtime,
+    { entropyModel, header, headerless }: StreamKind,
     private readonly image: Pixels,
-    private readonly bare: boolean,
     budget: number,
   ) {
-    this.size = padded(image, models.stride);
+    const { stride, bits } = runtime;
+    this.size = padded(image, stride);
     this.original = toFloats(image, this.size);
     this.residual = this.original;
-    this.passes = model && new RememberedPasses(model);
-    this.writer = new StreamWriter(header, models.stride, models.bits, this.passes);
-    this.pictures = new PictureCache(models, budget);
-    this.prefix = bare ? headerBytes(header) : new Uint8Array(0);
+    const passes = entropyModel && new RememberedPasses(entropyModel);
+    this.spec = { stride, bits, entropyModel: passes };
+    this.writer = new StreamWriter(header, this.spec);
+    this.pictures = new PictureCache(runtime, budget);
+    this.headerless = headerless;
+    this.prefix = headerless ? headerBytes(header) : new Uint8Array(0);
   }
 
-  /** How many steps are encoded. */
-  get steps(): number {
-    return this.writer.steps;
+  /** How many iterations are encoded. */
+  get iterations(): number {
+    return this.writer.iterations;
   }
 
-  /** Bytes of the stream after each step; for bare code about so many. */
+  /** Bytes of the stream after each iteration; of a headerless payload about as many. */
   get sizes(): number[] {
-    return this.wholePictures.map((_, step) => this.grown(step + 1).length);
+    return this.wholePictures.map((_, iteration) => this.grown(iteration + 1).length);
   }
 
-  /** The fewest bytes that `fit` can make a stream of; takes the first step if it is missing. */
-  async leastBytes(): Promise<number> {
-    if (this.steps === 0) await this.step();
-    const length = this.grown(1).length;
-    return least(length, (size) => {
-      const cut = this.bare ? this.writer.code(1).slice(0, size) : this.writer.cut(size, 1);
-      return this.readCut(cut) !== undefined;
+  /** The fewest bytes that `fit` can make a stream of; takes the first iteration if it is missing. */
+  minBytes(): Promise<number> {
+    return this.turns.take(async () => {
+      if (this.iterations === 0) await this.iterateNow();
+      return smallest(this.grown(1).length, (size) => {
+        return this.readCut(this.cut(size, 1)) !== undefined;
+      });
     });
   }
 
-  /** Takes a step: its plane, and the picture after it. */
-  async step(): Promise<{ plane: Plane; picture: Pixels }> {
-    const { plane, states } = await this.models.encodeStep(
+  /** Takes an iteration: its plane, and the picture after it. */
+  iterate(): Promise<{ plane: Plane; picture: Pixels }> {
+    return this.turns.take(() => this.iterateNow());
+  }
+
+  /**
+   * The stream of most iterations that takes at most this many bytes; its last iteration is cut where
+   * the bytes end, if the picture gains from what is there of it. Takes the iterations that are
+   * missing for it.
+   * @param maxBytes undefined for no limit.
+   * @param iterations at most.
+   * @throws ConfigError if nothing that can be decoded fits.
+   */
+  fit(maxBytes?: number, iterations = this.runtime.iterations): Promise<Encoded> {
+    return this.turns.take(() => this.fitNow(maxBytes, iterations));
+  }
+
+  private async iterateNow(): Promise<{ plane: Plane; picture: Pixels }> {
+    const { plane, states } = await this.runtime.encodeIteration(
       this.residual,
       this.size,
       this.states,
-      this.steps,
+      this.iterations,
     );
-    const { reconstruction } = await this.pictures.next(plane, this.steps);
+    const { reconstruction } = await this.pictures.next(plane, this.iterations);
     const { original } = this;
     const residual = new Float32Array(original.length);
     for (let i = 0; i < residual.length; i++) residual[i] = original[i] - reconstruction[i];
@@ -106,56 +130,52 @@ export class ProgressiveEncoder {
     return { plane, picture };
   }
 
-  /**
-   * The stream of most steps that takes at most so many bytes; its last step is cut where the bytes
-   * end, if the picture gains from what is there of it. Takes the steps that are missing for it.
-   * @param maxBytes undefined for no limit.
-   * @param steps at most.
-   * @throws ConfigError if nothing that can be decoded fits.
-   */
-  async fit(maxBytes?: number, steps = this.models.steps): Promise<Encoded> {
-    const most = maxBytes ?? Number.POSITIVE_INFINITY;
+  private async fitNow(maxBytes: number | undefined, iterations: number): Promise<Encoded> {
+    const limit = maxBytes ?? Number.POSITIVE_INFINITY;
     let whole = 0;
     let over = false;
-    while (whole < steps && !over) {
-      if (this.steps === whole) await this.step();
-      over = this.grown(whole + 1).length > most;
+    while (whole < iterations && !over) {
+      if (this.iterations === whole) await this.iterateNow();
+      over = this.grown(whole + 1).length > limit;
       if (!over) whole++;
     }
-    let made = over ? whole + 1 : whole; // The steps of the code that is cut.
-    let data = whole > 0 ? this.grown(whole) : undefined;
-    if (this.bare && whole > 0) {
-      // Cut out of the code of a further step, so that the last byte's spare bits are its own.
-      made = Math.min(whole + 1, this.models.steps);
-      while (this.steps < made) await this.step();
-      const code = this.writer.code(made);
-      const { ends } = this.read(concatenate(this.prefix, code), { allowTruncated: true });
-      data = code.slice(0, ends[whole - 1] - this.prefix.length);
-    }
-    if (data && data.length <= most && !over) return this.encoded(data, whole);
+    let data: Uint8Array | undefined;
+    if (whole > 0) data = this.headerless ? await this.endWithinNext(whole) : this.grown(whole);
+    if (data && data.length <= limit && !over) return this.encoded(data, whole);
 
-    const cut = this.bare ? this.writer.code(made).slice(0, most) : this.writer.cut(most, made);
-    const found = this.readCut(cut);
-    const tooLarge = !data || data.length > most;
-    if (cut && found && (found.planes.length > whole || tooLarge)) {
-      const picture = await this.pictures.picture(found);
+    const next = Math.min(whole + 1, this.iterations);
+    const cut = this.cut(limit, over || this.headerless ? next : whole);
+    const planes = this.readCut(cut);
+    const tooLarge = !data || data.length > limit;
+    if (cut && planes && (planes.planes.length > whole || tooLarge)) {
+      const picture = await this.pictures.picture(planes);
       if (tooLarge || this.gains(this.wholePictures[whole - 1], picture)) {
-        return { data: cut, picture, wholeSteps: found.wholeSteps };
+        return { data: cut, picture, wholeIterations: planes.wholeIterations };
       }
     }
     if (data && !tooLarge) return this.encoded(data, whole);
     const { width, height } = this.image;
     throw new ConfigError(
-      `${maxBytes} bytes are too few for ${width}x${height} pixels: the first step takes ` +
+      `${maxBytes} bytes are too few for ${width}x${height} pixels: the first iteration takes ` +
         `${this.writer.whole(1).length}, of which a picture needs about an eighth and the header`,
     );
   }
 
-  /** The planes of a stream of this image, whole or cut; see `readPlanes` of the container. */
+  /**
+   * A payload without header that ends after some iterations: cut out of that of a further one, so
+   * that the last byte's spare bits are its own.
+   */
+  private async endWithinNext(whole: number): Promise<Uint8Array> {
+    const made = Math.min(whole + 1, this.runtime.iterations);
+    while (this.iterations < made) await this.iterateNow();
+    const payload = this.writer.payload(made);
+    const { ends } = this.read(concatenate(this.prefix, payload), { allowTruncated: true });
+    return payload.slice(0, ends[whole - 1] - this.prefix.length);
+  }
+
+  /** The planes of a stream of this image, whole or cut; see `readPlanes`. */
   read(data: Uint8Array, options?: ReadOptions): Planes {
-    const { stride, bits } = this.models;
-    const maxPixels = Number.POSITIVE_INFINITY;
-    return readPlanes(data, stride, bits, this.passes, { maxPixels, ...options });
+    return readPlanes(data, this.spec, { ...NO_LIMITS, ...options });
   }
 
   /** What planes of this image show. */
@@ -163,12 +183,18 @@ export class ProgressiveEncoder {
     return this.pictures.picture(planes);
   }
 
-  private grown(steps: number): Uint8Array {
-    return this.bare ? this.writer.code(steps) : this.writer.whole(steps);
+  private cut(size: number, iterations: number): Uint8Array | undefined {
+    return this.headerless
+      ? this.writer.payload(iterations).slice(0, size)
+      : this.writer.cut(size, iterations);
   }
 
-  private encoded(data: Uint8Array, wholeSteps: number): Encoded {
-    return { data, picture: this.wholePictures[wholeSteps - 1], wholeSteps };
+  private grown(iterations: number): Uint8Array {
+    return this.headerless ? this.writer.payload(iterations) : this.writer.whole(iterations);
+  }
+
+  private encoded(data: Uint8Array, wholeIterations: number): Encoded {
+    return { data, picture: this.wholePictures[wholeIterations - 1], wholeIterations };
   }
 
   private readCut(cut: Uint8Array | undefined): Planes | undefined {
@@ -187,13 +213,13 @@ export class ProgressiveEncoder {
   }
 }
 
-/** The least size up to `most` that is enough, all larger ones being so too. */
-export function least(most: number, enough: (size: number) => boolean): number {
-  let [tooFew, found] = [0, most];
-  while (found - tooFew > 1) {
-    const middle = Math.floor((tooFew + found) / 2);
-    if (enough(middle)) found = middle;
+/** The smallest size up to `largest` that is enough, all larger ones being so too. */
+export function smallest(largest: number, isEnough: (size: number) => boolean): number {
+  let [tooFew, enough] = [0, largest];
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (isEnough(middle)) enough = middle;
     else tooFew = middle;
   }
-  return found;
+  return enough;
 }

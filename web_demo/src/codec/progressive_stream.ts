@@ -1,35 +1,40 @@
 /** A stream that is looked at again and again, cut at different places. */
 
-import { type Planes, type ReadOptions, readPlanes, shorten } from "./container";
 import { type BitModel, RememberedPasses } from "./entropy_model";
 import { TruncatedStreamError } from "./errors";
 import { PictureCache } from "./pictures";
 import type { Pixels } from "./pixels";
-import { least } from "./progressive_encoder";
-import type { StepModels } from "./step_models";
+import { smallest } from "./progressive_encoder";
+import type { Runtime } from "./runtime";
+import { type Planes, type ReadOptions, readPlanes } from "./stream_reader";
+import { type StreamSpec, shorten } from "./stream_writer";
 
 /** `Codec.open` makes them. */
 export class ProgressiveStream {
   /** What the whole stream holds. */
-  readonly found: Planes;
-  private readonly passes: BitModel | undefined;
+  readonly planes: Planes;
+  private readonly spec: StreamSpec;
   private readonly pictures: PictureCache;
 
   constructor(
-    private readonly models: StepModels,
-    model: BitModel | undefined,
+    runtime: Runtime,
+    spec: StreamSpec,
     readonly data: Uint8Array,
     budget: number,
-    options?: ReadOptions,
+    private readonly options: ReadOptions = {},
   ) {
-    this.passes = model && new RememberedPasses(model);
-    this.pictures = new PictureCache(models, budget);
-    this.found = this.read(data, options);
+    const model: BitModel | undefined = spec.entropyModel;
+    this.spec = { ...spec, entropyModel: model && new RememberedPasses(model) };
+    this.pictures = new PictureCache(runtime, budget);
+    this.planes = this.read(data);
   }
 
-  /** The planes of the stream, or of a part that begins as it does. */
+  /**
+   * The planes of the stream, or of a part that begins as it does, within the limits that it was
+   * opened with.
+   */
   read(data: Uint8Array, options?: ReadOptions): Planes {
-    return readPlanes(data, this.models.stride, this.models.bits, this.passes, options);
+    return readPlanes(data, this.spec, { ...this.options, ...options });
   }
 
   /** What planes of this stream show. */
@@ -38,21 +43,17 @@ export class ProgressiveStream {
   }
 
   /**
-   * The stream cut to at most so many bytes, such that decoders take it for whole; undefined if they
-   * are too few. Streams of version 1 can only be cut after a step, and then say that they were cut.
+   * The stream cut to at most this many bytes, such that decoders take it for whole; undefined if they
+   * are too few.
    */
   shorten(maxBytes: number): Uint8Array | undefined {
     if (maxBytes >= this.data.length) return this.data;
-    if (this.found.header.version > 1) {
-      return shorten(this.data, this.found, this.models, maxBytes);
-    }
-    const end = this.found.ends.filter((bytes) => bytes <= maxBytes).at(-1);
-    return end === undefined ? undefined : this.data.subarray(0, end);
+    return shorten(this.data, this.spec, maxBytes);
   }
 
   /** The fewest bytes that `shorten` can make a stream of. */
-  leastBytes(): number {
-    return least(this.data.length, (size) => {
+  minBytes(): number {
+    return smallest(this.data.length, (size) => {
       try {
         const shorter = this.shorten(size);
         return shorter !== undefined && this.read(shorter, { allowTruncated: true }) !== undefined;

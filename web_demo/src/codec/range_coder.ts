@@ -6,28 +6,28 @@
  */
 
 import { CorruptStreamError } from "./errors";
+import { INITIAL_RANGE, PROBABILITY_BITS, RANGE_BYTES, RANGE_MIN } from "./format";
 
-/** The probability of a bit of which nothing is known. */
-export const EVEN = 1 << 15;
-const TOP = 2 ** 24;
-const LIMIT = 2 ** 32;
+const LIMIT = INITIAL_RANGE + 1;
+/** The value of the first of a number's bytes. */
+const TOP = 256 ** (RANGE_BYTES - 1);
 
 /** Writes bits, each with its probability. */
 export class RangeEncoder {
   private low = 0;
-  private range = LIMIT - 1;
+  private range = INITIAL_RANGE;
   private out: number[] = [];
 
   /** Appends a bit; the probability is 65536 times the chance that it is 1, from 1 to 65535. */
   encode(bit: boolean | number, probability: number): void {
-    const bound = (this.range >>> 16) * probability;
+    const bound = (this.range >>> PROBABILITY_BITS) * probability;
     if (bit) {
       this.range = bound;
     } else {
       this.low += bound;
       this.range -= bound;
     }
-    while (this.range < TOP) {
+    while (this.range < RANGE_MIN) {
       if (this.low >= LIMIT) {
         carry(this.out);
         this.low -= LIMIT;
@@ -44,8 +44,8 @@ export class RangeEncoder {
     const end = this.low + this.range;
     let count = 0;
     let value = 0;
-    for (; count <= 4; count++) {
-      const unit = 2 ** (32 - 8 * count);
+    for (; count <= RANGE_BYTES; count++) {
+      const unit = 256 ** (RANGE_BYTES - count);
       value = Math.ceil(this.low / unit) * unit;
       if (value + unit <= end) break;
     }
@@ -54,7 +54,7 @@ export class RangeEncoder {
       value -= LIMIT;
     }
     for (let i = 0; i < count; i++) {
-      out.push(Math.floor(value / 2 ** (24 - 8 * i)) & 0xff);
+      out.push(Math.floor(value / (TOP / 256 ** i)) & 0xff);
     }
     return Uint8Array.from(out);
   }
@@ -66,11 +66,11 @@ export class RangeEncoder {
  */
 export class RangeDecoder {
   private code = 0;
-  private range = LIMIT - 1;
-  private position = 4;
+  private range = INITIAL_RANGE;
+  private position = RANGE_BYTES;
 
   constructor(private readonly data: Uint8Array) {
-    for (let i = 0; i < 4; i++) this.code = this.code * 256 + (data[i] ?? 0);
+    for (let i = 0; i < RANGE_BYTES; i++) this.code = this.code * 256 + (data[i] ?? 0);
     // From here on the code stays below the range.
     if (this.code >= this.range) {
       throw new CorruptStreamError("the stream is damaged: its code begins with ff ff ff ff");
@@ -79,7 +79,7 @@ export class RangeDecoder {
 
   /** The next bit, 0 or 1; undefined if the data ends before it is settled. */
   decode(probability: number): number | undefined {
-    const bound = (this.range >>> 16) * probability;
+    const bound = (this.range >>> PROBABILITY_BITS) * probability;
     const missing = this.position - this.data.length;
     if (missing > 0) {
       // Whatever the missing bytes are, read as zeros so far, the bit must be the same.
@@ -94,7 +94,7 @@ export class RangeDecoder {
       this.code -= bound;
       this.range -= bound;
     }
-    while (this.range < TOP) {
+    while (this.range < RANGE_MIN) {
       this.code = this.code * 256 + (this.data[this.position] ?? 0);
       this.range *= 256;
       this.position++;
@@ -104,7 +104,7 @@ export class RangeDecoder {
 
   /** How many of the bytes it takes to settle the bits read so far. */
   get used(): number {
-    for (let spare = 4; spare > 0; spare--) {
+    for (let spare = RANGE_BYTES; spare > 0; spare--) {
       let tail = 0;
       for (let i = this.position - spare; i < this.position; i++) {
         tail = tail * 256 + (this.data[i] ?? 0);

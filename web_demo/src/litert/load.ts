@@ -5,7 +5,7 @@ import { toHex } from "../codec/bytes";
 import { Codec } from "../codec/codec";
 import { ENTROPY_MODEL_FILE, EntropyModel } from "../codec/entropy_model";
 import { ModelError } from "../codec/errors";
-import { LiteRtModels, type WindowOptions } from "./litert_models";
+import { LiteRtRuntime, type WindowOptions } from "./litert_runtime";
 import { parseManifest } from "./manifest";
 
 /** Gives the content of a file in a model's folder; undefined if there is none. */
@@ -34,8 +34,8 @@ export async function loadCodec(read: ReadFile, options?: WindowOptions): Promis
     }),
   );
   const model = await read(ENTROPY_MODEL_FILE);
-  const models = new LiteRtModels(manifest, files, options);
-  return new Codec(models, model && new EntropyModel(model));
+  const runtime = new LiteRtRuntime(manifest, files, options);
+  return new Codec(runtime, model && new EntropyModel(model));
 }
 
 /** The files below a URL. */

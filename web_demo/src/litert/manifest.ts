@@ -9,13 +9,13 @@ export interface Tensor {
   readonly stride: number;
 }
 
-/** One step of the encoder or the decoder. */
-export interface StepFile {
+/** One iteration of the encoder or the decoder. */
+export interface IterationFile {
   readonly name: string;
   readonly size_bytes: number;
   readonly sha256: string;
   /** How far in pixels outputs change beside a cut through the inputs. */
-  readonly reach: number;
+  readonly margin: number;
   /** The first one is the residual or the bits, the others are states. */
   readonly inputs: readonly Tensor[];
   /** The first one is the logits or the prediction, the others are states. */
@@ -27,11 +27,11 @@ export interface Manifest {
   readonly reconstruction: "additive" | "one_shot";
   readonly stride: number;
   readonly bits: number;
-  readonly steps: number;
+  readonly iterations: number;
   /** Height and width in pixels that the files are made for. */
   readonly size: readonly [number, number];
-  readonly encoders: readonly StepFile[];
-  readonly decoders: readonly StepFile[];
+  readonly encoders: readonly IterationFile[];
+  readonly decoders: readonly IterationFile[];
 }
 
 /**
@@ -48,7 +48,7 @@ export function parseManifest(text: string): Manifest {
   const wrong = (what: string) =>
     new ModelError(`manifest.json: ${what}; export the model again (tfrnnc-export --size HxW)`);
   if (!manifest || !/^[0-9a-f]{8}$/.test(manifest.model_id ?? "")) throw wrong("no model_id");
-  for (const name of ["stride", "bits", "steps"] as const) {
+  for (const name of ["stride", "bits", "iterations"] as const) {
     const value = manifest[name];
     if (!(Number.isInteger(value) && Number(value) > 0)) throw wrong(`no ${name}`);
   }
@@ -61,18 +61,18 @@ export function parseManifest(text: string): Manifest {
   }
   for (const kind of ["encoders", "decoders"] as const) {
     const files = manifest[kind];
-    if (!(Array.isArray(files) && files.length > 0 && files.every(isStepFile))) {
+    if (!(Array.isArray(files) && files.length > 0 && files.every(isIterationFile))) {
       throw wrong(`no ${kind}`);
     }
   }
   return manifest as Manifest;
 }
 
-function isStepFile(file: Partial<StepFile> | null): boolean {
+function isIterationFile(file: Partial<IterationFile> | null): boolean {
   return (
     typeof file?.name === "string" &&
     typeof file.sha256 === "string" &&
-    Number.isInteger(file.reach) &&
+    Number.isInteger(file.margin) &&
     [file.inputs, file.outputs].every(
       (tensors) =>
         Array.isArray(tensors) &&

@@ -74,18 +74,18 @@ export function resizeModel(content: Uint8Array, from: Size, to: Size): Uint8Arr
   };
   for (const graph of graphsOf(content)) {
     const axes = findAxes(graph);
-    for (const [tensor, found] of axes) {
-      write(graph.shape(tensor), found);
-      write(graph.signature(tensor), found);
+    for (const [tensor, sides] of axes) {
+      write(graph.shape(tensor), sides);
+      write(graph.signature(tensor), sides);
     }
     for (const operator of graph.operators) {
-      const found = axes.get(operator.outputs[0]);
-      if (!found) continue;
+      const outputAxes = axes.get(operator.outputs[0]);
+      if (!outputAxes) continue;
       if (operator.code === RESHAPE) {
-        write(graph.constant(operator.inputs[1]), found);
-        write(operator.newShape, found);
+        write(graph.constant(operator.inputs[1]), outputAxes);
+        write(operator.newShape, outputAxes);
       } else if (operator.code === TRANSPOSE_CONV) {
-        write(graph.constant(operator.inputs[0]), found);
+        write(graph.constant(operator.inputs[0]), outputAxes);
       }
     }
   }
@@ -121,7 +121,7 @@ function findAxes(graph: Graph): Map<number, Axes> {
 
 /** Where a reshape leaves height and width: at the front of the axes that hold as many values. */
 function reshaped(axes: Axes, before: number[], after: number[]): Axes {
-  const found = [-1, -1];
+  const moved = [-1, -1];
   let to = 0;
   for (let from = 0; from < before.length; ) {
     const [firstFrom, firstTo] = [from, to];
@@ -133,11 +133,11 @@ function reshaped(axes: Axes, before: number[], after: number[]): Axes {
     for (const [i, axis] of axes.entries()) {
       if (axis >= firstFrom && axis < from) {
         if (axis !== firstFrom) throw unknownGraph("a reshape that merges height and width");
-        found[i] = firstTo;
+        moved[i] = firstTo;
       }
     }
   }
-  return [found[0], found[1]];
+  return [moved[0], moved[1]];
 }
 
 function unknownGraph(what: string): ModelError {

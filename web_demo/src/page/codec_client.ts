@@ -51,7 +51,7 @@ export class CodecClient {
     return this.call(method, parameters);
   }
 
-  /** Has the worker encode an image, and is told each step of it. */
+  /** Has the worker encode an image, and is told each iteration of it. */
   encode(image: Pixels, onProgress: (progress: Progress) => void): ReturnType<Methods["encode"]> {
     return this.call("encode", [image], onProgress);
   }

@@ -1,10 +1,13 @@
-/** Image files to pixels, and pixels to canvases. */
+/** Image files to pixels, and pixels to canvases. Pixels are sRGB, as the codec takes them. */
 
 import { fromRgba, ImageError, type Pixels, toRgba } from "../codec";
 
+const SRGB = { colorSpace: "srgb" } as const;
+
 /**
- * Reads an image file. Its orientation is applied, what is transparent shows white, and it is made
- * smaller if a side is longer than `longestSide`.
+ * Reads an image file. Its orientation is applied, its colours are converted from its ICC profile
+ * to sRGB, what is transparent shows white, and it is made smaller if a side is longer than
+ * `longestSide`.
  * @throws ImageError if the browser cannot read it.
  */
 export async function readImage(
@@ -13,7 +16,10 @@ export async function readImage(
 ): Promise<{ pixels: Pixels; from: { width: number; height: number } }> {
   let bitmap: ImageBitmap;
   try {
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    bitmap = await createImageBitmap(file, {
+      imageOrientation: "from-image",
+      colorSpaceConversion: "default",
+    });
   } catch {
     throw new ImageError(
       "this browser cannot read the file as an image; try a JPEG, PNG or WebP, or a .rnnc file",
@@ -30,7 +36,7 @@ export async function readImage(
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  const pixels = fromRgba(context.getImageData(0, 0, canvas.width, canvas.height));
+  const pixels = fromRgba(context.getImageData(0, 0, canvas.width, canvas.height, SRGB));
   return { pixels, from: { width, height } };
 }
 
@@ -40,7 +46,7 @@ export function show(canvas: HTMLCanvasElement, picture: Pixels): void {
     canvas.width = picture.width;
     canvas.height = picture.height;
   }
-  const image = new ImageData(toRgba(picture), picture.width, picture.height);
+  const image = new ImageData(toRgba(picture), picture.width, picture.height, SRGB);
   context2d(canvas).putImageData(image, 0, 0);
 }
 
@@ -56,7 +62,7 @@ export function toBlob(canvas: HTMLCanvasElement, type: string, quality?: number
 }
 
 function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = canvas.getContext("2d", { willReadFrequently: true, ...SRGB });
   if (!context)
     throw new ImageError("this browser has no memory for the image; take a smaller one");
   return context;

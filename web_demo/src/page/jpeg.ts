@@ -12,11 +12,11 @@ export interface Jpeg {
   readonly psnr: number;
 }
 
-/** Finds the JPEG of an image that takes at most so many bytes. */
+/** Finds the JPEG of an image that takes at most this many bytes. */
 export class JpegComparison {
   private readonly canvas = document.createElement("canvas");
   private readonly files = new Map<number, Blob>();
-  private readonly found = new Map<number, Jpeg>();
+  private readonly decoded = new Map<number, Jpeg>();
 
   constructor(private readonly image: Pixels) {
     show(this.canvas, image);
@@ -30,13 +30,13 @@ export class JpegComparison {
       if ((await this.file(middle)).size <= maxBytes) fits = middle;
       else tooLarge = middle;
     }
-    const known = this.found.get(fits);
+    const known = this.decoded.get(fits);
     if (known) return known;
     const file = await this.file(fits);
     const { pixels } = await readImage(file, Number.POSITIVE_INFINITY);
     const quality = psnr(this.image, pixels);
     const jpeg = { bytes: file.size, quality: fits, picture: pixels, psnr: quality };
-    this.found.set(fits, jpeg);
+    this.decoded.set(fits, jpeg);
     return jpeg;
   }
 

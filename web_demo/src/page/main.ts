@@ -45,7 +45,7 @@ interface Session {
 let session: Session | undefined;
 let client: CodecClient | undefined;
 let starting: Promise<CodecClient> | undefined;
-let steps = 0; // Of the model.
+let iterations = 0; // Of the model.
 let chosen = 0; // Counts the images, so that late answers are known.
 let sending = 0; // The transmission that goes on; 0 if none does.
 let transmissions = 0; // Counts them, so that one that was stopped does not go on with the next.
@@ -60,9 +60,9 @@ function start(): Promise<CodecClient> {
     client = started;
     const at = (path: string) => new URL(path, location.href).href;
     const info = await started.ask("load", at("model/"), at("wasm/"));
-    steps = info.steps;
+    iterations = info.iterations;
     element("about").textContent =
-      `Model ${info.modelId}, ${info.steps} steps. Toderici et al., Variable Rate Image ` +
+      `Model ${info.modelId}, ${info.iterations} iterations. Toderici et al., Variable Rate Image ` +
       "Compression with Recurrent Neural Networks, ICLR 2016.";
     return started;
   })();
@@ -110,8 +110,8 @@ async function encode(name: string, blob: Blob): Promise<void> {
     prepare(pixels, true);
     show(original.canvas, pixels);
     original.caption.textContent = `${size(pixels.width, pixels.height)} pixels`;
-    const opened = await codec.encode(pixels, (step) => {
-      if (turn === chosen) showProgress(step);
+    const opened = await codec.encode(pixels, (iteration) => {
+      if (turn === chosen) showProgress(iteration);
     });
     if (turn !== chosen) return;
     const smaller =
@@ -161,11 +161,11 @@ function ready({ opened, view }: Session): void {
   result.classList.remove("busy");
   const most = opened.whole.data.length;
   for (const input of [bytes, exact]) {
-    input.min = String(opened.least);
+    input.min = String(opened.minBytes);
     input.max = String(most);
     input.value = String(most);
   }
-  element("steps").replaceChildren(
+  element("iterations").replaceChildren(
     ...opened.sizes.map((value) => Object.assign(document.createElement("option"), { value })),
   );
   received.value = 0;
@@ -179,12 +179,12 @@ function controls(): (HTMLInputElement | HTMLButtonElement)[] {
   return [bytes, exact, send, element("save"), element("save-png")] as HTMLInputElement[];
 }
 
-function showProgress({ step, steps, bytes, picture }: Progress): void {
-  progress.max = steps;
-  progress.value = step;
+function showProgress({ iteration, iterations, bytes, picture }: Progress): void {
+  progress.max = iterations;
+  progress.value = iteration;
   show(ours.canvas, picture);
   ours.caption.textContent = `${count(bytes)} bytes`;
-  element("content").textContent = `Step ${step} of ${steps}`;
+  element("content").textContent = `Iteration ${iteration} of ${iterations}`;
 }
 
 /** Shows a picture of the image, and says what is in its bytes. */
@@ -202,9 +202,9 @@ function display(view: View): void {
   bytes.setAttribute("aria-valuetext", `${count(length)} bytes, ${text}`);
 }
 
-/** Such as "3 of 8 steps and 40 % of the next". */
-function contents({ wholeSteps, share }: View): string {
-  const whole = `${wholeSteps} of ${steps} steps`;
+/** Such as "3 of 8 iterations and 40 % of the next". */
+function contents({ wholeIterations, share }: View): string {
+  const whole = `${wholeIterations} of ${iterations} iterations`;
   return share > 0 ? `${whole} and ${Math.round(100 * share)} % of the next` : whole;
 }
 
@@ -245,7 +245,7 @@ function latest(work: () => Promise<void>): () => Promise<void> {
 const fit = latest(async () => {
   const { session: before, client: codec } = { session, client };
   if (!before || !codec) return;
-  const view = await codec.ask("fit", Number(bytes.value));
+  const view = await codec.ask("fit", before.opened.image, Number(bytes.value));
   if (session !== before) return;
   display(view);
   await compare();
@@ -256,11 +256,11 @@ const compare = latest(async () => {
   const before = session;
   if (!before?.jpeg) return;
   const { length } = before.view.data;
-  const found = await before.jpeg.atMost(length);
+  const nearest = await before.jpeg.atMost(length);
   if (session !== before) return;
-  show(jpeg.canvas, found.picture);
-  const tooLarge = found.bytes > length ? "; this browser makes none smaller" : "";
-  jpeg.caption.textContent = measured(found.bytes, found.psnr) + tooLarge;
+  show(jpeg.canvas, nearest.picture);
+  const tooLarge = nearest.bytes > length ? "; this browser makes none smaller" : "";
+  jpeg.caption.textContent = measured(nearest.bytes, nearest.psnr) + tooLarge;
   jpeg.figure.classList.toggle("stale", before.view.data.length !== length);
 });
 
@@ -271,13 +271,14 @@ async function transmit(): Promise<void> {
   const own = ++transmissions;
   sending = own;
   send.textContent = "Stop";
-  const { length } = before.view.data;
+  const { data } = before.view;
+  const { length } = data;
   const begin = performance.now();
   try {
     for (let come = 0; sending === own && come < length; ) {
       const elapsed = (performance.now() - begin) / 1000;
       come = Math.min(length, Math.floor(elapsed * Number(speed.value)));
-      const view = await codec.ask("receive", come);
+      const view = await codec.ask("receive", before.opened.image, data.slice(0, come));
       if (sending !== own) break;
       received.value = come / length;
       if (view) {

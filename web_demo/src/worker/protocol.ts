@@ -7,8 +7,8 @@ export interface View {
   readonly picture: Pixels;
   /** The stream. */
   readonly data: Uint8Array<ArrayBuffer>;
-  readonly wholeSteps: number;
-  /** How much of the step after those is there, from 0 to 1. */
+  readonly wholeIterations: number;
+  /** How much of the iteration after those is there, from 0 to 1. */
   readonly share: number;
   /** In decibels, against the original; undefined where there is none. */
   readonly psnr?: number | undefined;
@@ -18,14 +18,16 @@ export interface View {
 
 /** What is known of an image once it is encoded or opened. */
 export interface Opened {
+  /** Names the image in later calls. */
+  readonly image: number;
   readonly width: number;
   readonly height: number;
   /** Fewest bytes that show a picture. */
-  readonly least: number;
-  /** Bytes of the stream after each step that is whole. */
+  readonly minBytes: number;
+  /** Bytes of the stream after each iteration that is whole. */
   readonly sizes: readonly number[];
   readonly whole: View;
-  /** Milliseconds that all steps took. */
+  /** Milliseconds that all iterations took. */
   readonly time: number;
   /** What is wrong with a file that can be shown in part. */
   readonly complaint?: string | undefined;
@@ -33,8 +35,8 @@ export interface Opened {
 
 /** A picture that is shown while an image is being encoded. */
 export interface Progress {
-  readonly step: number;
-  readonly steps: number;
+  readonly iteration: number;
+  readonly iterations: number;
   readonly bytes: number;
   readonly picture: Pixels;
 }
@@ -42,19 +44,22 @@ export interface Progress {
 /** What the loaded model says of itself. */
 export interface ModelInfo {
   readonly modelId: string;
-  readonly steps: number;
+  readonly iterations: number;
   readonly stride: number;
 }
 
-/** What the worker does. Encoding and opening give up the image before. */
+/**
+ * What the worker does, one call after the other. Encoding and opening give up the image before:
+ * calls that name it fail as `GivenUp`.
+ */
 export interface Methods {
   load(model: string, wasm: string): Promise<ModelInfo>;
   encode(image: Pixels): Promise<Opened>;
   open(data: Uint8Array, maxPixels: number): Promise<Opened>;
-  /** The image in at most so many bytes. */
-  fit(maxBytes: number): Promise<View>;
-  /** What shows when so many bytes of the last fitted stream have come; undefined if nothing. */
-  receive(bytes: number): Promise<View | undefined>;
+  /** The image in at most this many bytes. */
+  fit(image: number, maxBytes: number): Promise<View>;
+  /** What shows when these first bytes of a fitted stream have come; undefined if nothing. */
+  receive(image: number, data: Uint8Array): Promise<View | undefined>;
 }
 
 export type Method = keyof Methods;

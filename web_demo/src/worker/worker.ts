@@ -19,15 +19,17 @@ type Shown =
   | { readonly kind: "encoder"; readonly encoder: ProgressiveEncoder; readonly image: Pixels }
   | { readonly kind: "stream"; readonly stream: ProgressiveStream };
 
-/** An image was given up for a later one. */
+/** The image was given up for a later one. */
 class GivenUp extends Error {
   override name = "GivenUp";
 }
 
+/** Does what the page asks, which is handed over one call after the other. */
 class CodecWorker implements Methods {
   private codec: Codec | undefined;
   private shown: Shown | undefined;
-  private data = new Uint8Array(0);
+  /** Counts the images that were shown, which names them. */
+  private image = 0;
   /** How many images were asked for; encoding stops when there is another. */
   asked = 0;
 
@@ -36,8 +38,9 @@ class CodecWorker implements Methods {
   async load(model: string, wasm: string): Promise<ModelInfo> {
     await startLiteRt(wasm);
     this.codec = await loadCodec(filesAt(model));
-    const { models, maxSteps } = this.codec;
-    return { modelId: toHex(models.modelId), steps: maxSteps, stride: models.stride };
+    const { runtime, maxIterations } = this.codec;
+    const { modelId, stride } = runtime;
+    return { modelId: toHex(modelId), iterations: maxIterations, stride };
   }
 
   async encode(image: Pixels): Promise<Opened> {
@@ -45,19 +48,21 @@ class CodecWorker implements Methods {
     const { asked } = this;
     const start = performance.now();
     const encoder = codec.encoder(image);
-    while (encoder.steps < codec.maxSteps) {
-      const { picture } = await encoder.step();
+    while (encoder.iterations < codec.maxIterations) {
+      const { picture } = await encoder.iterate();
       await nextTask(); // So that a later image is heard of.
       if (asked !== this.asked) throw new GivenUp("another image was chosen");
-      const { steps, sizes } = encoder;
-      this.report({ step: steps, steps: codec.maxSteps, bytes: sizes[steps - 1], picture });
+      const { iterations, sizes } = encoder;
+      const bytes = sizes[iterations - 1];
+      this.report({ iteration: iterations, iterations: codec.maxIterations, bytes, picture });
     }
     const time = performance.now() - start;
-    this.shown = { kind: "encoder", encoder, image };
+    const named = this.show({ kind: "encoder", encoder, image });
     const { sizes } = encoder;
-    const least = await encoder.leastBytes();
     const { width, height } = image;
-    return { width, height, least, sizes, whole: await this.fit(sizes[sizes.length - 1]), time };
+    const minBytes = await encoder.minBytes();
+    const whole = await this.fit(named, sizes[sizes.length - 1]);
+    return { image: named, width, height, minBytes, sizes, whole, time };
   }
 
   async open(data: Uint8Array, maxPixels: number): Promise<Opened> {
@@ -72,55 +77,63 @@ class CodecWorker implements Methods {
         throw error;
       }
       stream = codec.open(data, { maxPixels, allowTruncated: true });
-      const { wholeSteps, header } = stream.found;
+      const { wholeIterations, header } = stream.planes;
       const what = error instanceof CorruptStreamError ? "damaged" : "cut";
-      complaint = `the file is ${what}: ${wholeSteps} of ${header.steps} steps are whole`;
+      complaint = `the file is ${what}: ${wholeIterations} of ${header.iterations} iterations are whole`;
     }
-    this.shown = { kind: "stream", stream };
-    const { header, ends } = stream.found;
-    const whole = await this.fit(data.length);
+    const image = this.show({ kind: "stream", stream });
+    const { header, ends: sizes } = stream.planes;
+    const whole = await this.fit(image, data.length);
     const time = performance.now() - start;
-    const least = stream.leastBytes();
     const { width, height } = header;
-    return { width, height, least, sizes: ends, whole, time, complaint };
+    const minBytes = stream.minBytes();
+    return { image, width, height, minBytes, sizes, whole, time, complaint };
   }
 
-  async fit(maxBytes: number): Promise<View> {
-    const { shown } = this;
-    if (!shown) throw new RangeError("no image is open");
+  async fit(image: number, maxBytes: number): Promise<View> {
+    const shown = this.named(image);
     const start = performance.now();
     if (shown.kind === "encoder") {
-      const { encoder, image } = shown;
+      const { encoder, image: original } = shown;
       const { data, picture } = await encoder.fit(maxBytes);
-      this.data = data.slice();
       const time = performance.now() - start;
-      return view(data, picture, encoder.read(data), time, psnr(image, picture));
+      return view(data, picture, encoder.read(data), time, psnr(original, picture));
     }
     const { stream } = shown;
     const data = stream.shorten(maxBytes);
     if (!data) throw new TruncatedStreamError(`${maxBytes} bytes are too few for a picture`);
-    const found = stream.read(data, { allowTruncated: true });
-    const picture = await stream.picture(found);
-    this.data = data.slice();
-    return view(data, picture, found, performance.now() - start);
+    const planes = stream.read(data, { allowTruncated: true });
+    const picture = await stream.picture(planes);
+    return view(data, picture, planes, performance.now() - start);
   }
 
-  async receive(bytes: number): Promise<View | undefined> {
-    const { shown } = this;
-    if (!shown) throw new RangeError("no image is open");
+  async receive(image: number, data: Uint8Array): Promise<View | undefined> {
+    const shown = this.named(image);
     const start = performance.now();
-    const data = this.data.subarray(0, bytes);
     const source = shown.kind === "encoder" ? shown.encoder : shown.stream;
-    let found: Planes;
+    let planes: Planes;
     try {
-      found = source.read(data, { allowTruncated: true });
+      planes = source.read(data, { allowTruncated: true });
     } catch (error) {
       if (error instanceof TruncatedStreamError) return undefined;
       throw error;
     }
-    const picture = await source.picture(found);
+    const picture = await source.picture(planes);
     const quality = shown.kind === "encoder" ? psnr(shown.image, picture) : undefined;
-    return view(data, picture, found, performance.now() - start, quality);
+    return view(data, picture, planes, performance.now() - start, quality);
+  }
+
+  private show(shown: Shown): number {
+    this.shown = shown;
+    return ++this.image;
+  }
+
+  /** The image at hand, if it is the one that is named. */
+  private named(image: number): Shown {
+    if (!this.shown || image !== this.image) {
+      throw new GivenUp("the image was given up for another one; choose it again");
+    }
+    return this.shown;
   }
 
   private loaded(): Codec {
@@ -132,13 +145,13 @@ class CodecWorker implements Methods {
 function view(
   data: Uint8Array,
   picture: Pixels,
-  { planes, wholeSteps }: Planes,
+  { planes, wholeIterations }: Planes,
   time: number,
   quality?: number,
 ): View {
-  const partial = planes[wholeSteps]?.values;
+  const partial = planes[wholeIterations]?.values;
   const share = partial ? partial.filter((bit) => bit !== 0).length / partial.length : 0;
-  return { data: data.slice(), picture, wholeSteps, share, psnr: quality, time };
+  return { data: data.slice(), picture, wholeIterations, share, psnr: quality, time };
 }
 
 function nextTask(): Promise<void> {

@@ -3,7 +3,7 @@
 Reads a line for each question from standard input and answers with a line.
 
     read MODEL STREAM ITERATIONS ALLOW       planes as Kotlin prints them, or the error's name
-    encode FOLDER IMAGE BYTES HEADER    the stream in hexadecimal, or the error's name
+    encode FOLDER IMAGE BYTES HEADERLESS    the stream in hexadecimal, or the error's name
 
 MODEL is an entropy model's file in hexadecimal, ITERATIONS and BYTES are 0 where there is no limit.
 """
@@ -35,11 +35,13 @@ def read(model: str, stream: str, iterations: str, allow: str) -> str:
     return f"{found.whole_iterations} {found.ends} {' '.join(planes)}"
 
 
-def encode(folder: str, image: str, most: str, header: str) -> str:
+def encode(folder: str, image: str, max_bytes: str, headerless: str) -> str:
     """The stream of an image."""
     return (
         codec_of(folder)
-        .encode(read_image(image), max_bytes=int(most) or None, headerless=header != "true")
+        .encode(
+            read_image(image), max_bytes=int(max_bytes) or None, headerless=headerless == "true"
+        )
         .hex()
     )
 

@@ -19,16 +19,18 @@ class ForeignStreamException(message: String) : StreamException(message)
 class UnsupportedVersionException(message: String) : StreamException(message)
 
 /**
- * The stream ends before the steps that its header promises, or that were asked for.
+ * The stream ends before the iterations that its header promises, or that were asked for.
  *
- * @property wholeSteps how many steps can be decoded; 0 where not even the header is whole.
+ * @property wholeIterations how many iterations can be decoded; 0 where not even the header is
+ *   whole.
  */
-class TruncatedStreamException(message: String, val wholeSteps: Int = 0) : StreamException(message)
+class TruncatedStreamException(message: String, val wholeIterations: Int = 0) :
+    StreamException(message)
 
 /** The stream contradicts itself. */
 class CorruptStreamException(message: String) : StreamException(message)
 
-/** The stream is of an image with more pixels than the caller allows. */
+/** The image, or that of the stream, costs more than the caller allows. */
 class TooLargeException(message: String) : StreamException(message)
 
 /** The stream was made by another model than the one that decodes it. */

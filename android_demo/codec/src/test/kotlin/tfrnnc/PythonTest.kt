@@ -12,10 +12,12 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty
 import org.junit.jupiter.api.io.TempDir
 import tfrnnc.bitstream.GoldenContainer
+import tfrnnc.bitstream.ReadOptions
 import tfrnnc.bitstream.known
 import tfrnnc.bitstream.mutate
 import tfrnnc.bitstream.readPlanes
 import tfrnnc.codec.Codec
+import tfrnnc.codec.EncodeOptions
 import tfrnnc.codec.JvmRunner
 import tfrnnc.codec.crop
 
@@ -83,24 +85,23 @@ class PythonTest {
             }
         val expected =
             answers(
-                cases.map { (data, steps, allow) -> "read\t$model\tx${hex(data)}\t$steps\t$allow" }
+                cases.map { (data, iterations, allow) ->
+                    "read\t$model\tx${hex(data)}\t$iterations\t$allow"
+                }
             )
         for ((case, python) in cases.zip(expected)) {
-            val (data, steps, allow) = case
+            val (data, iterations, allow) = case
             val found = outcome {
                 val found =
                     readPlanes(
                         data,
-                        GoldenContainer.stride,
-                        GoldenContainer.bits,
-                        GoldenContainer.entropyModel,
-                        steps.takeIf { it > 0 },
-                        allow,
+                        GoldenContainer.spec,
+                        ReadOptions(iterations.takeIf { it > 0 }, allow),
                     )
                 val planes = found.planes.map { "${hex(it.pack())}/${hex(known(it).pack())}" }
-                "${found.wholeSteps} ${found.ends} ${planes.joinToString(" ")}"
+                "${found.wholeIterations} ${found.ends} ${planes.joinToString(" ")}"
             }
-            assertEquals(python, found, "${hex(data)}, $steps steps, truncated: $allow")
+            assertEquals(python, found, "${hex(data)}, $iterations iterations, truncated: $allow")
         }
         assertTrue(expected.toSet().size > 50)
     }
@@ -115,20 +116,23 @@ class PythonTest {
             List(60) {
                 val stream = images.random(random)
                 val image = File(golden, "${stream.nameWithoutExtension}.png")
-                Triple(image, random.nextInt(1, stream.length().toInt() + 4), it % 3 > 0)
+                Triple(image, random.nextInt(1, stream.length().toInt() + 4), it % 3 == 0)
             }
         val expected =
             answers(
-                cases.map { (image, most, header) -> "encode\t$folder\t$image\t$most\t$header" }
+                cases.map { (image, maxBytes, headerless) ->
+                    "encode\t$folder\t$image\t$maxBytes\t$headerless"
+                }
             )
         Codec.load(filesOf(folder), ::JvmRunner).use { codec ->
             for ((case, python) in cases.zip(expected)) {
-                val (image, most, header) = case
+                val (image, maxBytes, headerless) = case
                 val found = outcome {
                     val pixels = Repository.image(image)
-                    hex(codec.encode(pixels, maxBytes = most, header = header).data)
+                    val options = EncodeOptions(maxBytes = maxBytes, headerless = headerless)
+                    hex(codec.encode(pixels, options).data)
                 }
-                assertEquals(python, found, "$image, $most bytes, header: $header")
+                assertEquals(python, found, "$image, $maxBytes bytes, headerless: $headerless")
             }
         }
     }
@@ -142,9 +146,9 @@ class PythonTest {
         buffered.setRGB(0, 0, image.width, image.height, image.toArgb(), 0, image.width)
         ImageIO.write(buffered, "png", file)
         val model = Repository.small(256)
-        val (python) = answers(listOf("encode\t$model\t$file\t2000\ttrue"))
+        val (python) = answers(listOf("encode\t$model\t$file\t2000\tfalse"))
         Codec.load(filesOf(model), ::JvmRunner).use { codec ->
-            assertEquals(python, hex(codec.encode(image, maxBytes = 2000).data))
+            assertEquals(python, hex(codec.encode(image, EncodeOptions(maxBytes = 2000)).data))
         }
     }
 }

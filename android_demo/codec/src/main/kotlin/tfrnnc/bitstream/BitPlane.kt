@@ -1,9 +1,7 @@
 package tfrnnc.bitstream
 
-import tfrnnc.CorruptStreamException
-
 /**
- * The bits of one step.
+ * The bits of one iteration.
  *
  * @property shape of the plane.
  * @property values -1 and +1, and 0 for bits that are not known or are of locations that stopped;
@@ -26,9 +24,9 @@ class BitPlane(val shape: PlaneShape, val values: ByteArray = ByteArray(shape.si
     }
 
     /** For each location whether it has bits that are known. */
-    internal fun taken() =
-        BooleanArray(shape.locations) { cell ->
-            val first = cell * shape.bits
+    internal fun codedLocations() =
+        BooleanArray(shape.locations) { location ->
+            val first = location * shape.bits
             (first until first + shape.bits).any { values[it] != 0.toByte() }
         }
 
@@ -36,27 +34,4 @@ class BitPlane(val shape: PlaneShape, val values: ByteArray = ByteArray(shape.si
         other is BitPlane && other.shape == shape && other.values.contentEquals(values)
 
     override fun hashCode() = 31 * shape.hashCode() + values.contentHashCode()
-
-    companion object {
-        /**
-         * Undoes [pack].
-         *
-         * @throws CorruptStreamException if the number of bytes is not that of the shape, or what
-         *   is left of the last one is not zero.
-         */
-        fun unpack(data: ByteArray, shape: PlaneShape): BitPlane {
-            if (data.size != (shape.size + 7) / 8) {
-                throw CorruptStreamException(
-                    "a step of ${shape.size} bits cannot have ${data.size} bytes"
-                )
-            }
-            fun bit(i: Int) = data[i shr 3].toInt() shr (7 - (i and 7)) and 1
-            if ((shape.size until 8 * data.size).any { bit(it) == 1 }) {
-                throw CorruptStreamException(
-                    "the stream is damaged: the padding after a step is not zero"
-                )
-            }
-            return BitPlane(shape, ByteArray(shape.size) { if (bit(it) == 1) 1 else -1 })
-        }
-    }
 }

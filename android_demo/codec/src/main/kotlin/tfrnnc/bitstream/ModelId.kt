@@ -1,6 +1,6 @@
 package tfrnnc.bitstream
 
-/** Identity of a model as streams carry it: four bytes, the first ones of a SHA-256. */
+/** Identity of a model as streams carry it: the first bytes of a SHA-256. */
 class ModelId(bytes: ByteArray) {
     private val bytes = bytes.copyOf()
 
@@ -18,11 +18,11 @@ class ModelId(bytes: ByteArray) {
     override fun hashCode() = bytes.contentHashCode()
 
     companion object {
-        const val BYTES = 4
+        const val BYTES = Format.MODEL_ID_BYTES
 
         /** Reads eight hexadecimal digits; null if they are not that. */
         fun parse(text: String): ModelId? =
-            if (Regex("[0-9a-fA-F]{8}").matches(text)) {
+            if (Regex("[0-9a-fA-F]{${2 * BYTES}}").matches(text)) {
                 ModelId(ByteArray(BYTES) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() })
             } else {
                 null

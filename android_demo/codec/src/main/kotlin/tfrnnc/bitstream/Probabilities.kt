@@ -2,34 +2,25 @@ package tfrnnc.bitstream
 
 import kotlin.math.ln
 
-/** The probabilities of bits, by their logits. Literal, so that they are the same everywhere. */
+/** The probabilities of bits, by their logits. */
 internal object Probabilities {
-    // For the logits from 0 to 127.
-    private val upper =
-        """
-        33109 33792 34473 35153 35831 36506 37178 37847 38511 39170 39824 40472 41114 41748 42376
-        42996 43608 44212 44807 45393 45970 46537 47094 47641 48178 48704 49220 49725 50220 50703
-        51176 51638 52089 52529 52957 53376 53783 54179 54565 54941 55306 55660 56005 56339 56663
-        56978 57284 57579 57866 58144 58413 58673 58925 59168 59404 59632 59852 60064 60270 60468
-        60659 60844 61022 61194 61360 61520 61675 61823 61966 62105 62238 62366 62489 62608 62722
-        62832 62938 63040 63138 63233 63324 63411 63495 63576 63653 63728 63800 63869 63935 63999
-        64061 64119 64176 64230 64283 64333 64381 64427 64472 64515 64556 64595 64633 64669 64704
-        64738 64770 64801 64831 64859 64886 64913 64938 64962 64985 65008 65029 65050 65069 65088
-        65106 65124 65141 65157 65172 65187 65201 65215
-        """
-            .trim()
-            .split(Regex("\\s+"))
-            .map(String::toInt)
+    private val byLogit =
+        IntArray(Format.LOGIT_MAX - Format.LOGIT_MIN + 1) {
+            val logit = it + Format.LOGIT_MIN
+            val upper = Format.UPPER_PROBABILITIES
+            if (logit < 0) CERTAIN - upper[-1 - logit] else upper[logit]
+        }
 
-    /** 65536 times the chance of a 1, for the logit `index - 128`. */
-    val ofLogits = IntArray(256) { if (it < 128) 65536 - upper[127 - it] else upper[it - 128] }
+    /** The probability of a 1, for a logit that is clipped to those of the table. */
+    fun forLogit(logit: Int): Int =
+        byLogit[logit.coerceIn(Format.LOGIT_MIN, Format.LOGIT_MAX) - Format.LOGIT_MIN]
 
     /**
      * Bits that it takes to say something of this probability, from 1 to 65535; an estimate, on
      * which nothing rests but the encoder's choices.
      */
-    fun cost(probability: Int): Double = -ln(probability / 65536.0) / ln(2.0)
+    fun cost(probability: Int): Double = -ln(probability / CERTAIN.toDouble()) / ln(2.0)
 
     /** Bits that a bit takes at least. */
-    val leastCost = cost(upper[127])
+    val minCost = cost(Format.UPPER_PROBABILITIES.last())
 }

@@ -16,11 +16,11 @@ internal class RangeDecoder(
     private val end: Int = data.size,
 ) {
     private var code = 0L
-    private var range = WORD
+    private var range = Format.INITIAL_RANGE
     private var position = start
 
     init {
-        repeat(4) { code = code shl 8 or next() }
+        repeat(Format.RANGE_BYTES) { code = code shl 8 or next() }
         // From here on the code stays below the range.
         if (code >= range) {
             throw CorruptStreamException("the stream is damaged: its code begins with ff ff ff ff")
@@ -30,15 +30,15 @@ internal class RangeDecoder(
     /**
      * Reads a bit.
      *
-     * @param probability as it was for the encoder.
+     * @param probability as it was for the encoder, from 1 to 65535.
      * @return 0 or 1, or [ENDED] if the data ends before it settles the bit.
      */
     fun decode(probability: Int): Int {
-        val bound = (range ushr PROBABILITY_BITS) * probability
+        val bound = (range ushr Format.PROBABILITY_BITS) * probability
         val missing = position - end
         if (missing > 0) {
             // Whatever the missing bytes are, read as zeros so far, the bit must be the same.
-            val most = if (missing > 3) Long.MAX_VALUE else code + (1L shl 8 * missing)
+            val most = if (missing >= Format.RANGE_BYTES) Long.MAX_VALUE else code + (1L shl 8 * missing)
             if (most > bound && (code < bound || most > range)) return ENDED
         }
         val bit: Int
@@ -50,7 +50,7 @@ internal class RangeDecoder(
             range -= bound
             bit = 0
         }
-        while (range < RANGE_TOP) {
+        while (range < Format.RANGE_MIN) {
             code = code shl 8 or next()
             range = range shl 8
         }
@@ -59,7 +59,7 @@ internal class RangeDecoder(
 
     /** How many bytes from the start it takes to settle the bits read so far. */
     fun used(): Int {
-        for (spare in 3 downTo 1) {
+        for (spare in Format.RANGE_BYTES - 1 downTo 1) {
             var tail = 0L
             for (i in position - spare until position) {
                 tail = tail shl 8 or (if (i < end) data[i].toLong() and 0xFF else 0L)

@@ -5,51 +5,46 @@ import tfrnnc.ConfigException
 /**
  * Makes streams, plane by plane.
  *
- * @param header of the streams; its number of steps and open end are set as they turn out.
- * @param stride of the model.
- * @param bits of the model, at each location.
- * @param entropyModel if the header says that there is one.
+ * @param header of the streams; its number of iterations and open end are set as they turn out.
+ * @param spec of the model, with an entropy model if the header says that there is one.
  */
-class StreamWriter(
-    private val header: Header,
-    stride: Int,
-    bits: Int,
-    entropyModel: EntropyModel? = null,
-) {
-    private val shape = header.planeShape(stride, bits)
-    private val endCheckBytes = if (header.checked) checkBytes(shape.size) else 0
+class StreamWriter(private val header: Header, spec: StreamSpec) {
+    private val shape = spec.planeShape(header)
+    private val endChecksumBytes = if (header.checked) checksumBytes(shape.size) else 0
     private val encoder: PlaneEncoder
 
     init {
-        if (header.entropyCoded != (entropyModel != null)) {
-            throw ConfigException("the header and the entropy model do not fit together")
+        if (header.entropyCoded && spec.entropyModel == null) {
+            throw ConfigException("the header says that there is an entropy model; give it")
         }
-        encoder = PlaneEncoder(shape, entropyModel, seed(header), header.dynamic)
+        val model = spec.entropyModel.takeIf { header.entropyCoded }
+        encoder = PlaneEncoder(shape, model, seed(header), header.adaptive)
     }
 
     /** How many planes there are so far. */
-    val steps: Int
+    val iterations: Int
         get() = encoder.planes.size
 
     /**
-     * Appends a step's plane of -1 and +1; in dynamic streams 0 for all bits of the locations that
-     * stopped. A plane of zeros ends the code, and is no step.
+     * Appends an iteration's plane of -1 and +1; in adaptive streams 0 for all bits of the
+     * locations that stopped. A plane of zeros ends the payload, and is no iteration.
      */
     fun add(plane: BitPlane) = encoder.add(plane)
 
-    /** The code of all planes so far. */
-    fun code(): ByteArray = encoder.finish()
+    /** The payload of all planes so far. */
+    fun payload(): ByteArray = encoder.finish()
 
     /** The stream of all planes so far. */
-    fun whole(): ByteArray = header.copy(steps = steps, openEnd = false).toBytes() + code()
+    fun whole(): ByteArray =
+        header.copy(iterations = iterations, openEnd = false).toBytes() + payload()
 
-    /** The stream of so many bytes with an open end; null if they are too few for any code. */
+    /** The stream of this size with an open end; null if it is too small for any payload. */
     fun cut(size: Int): ByteArray? {
-        val start = header.copy(steps = steps, openEnd = true).toBytes()
-        val code = code()
-        val room = minOf(size - start.size - endCheckBytes, code.size)
+        val start = header.copy(iterations = iterations, openEnd = true).toBytes()
+        val payload = payload()
+        val room = minOf(size - start.size - endChecksumBytes, payload.size)
         if (room <= 0) return null
-        val stream = start + code.copyOf(room)
-        return stream + endCheck(stream, stream.size, endCheckBytes)
+        val stream = start + payload.copyOf(room)
+        return stream + endChecksum(stream, stream.size, endChecksumBytes)
     }
 }

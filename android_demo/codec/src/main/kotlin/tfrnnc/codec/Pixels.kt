@@ -1,5 +1,7 @@
 package tfrnnc.codec
 
+import tfrnnc.bitstream.Format
+
 /**
  * An image in RGB, 8 bits a channel.
  *
@@ -36,11 +38,8 @@ class Pixels(val width: Int, val height: Int, val rgb: ByteArray) {
     }
 }
 
-/** White as a float; black is its negative. */
-private const val SCALE = 0.9
-
-private val toFloat = (2 * SCALE / 255).toFloat()
-private val toLevel = (255 / (2 * SCALE)).toFloat()
+private val toFloat = (2 * Format.PIXEL_SCALE / 255).toFloat()
+private val toLevel = (255 / (2 * Format.PIXEL_SCALE)).toFloat()
 
 /** The image as a map of values in [-0.9, 0.9], its last row and column repeated to a multiple. */
 internal fun Pixels.toFeatures(multiple: Int): FeatureMap {
@@ -51,7 +50,7 @@ internal fun Pixels.toFeatures(multiple: Int): FeatureMap {
             val pixel = 3 * (minOf(row, height - 1) * width + minOf(column, width - 1))
             for (channel in 0 until 3) {
                 val level = rgb[pixel + channel].toInt() and 0xFF
-                map.values[next++] = level * toFloat - SCALE.toFloat()
+                map.values[next++] = level * toFloat - Format.PIXEL_SCALE.toFloat()
             }
         }
     }
@@ -65,7 +64,7 @@ internal fun FeatureMap.toPixels(width: Int, height: Int): Pixels {
     for (row in 0 until height) {
         val start = 3 * row * this.width
         for (i in start until start + 3 * width) {
-            val level = Math.rint(((values[i] + SCALE.toFloat()) * toLevel).toDouble())
+            val level = Math.rint(((values[i] + Format.PIXEL_SCALE.toFloat()) * toLevel).toDouble())
             rgb[next++] = level.coerceIn(0.0, 255.0).toInt().toByte()
         }
     }

@@ -4,55 +4,57 @@ import tfrnnc.bitstream.Planes
 
 /**
  * The pictures that the first bytes of a stream give, for any number of bytes: what a slider over
- * bytes, or a download, shows. The bits are decoded once; pictures after whole steps are kept.
+ * bytes, or a download, shows. The bits are decoded once; pictures after whole iterations are kept.
+ * Several threads may use it at a time; they take turns.
  *
- * Not safe for use by several threads at a time.
- *
- * @param models of the codec that read the planes.
+ * @param runtime of the codec that read the planes.
  * @property planes read with `track`.
  */
-class ProgressivePicture(private val models: StepModels, val planes: Planes) {
+class ProgressivePicture(private val runtime: Runtime, val planes: Planes) {
     private val pictures = arrayOfNulls<Pixels>(planes.planes.size)
-    private var decoded: StepModels.Decoded? = null
-    private var steps = 0
+    private var decoded: Runtime.Decoded? = null
+    private var iterations = 0
 
     /**
      * The picture of the first bytes.
      *
      * @param bytes how many.
-     * @param onStep called before each step that is computed. What it throws ends the computation.
+     * @param onIteration called before each iteration that is computed. What it throws ends the
+     *   computation.
      * @return null if they are too few for any picture.
      */
-    fun at(bytes: Int, onStep: () -> Unit = {}): Pixels? {
+    @Synchronized
+    fun at(bytes: Int, onIteration: () -> Unit = {}): Pixels? {
         val cut = planes.cut(bytes)
         if (cut.isEmpty()) return null
         val last = cut.lastIndex
-        val same = cut[last] === planes.planes[last]
-        if (same)
+        val isWhole = cut[last] === planes.planes[last]
+        if (isWhole)
             pictures[last]?.let {
                 return it
             }
-        advance(if (same) cut.size else last, onStep)
-        if (same) return pictures[last]
-        onStep()
-        return pixels(models.decode(planes.header, cut[last], decoded, last))
+        advance(if (isWhole) cut.size else last, onIteration)
+        if (isWhole) return pictures[last]
+        onIteration()
+        return pixels(runtime.decodeIteration(planes.header, cut[last], decoded, last))
     }
 
-    /** Brings the states to those after so many steps. */
-    private fun advance(wanted: Int, onStep: () -> Unit) {
-        if (wanted < steps) {
+    /** Brings the states to those after this many iterations. */
+    private fun advance(wanted: Int, onIteration: () -> Unit) {
+        if (wanted < iterations) {
             decoded = null
-            steps = 0
+            iterations = 0
         }
-        while (steps < wanted) {
-            onStep()
-            val after = models.decode(planes.header, planes.planes[steps], decoded, steps)
+        while (iterations < wanted) {
+            onIteration()
+            val plane = planes.planes[iterations]
+            val after = runtime.decodeIteration(planes.header, plane, decoded, iterations)
             decoded = after
-            if (pictures[steps] == null) pictures[steps] = pixels(after)
-            steps++
+            if (pictures[iterations] == null) pictures[iterations] = pixels(after)
+            iterations++
         }
     }
 
-    private fun pixels(decoded: StepModels.Decoded) =
+    private fun pixels(decoded: Runtime.Decoded) =
         decoded.reconstruction.toPixels(planes.header.width, planes.header.height)
 }

@@ -3,40 +3,43 @@ package tfrnnc.codec
 import tfrnnc.bitstream.BitPlane
 
 /**
- * Encodes an image step by step (section 3.1 of the paper).
+ * Encodes an image iteration by iteration (section 3.1 of the paper).
  *
- * @param models of the codec.
+ * @param runtime of the codec.
  * @param pixels the image.
  * @param keep whether [lastPicture] will be asked for; takes memory.
  */
 internal class ResidualLoop(
-    private val models: StepModels,
+    private val runtime: Runtime,
     private val pixels: Pixels,
     private val keep: Boolean,
 ) {
-    private val image = pixels.toFeatures(models.stride)
+    private val image = pixels.toFeatures(runtime.stride)
     private var residual = image
-    private var steps = 0
+    private var iterations = 0
     private var encoderStates: List<FeatureMap>? = null
-    private var decoded: StepModels.Decoded? = null
-    private var before: StepModels.Decoded? = null
+    private var decoded: Runtime.Decoded? = null
+    private var before: Runtime.Decoded? = null
 
-    /** Takes a step: its plane, and the picture after it. */
-    fun step(): Pair<BitPlane, Pixels> {
+    /** Takes an iteration: its plane, and the picture after it. */
+    fun iterate(): Pair<BitPlane, Pixels> {
         before = null
-        val encoded = models.encode(residual, encoderStates, steps)
+        val encoded = runtime.encodeIteration(residual, encoderStates, iterations)
         encoderStates = encoded.states
-        val after = models.decode(encoded.plane, decoded, steps)
+        val after = runtime.decodeIteration(encoded.plane, decoded, iterations)
         if (keep) before = decoded
         decoded = after
         val picture = after.reconstruction
         val values = FloatArray(image.values.size) { image.values[it] - picture.values[it] }
         residual = FeatureMap(image.height, image.width, image.channels, values)
-        steps++
+        iterations++
         return encoded.plane to picture.toPixels(pixels.width, pixels.height)
     }
 
-    /** The picture after the last step, had a decoder this plane for it. */
+    /** The picture after the last iteration, had a decoder this plane for it. */
     fun lastPicture(plane: BitPlane): Pixels =
-        models.decode(plane, before, steps - 1).reconstruction.toPixels(pixels.width, pixels.height)
+        runtime
+            .decodeIteration(plane, before, iterations - 1)
+            .reconstruction
+            .toPixels(pixels.width, pixels.height)
 }

@@ -14,7 +14,7 @@ class EntropyModelTest {
     fun `the file says what it is`() {
         val model = EntropyModel.fromBytes(file)
         assertEquals("c0ffee01", model.codecId.toString())
-        assertEquals(2, model.steps)
+        assertEquals(2, model.iterations)
         assertEquals(3, model.bits)
         val coded = GoldenContainer.streams.first { it.header.entropyCoded }
         assertEquals(coded.header.modelId, model.streamId)
@@ -27,10 +27,10 @@ class EntropyModelTest {
         val whole = golden.read().planes[0]
         val plane = BitPlane(whole.shape)
         val passes = mutableListOf<List<Int>>()
-        model.passes(emptyList(), plane) { cells, channels, probabilities ->
+        model.passes(emptyList(), plane) { locations, channels, probabilities ->
             passes += probabilities.toList()
-            for (cell in cells) for (channel in channels) {
-                val place = cell * plane.shape.bits + channel
+            for (location in locations) for (channel in channels) {
+                val place = location * plane.shape.bits + channel
                 plane.values[place] = whole.values[place]
             }
             true
@@ -59,7 +59,7 @@ class EntropyModelTest {
             return assertFailsWith<ModelException> { EntropyModel.fromBytes(changed) }.message!!
         }
         assertTrue("version 2" in message(4, 2))
-        // Steps, bits, groups, hidden and width.
+        // Iterations, bits, groups, hidden and width.
         for (offset in listOf(9, 10, 11, 12, 14)) {
             for (value in listOf(0, 200)) message(offset, value)
         }

@@ -9,7 +9,7 @@ import kotlinx.serialization.json.jsonPrimitive
 import tfrnnc.Repository
 import tfrnnc.hex
 
-/** The streams of every kind that pin version 2, and what a decoder must find in them. */
+/** The streams of every kind that pin the format, and what a decoder must find in them. */
 object GoldenContainer {
     private val json = Repository.json("tests/golden/v2_container.json").jsonObject
 
@@ -17,14 +17,19 @@ object GoldenContainer {
     val bits = json.getValue("bits").jsonPrimitive.int
     val entropyModelFile = hex(json.getValue("entropy_model").jsonPrimitive.content)
     val entropyModel = EntropyModel.fromBytes(entropyModelFile)
+    val spec = StreamSpec(stride, bits, entropyModel)
     val streams = json.getValue("streams").jsonArray.map { Golden(it.jsonObject) }
 
     /** Streams that must be refused, by name, each with the name of Python's error. */
     val refused =
-        json.getValue("refused").jsonArray.map { it.jsonObject }.associate {
-            fun text(name: String) = it.getValue(name).jsonPrimitive.content
-            text("name") to (hex(text("stream")) to text("error"))
-        }
+        json
+            .getValue("refused")
+            .jsonArray
+            .map { it.jsonObject }
+            .associate {
+                fun text(name: String) = it.getValue(name).jsonPrimitive.content
+                text("name") to (hex(text("stream")) to text("error"))
+            }
 
     class Golden(private val json: JsonObject) {
         val name = text("name")
@@ -34,13 +39,13 @@ object GoldenContainer {
                 checkNotNull(ModelId.parse(text("model_id"))),
                 int("width"),
                 int("height"),
-                int("steps"),
+                int("iterations"),
                 boolean("entropy_coded"),
                 boolean("checked"),
                 boolean("open_end"),
-                boolean("dynamic"),
+                boolean("adaptive"),
             )
-        val wholeSteps = int("whole_steps")
+        val wholeIterations = int("whole_iterations")
         val ends = json.getValue("ends").jsonArray.map { it.jsonPrimitive.int }
         val positive = texts("positive")
         val known = texts("known")
@@ -49,17 +54,8 @@ object GoldenContainer {
             data: ByteArray = stream,
             allowTruncated: Boolean = false,
             track: Boolean = false,
-            steps: Int? = null,
-        ): Planes =
-            readPlanes(
-                data,
-                stride,
-                bits,
-                entropyModel,
-                steps,
-                allowTruncated = allowTruncated,
-                track = track,
-            )
+            iterations: Int? = null,
+        ): Planes = readPlanes(data, spec, ReadOptions(iterations, allowTruncated, track = track))
 
         private fun text(name: String) = json.getValue(name).jsonPrimitive.content
 

@@ -29,14 +29,14 @@ class HostileStreamsTest {
                 val all = golden.read(track = true)
                 val (_, start) = Header.readWithLength(golden.stream)
                 val least = (0..golden.stream.size).first { all.cut(it).isNotEmpty() }
-                assertEquals(least, all.leastBytes)
+                assertEquals(least, all.minBytes)
                 var decoded = 0
                 for (length in 0 until golden.stream.size) {
                     val cut = golden.stream.copyOf(length)
                     val header = golden.header
                     if (!header.openEnd) {
                         val error = assertFailsWith<TruncatedStreamException> { golden.read(cut) }
-                        assertEquals(all.ends.count { it <= length }, error.wholeSteps)
+                        assertEquals(all.ends.count { it <= length }, error.wholeIterations)
                         if (length > start) assertTrue("cut after $length bytes" in error.message!!)
                     }
                     val found =
@@ -45,7 +45,7 @@ class HostileStreamsTest {
                         } catch (_: TruncatedStreamException) {
                             emptyList()
                         } catch (error: CorruptStreamException) {
-                            // An end's check that is taken for code.
+                            // An end's checksum that is taken for payload.
                             assertTrue(header.openEnd && header.checked, error.message)
                             continue
                         }
@@ -81,7 +81,7 @@ class HostileStreamsTest {
             val outcome =
                 try {
                     val found = golden.read(data, allowTruncated = random.nextBoolean())
-                    assertTrue(found.planes.size in 1..found.header.steps)
+                    assertTrue(found.planes.size in 1..found.header.iterations)
                     "read"
                 } catch (error: StreamException) {
                     error.javaClass.simpleName
@@ -108,14 +108,25 @@ class HostileStreamsTest {
             data[bit / 8] = (data[bit / 8].toInt() xor (1 shl bit % 8)).toByte()
             if (runCatching { coded.read(data) }.exceptionOrNull() is StreamException) seen++
         }
-        // A check of eight bits misses one in 256.
+        // A checksum of eight bits misses one in 256.
         assertTrue(seen >= 8 * (coded.stream.size - start) * 31 / 32, "$seen")
     }
 
     @Test
     fun `noise behind any start`() {
         val random = Random(2)
-        for (start in listOf("", "524e", "524e22", "524e32", "524e52", "524e72", "524e82", "524eb2", "524ef2", "524e4e4301")) {
+        for (start in
+            listOf(
+                "",
+                "524e",
+                "524e22",
+                "524e32",
+                "524e52",
+                "524e72",
+                "524e82",
+                "524eb2",
+                "524ef2",
+            )) {
             repeat(500) {
                 val data = hex(start) + random.nextBytes(random.nextInt(60))
                 val error =
@@ -143,41 +154,109 @@ class HostileStreamsTest {
         assertTrue("its header is wrong" in message(hex(damaged))!!.message!!)
     }
 
+    private fun readWithin(data: ByteArray, limits: WorkLimits, iterations: Int? = null) =
+        readPlanes(data, GoldenContainer.spec, ReadOptions(iterations, true, limits))
+
+    private fun header(width: Int, height: Int, iterations: Int) =
+        Header(coded.header.modelId, width, height, iterations)
+
     @Test
-    fun `sizes are held against the limit and the bytes before memory is taken`() {
-        val huge = Header(coded.header.modelId, Int.MAX_VALUE, Int.MAX_VALUE, 255).toBytes()
+    fun `sizes are held against the limits and the bytes before memory is taken`() {
+        val huge = header(Int.MAX_VALUE, Int.MAX_VALUE, Format.MAX_ITERATIONS).toBytes()
         assertFailsWith<TooLargeException> { coded.read(huge, allowTruncated = true) }
-        val large = Header(coded.header.modelId, 9000, 9000, 255).toBytes() + ByteArray(200)
+        assertFailsWith<TooLargeException> { readWithin(huge, WorkLimits.NONE) }
+        val large = header(5000, 5000, 10).toBytes() + ByteArray(200)
         val error =
             assertFailsWith<TruncatedStreamException> { coded.read(large, allowTruncated = true) }
-        assertTrue("0 of 255 steps" in error.message!!)
-        val limit = coded.header.width * coded.header.height.toLong()
-        fun read(most: Long) =
-            readPlanes(coded.stream, 8, 3, GoldenContainer.entropyModel, maxPixels = most)
-        assertEquals(2, read(limit).wholeSteps)
-        assertFailsWith<TooLargeException> { read(limit - 1) }
-        assertFailsWith<TooLargeException> {
-            readPlanes(huge, 1, 8, maxPixels = Long.MAX_VALUE, allowTruncated = true)
+        assertTrue("0 of 10 iterations" in error.message!!)
+    }
+
+    @Test
+    fun `pixels are counted with their padding`() {
+        // 37x20 pixels are 40x24 at a stride of 8.
+        assertEquals(37 to 20, coded.header.width to coded.header.height)
+        val limits = WorkLimits(maxPixels = 40 * 24)
+        assertEquals(2, readWithin(coded.stream, limits).wholeIterations)
+        val error =
+            assertFailsWith<TooLargeException> {
+                readWithin(coded.stream, limits.copy(maxPixels = 40 * 24 - 1))
+            }
+        assertTrue("raise maxPixels" in error.message!!)
+        for (line in listOf(header(1_000_000, 1, 1), header(1, 1_000_000, 1))) {
+            assertFailsWith<TooLargeException> {
+                readWithin(line.toBytes(), WorkLimits(maxPixels = 4_000_000))
+            }
         }
     }
 
     @Test
-    fun `steps are counted`() {
-        assertEquals(1, coded.read(steps = 1).planes.size)
-        assertEquals(1, coded.read(coded.stream.copyOf(coded.ends[0]), steps = 1).planes.size)
-        for (steps in listOf(0, -1, 3)) {
-            val error = assertFailsWith<ConfigException> { coded.read(steps = steps) }
-            assertTrue("from 1 to 2" in error.message!!)
+    fun `iterations are work, those too that cost no bytes`() {
+        val writer =
+            StreamWriter(header(64, 64, 1).copy(checked = false, adaptive = true), StreamSpec(8, 3))
+        val shape = PlaneShape(8, 8, 3)
+        writer.add(BitPlane(shape, ByteArray(shape.size) { 1 }))
+        // One location goes on and on.
+        val last = BitPlane(shape, ByteArray(shape.size) { if (it < 3) 1 else 0 })
+        repeat(99) { writer.add(last) }
+        val stream = writer.whole()
+        assertTrue(stream.size < 100)
+        assertEquals(100, readWithin(stream, WorkLimits(maxWork = 100 * 64 * 64)).wholeIterations)
+        val limits = WorkLimits(maxWork = 100 * 64 * 64 - 1)
+        val error = assertFailsWith<TooLargeException> { readWithin(stream, limits) }
+        assertTrue("100 iterations, more work than the limit" in error.message!!)
+        assertEquals(99, readWithin(stream, limits, iterations = 99).wholeIterations)
+        // With an open end what is read counts, and not what the header promises.
+        val open = Header.read(stream).copy(iterations = 255, openEnd = true).toBytes()
+        assertFailsWith<TooLargeException> { readWithin(open + writer.payload(), limits) }
+        val one = WorkLimits(maxWork = 64 * 64)
+        val ended =
+            StreamWriter(header(64, 64, 1).copy(checked = false, adaptive = true), StreamSpec(8, 3))
+        ended.add(BitPlane(shape, ByteArray(shape.size) { 1 }))
+        ended.add(BitPlane(shape))
+        assertFailsWith<TooLargeException> { readWithin(open + ended.payload(), one) }
+        assertEquals(
+            1,
+            readWithin(open + ended.payload(), WorkLimits(maxWork = 2 * 64 * 64)).wholeIterations,
+        )
+    }
+
+    @Test
+    fun `an eighth of a first plane with an open end is work too`() {
+        val header = header(64, 64, 10).copy(openEnd = true)
+        val plane =
+            BitPlane(PlaneShape(8, 8, 3), ByteArray(8 * 8 * 3) { (it % 2 * 2 - 1).toByte() })
+        val writer = StreamWriter(header, StreamSpec(8, 3)).apply { add(plane) }
+        val size = header.toBytes().size + 4
+        val stream = checkNotNull(writer.cut(size))
+        val limits = WorkLimits(maxWork = 64 * 64)
+        assertEquals(0, readWithin(stream, limits).wholeIterations)
+        assertFailsWith<TooLargeException> {
+            readWithin(stream, limits.copy(maxWork = 64 * 64 - 1))
+        }
+    }
+
+    @Test
+    fun `at most as many iterations as are asked for`() {
+        assertEquals(1, coded.read(iterations = 1).planes.size)
+        assertEquals(1, coded.read(coded.stream.copyOf(coded.ends[0]), iterations = 1).planes.size)
+        for (iterations in listOf(2, 3, 1000)) {
+            assertEquals(coded.read().planes, coded.read(iterations = iterations).planes)
+        }
+        val cut = streams.single { it.name == "cut, with an open end" }
+        assertEquals(cut.read().planes, cut.read(iterations = 2).planes)
+        for (iterations in listOf(0, -1)) {
+            val error = assertFailsWith<ConfigException> { coded.read(iterations = iterations) }
+            assertTrue("1 or more" in error.message!!)
         }
     }
 
     @Test
     fun `an entropy-coded stream needs the entropy model`() {
-        assertFailsWith<WrongModelException> { readPlanes(coded.stream, 8, 3) }
+        assertFailsWith<WrongModelException> { readPlanes(coded.stream, StreamSpec(8, 3)) }
     }
 
     @Test
-    fun `a code that no encoder writes is damaged`() {
+    fun `a payload that no encoder writes is damaged`() {
         assertFailsWith<CorruptStreamException> { RangeDecoder(ByteArray(40) { -1 }) }
         assertEquals(RangeDecoder.ENDED, RangeDecoder(ByteArray(3) { -1 }).decode(32768))
     }

@@ -75,7 +75,10 @@ class RangeCoderTest {
     @Test
     fun `Python's example`() {
         val encoder = RangeEncoder()
-        for ((bit, p) in listOf(true to 60000, false to 5000, true to EVEN)) encoder.encode(bit, p)
+        for ((bit, p) in listOf(true to 60000, false to 5000, true to Format.EVEN)) encoder.encode(
+            bit,
+            p,
+        )
         assertEquals("12", hex(encoder.finish()))
     }
 }

@@ -3,6 +3,7 @@ package tfrnnc.codec
 import java.io.File
 import kotlin.system.measureNanoTime
 import tfrnnc.Repository
+import tfrnnc.bitstream.ReadOptions
 import tfrnnc.filesOf
 
 /** Prints what the README of the demo says of the time; `android_demo/maven bench`. */
@@ -15,7 +16,9 @@ fun main() {
     Codec.load(filesOf(folder), ::JvmRunner).use { codec ->
         println("${file.name}: ${image.width}x${image.height}, ${stream.size} bytes")
         println("entropy decoding: ${milliseconds(20) { codec.readPlanes(stream) }}")
-        println("and for a slider: ${milliseconds(20) { codec.readPlanes(stream, track = true) }}")
+        println(
+            "and for a slider: ${milliseconds(20) { codec.readPlanes(stream, ReadOptions(track = true)) }}"
+        )
         println("decoding: ${milliseconds(5) { codec.decode(stream) }}")
         println("encoding: ${milliseconds(5) { codec.encode(image) }}")
     }
@@ -23,9 +26,9 @@ fun main() {
     // Sides that are too short for the margins: how far this is from the image at once.
     val preset = filesOf(File(Repository.root, "tfrnnc/presets/conv_lstm_small"))
     val manifest = Manifest.parse(preset.read(Manifest.FILE_NAME).toString(Charsets.UTF_8))
-    val atOnce = Codec(ExportedModels(manifest, preset, ::JvmRunner))
+    val atOnce = Codec(ExportedRuntime(manifest, preset, ::JvmRunner))
     val fixed = manifest.copy(size = listOf(64, 64))
-    val windows = Codec(ExportedModels(fixed, preset, ::JvmRunner))
+    val windows = Codec(ExportedRuntime(fixed, preset, ::JvmRunner))
     val photo = Repository.image(File(Repository.root, "examples/photos/chelsea.png"))
     for ((width, height) in listOf(8 to 8, 16 to 16, 24 to 24, 31 to 17)) {
         val tiny = crop(photo, 100, 100, width, height)

@@ -23,7 +23,7 @@ class GoldenVectorsTest {
         val image = Repository.image(File(golden, "$name.png"))
         val stream = File(golden, "$name.rnnc").readBytes()
 
-        /** The pictures after each step, which lie one below the other. */
+        /** The pictures after each iteration, which lie one below the other. */
         val pictures: List<Pixels> by lazy {
             val all = Repository.image(File(golden, "${name}_steps.png"))
             val bytes = all.rgb.size / bits.size
@@ -70,7 +70,7 @@ class GoldenVectorsTest {
 
     @TestFactory
     fun `the stream to pictures, within one grey level`() = forEach { vector, codec ->
-        val pictures = codec.decodeProgressively(vector.stream).toList()
+        val pictures = codec.decodeProgressive(vector.stream).toList()
         assertEquals(vector.pictures.size, pictures.size)
         for ((expected, found) in vector.pictures.zip(pictures)) assertNear(expected, found)
     }

@@ -12,7 +12,8 @@ import org.bytedeco.tensorflowlite.global.tensorflowlite.kTfLiteOk
 import tfrnnc.ModelException
 
 /** Runs TFLite files on the JVM, by TensorFlow Lite's own library. */
-class JvmRunner(file: StepFile, content: ByteArray, height: Int, width: Int) : StepRunner {
+class JvmRunner(file: IterationFile, content: ByteArray, height: Int, width: Int) :
+    IterationRunner {
     private val bytes = BytePointer(*content)
     private val model =
         FlatBufferModel.BuildFromBuffer(bytes, content.size.toLong())
@@ -53,7 +54,7 @@ class JvmRunner(file: StepFile, content: ByteArray, height: Int, width: Int) : S
         return FloatPointer(tensor.data().data())
     }
 
-    private fun require(file: StepFile, status: Int, what: String) {
+    private fun require(file: IterationFile, status: Int, what: String) {
         if (status != kTfLiteOk) throw ModelException("${file.name}: cannot $what")
     }
 

@@ -25,14 +25,14 @@ class WindowsTest {
         val files = filesOf(preset)
         val manifest = Manifest.parse(files.read(Manifest.FILE_NAME).toString(Charsets.UTF_8))
         // Files of any size, run as those of one size are.
-        val models = ExportedModels(manifest.copy(size = size), files, ::JvmRunner, windowSide)
-        return Codec(models, EntropyModel.fromBytes(files.read(EntropyModel.FILE_NAME)))
+        val runtime = ExportedRuntime(manifest.copy(size = size), files, ::JvmRunner, windowSide)
+        return Codec(runtime, EntropyModel.fromBytes(files.read(EntropyModel.FILE_NAME)))
     }
 
     private fun assertStream(codec: Codec) =
         codec.use {
-            val steps = it.readPlanes(stream).wholeSteps
-            val encoded = it.encode(photo, steps = steps)
+            val iterations = it.readPlanes(stream).wholeIterations
+            val encoded = it.encode(photo, EncodeOptions(iterations = iterations))
             assertContentEquals(stream, encoded.data)
             val expected =
                 Repository.image(File(Repository.root, "tests/golden/conv_lstm_small.png"))
@@ -52,19 +52,20 @@ class WindowsTest {
         assertStream(codec(size = listOf(320, 256)))
 
     @Test
-    fun `a dynamic stream of a model whose locations depend on each other`() {
+    fun `an adaptive stream of a model whose locations depend on each other`() {
         val golden = File(Repository.root, "tests/golden")
         val stream = File(golden, "conv_lstm_small_dynamic.rnnc").readBytes()
         val expected = Repository.image(File(golden, "conv_lstm_small_dynamic.png"))
-        for (windowSide in listOf(1000, 64))
-            codec(windowSide = windowSide).use { assertNear(expected, it.decode(stream)) }
+        for (windowSide in listOf(1000, 64)) codec(windowSide = windowSide).use {
+            assertNear(expected, it.decode(stream))
+        }
     }
 
     @Test
     fun `small images on the shipped files for large ones`() {
         val golden = File(Repository.small(32), "golden")
         Codec.load(filesOf(Repository.small(256)), ::JvmRunner).use { codec ->
-            assertTrue((codec.models as ExportedModels).isExact(32, 32))
+            assertTrue((codec.runtime as ExportedRuntime).isExact(32, 32))
             val file = golden.listFiles { each -> each.extension == "rnnc" }.orEmpty().min()
             val image = Repository.image(File(golden, "${file.nameWithoutExtension}.png"))
             assertContentEquals(file.readBytes(), codec.encode(image).data)
@@ -75,11 +76,11 @@ class WindowsTest {
     fun `images too small for the files' margins are coded, and said to differ`() {
         val tiny = crop(photo, 100, 100, 24, 17)
         codec(size = listOf(64, 64)).use { windows ->
-            assertFalse((windows.models as ExportedModels).isExact(24, 17))
+            assertFalse((windows.runtime as ExportedRuntime).isExact(24, 17))
             val encoded = windows.encode(tiny)
             assertNear(encoded.picture, windows.decode(encoded.data), levels = 0)
             codec().use { atOnce ->
-                assertTrue((atOnce.models as ExportedModels).isExact(24, 17))
+                assertTrue((atOnce.runtime as ExportedRuntime).isExact(24, 17))
                 // Still the same picture to the eye: a mean difference below two grey levels.
                 val expected = atOnce.decode(encoded.data)
                 assertTrue(meanLevels(expected, encoded.picture) < 2)
@@ -91,7 +92,7 @@ class WindowsTest {
     fun `images too large for the files' margins are refused`() {
         Codec.load(filesOf(Repository.small(32)), ::JvmRunner).use { codec ->
             assumeTrue(
-                (codec.models as ExportedModels).manifest.decoders.any { 2 * it.reach >= 32 }
+                (codec.runtime as ExportedRuntime).manifest.decoders.any { 2 * it.margin >= 32 }
             )
             val error = assertFailsWith<ConfigException> { codec.encode(crop(photo, 0, 0, 33, 20)) }
             assertTrue("at most 32x32 pixels, not of 24x40" in error.message!!, error.message)

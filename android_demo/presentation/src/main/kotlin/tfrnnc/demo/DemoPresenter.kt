@@ -15,9 +15,12 @@ import kotlinx.coroutines.launch
 import tfrnnc.CorruptStreamException
 import tfrnnc.TfrnncException
 import tfrnnc.TruncatedStreamException
+import tfrnnc.bitstream.Header
+import tfrnnc.bitstream.ReadOptions
+import tfrnnc.bitstream.WorkLimits
 import tfrnnc.codec.Codec
-import tfrnnc.codec.ExportedModels
-import tfrnnc.codec.Pixels
+import tfrnnc.codec.EncodeOptions
+import tfrnnc.codec.ExportedRuntime
 import tfrnnc.codec.ProgressivePicture
 
 /**
@@ -54,57 +57,73 @@ class DemoPresenter(
     /** What the screen shows. */
     val state: StateFlow<DemoState> = mutableState.asStateFlow()
 
-    /**
-     * Compresses a picture.
-     *
-     * @param name to show.
-     * @param picture reads it; on the worker. It may throw a [PictureException].
-     */
-    fun compress(name: String, picture: () -> Pixels) =
-        load(DemoState.Busy(compressing = true)) { ensureActive ->
-            val pixels = picture()
-            val start = time.markNow()
-            val encoded =
-                codec.encode(pixels) { step, _ ->
-                    ensureActive()
-                    val busy = DemoState.Busy(compressing = true, step, codec.models.steps)
-                    // After cancelling, nothing is busy and nothing shall be.
-                    mutableState.update { if (it.busy == null) it else it.copy(busy = busy) }
-                }
-            val milliseconds = start.elapsedNow().inWholeMilliseconds
-            shown(name, encoded.data, Int.MAX_VALUE, milliseconds, null, ensureActive)
-        }
+    /** Compresses a picture. */
+    fun compress(source: PictureSource) =
+        load(DemoState.Busy(compressing = true)) { ensureActive -> compress(source, ensureActive) }
 
     /**
      * Opens a stream. What is there of one that is cut or damaged is shown, and the problem said.
+     */
+    fun open(source: PictureSource) =
+        load(DemoState.Busy(compressing = false)) { ensureActive ->
+            open(source.name(), Int.MAX_VALUE, source.stream(), ensureActive)
+        }
+
+    /** Compresses a picture, or opens a stream. */
+    fun receive(source: PictureSource) =
+        load(DemoState.Busy(compressing = false)) { ensureActive ->
+            if (source.isPicture()) compress(source, ensureActive)
+            else open(source.name(), Int.MAX_VALUE, source.stream(), ensureActive)
+        }
+
+    /**
+     * Shows again what was kept when the app was ended.
      *
      * @param name to show.
-     * @param bytes of it to show.
-     * @param stream reads it; on the worker. It may throw a [PictureException].
+     * @param bytes of the stream to show.
+     * @param stream reads it, on the worker; null if nothing was kept.
      */
-    fun open(name: String, bytes: Int = Int.MAX_VALUE, stream: () -> ByteArray) =
+    fun restore(name: String, bytes: Int, stream: () -> ByteArray?) =
         load(DemoState.Busy(compressing = false)) { ensureActive ->
-            val data = stream()
-            val problem =
-                try {
-                    codec.readPlanes(data, maxPixels = MAX_PIXELS)
-                    null
-                } catch (error: TruncatedStreamException) {
-                    error
-                } catch (error: CorruptStreamException) {
-                    error
-                }
-            try {
-                shown(name, data, bytes, null, problem?.let(Texts::problem), ensureActive)
-            } catch (error: TfrnncException) {
-                throw problem ?: error
-            }
+            stream()?.let { open(name, bytes, it, ensureActive) }
         }
+
+    private fun compress(source: PictureSource, ensureActive: () -> Unit) {
+        val name = source.name()
+        val pixels = source.pixels()
+        val start = time.markNow()
+        val encoded =
+            codec.encode(pixels, EncodeOptions(limits = LIMITS)) { iteration, _ ->
+                ensureActive()
+                val busy = DemoState.Busy(true, iteration, codec.runtime.iterations)
+                // After cancelling, nothing is busy and nothing shall be.
+                mutableState.update { if (it.busy == null) it else it.copy(busy = busy) }
+            }
+        val milliseconds = start.elapsedNow().inWholeMilliseconds
+        show(Opened(name, encoded.data, Int.MAX_VALUE, milliseconds), null, ensureActive)
+    }
+
+    private fun open(name: String, bytes: Int, data: ByteArray, ensureActive: () -> Unit) {
+        val problem =
+            try {
+                codec.readPlanes(data, ReadOptions(limits = LIMITS))
+                null
+            } catch (error: TruncatedStreamException) {
+                error
+            } catch (error: CorruptStreamException) {
+                error
+            }
+        try {
+            show(Opened(name, data, bytes, null), problem?.let(Texts::problem), ensureActive)
+        } catch (error: TfrnncException) {
+            throw problem ?: error
+        }
+    }
 
     /** Shows the first bytes of the stream, the slider's new place. */
     fun show(bytes: Int) {
         val shown = shown ?: return
-        val place = bytes.coerceIn(shown.pictures.planes.leastBytes, shown.stream.size)
+        val place = bytes.coerceIn(shown.pictures.planes.minBytes, shown.stream.size)
         mutableState.update { it.copy(bytes = place) }
         showing?.cancel()
         showing =
@@ -117,7 +136,7 @@ class DemoPresenter(
                     mutableState.update {
                         it.copy(
                             picture = picture,
-                            wholeSteps = shown.wholeSteps(place),
+                            wholeIterations = shown.wholeIterations(place),
                             decodeMilliseconds = milliseconds,
                         )
                     }
@@ -152,7 +171,7 @@ class DemoPresenter(
     fun close() {
         loading?.cancel()
         showing?.cancel()
-        // On the worker, so that no step is at work when its interpreter is closed.
+        // On the worker, so that no iteration is at work when its interpreter is closed.
         worker.dispatch(EmptyCoroutineContext) { if (lazyCodec.isInitialized()) codec.close() }
     }
 
@@ -168,45 +187,50 @@ class DemoPresenter(
             }
     }
 
-    private fun shown(
-        name: String,
-        stream: ByteArray,
-        bytes: Int,
-        encodeMilliseconds: Long?,
-        problem: String?,
-        ensureActive: () -> Unit,
-    ) {
+    /** A stream that is about to be shown, from its first [bytes]. */
+    private class Opened(
+        val name: String,
+        val stream: ByteArray,
+        val bytes: Int,
+        val encodeMilliseconds: Long?,
+    )
+
+    private fun show(opened: Opened, problem: String?, ensureActive: () -> Unit) {
+        val stream = opened.stream
         val start = time.markNow()
-        val planes =
-            codec.readPlanes(stream, allowTruncated = true, maxPixels = MAX_PIXELS, track = true)
-        val new = Shown(stream, ProgressivePicture(codec.models, planes))
-        val place = bytes.coerceIn(planes.leastBytes, stream.size)
+        val options = ReadOptions(allowTruncated = true, limits = LIMITS, track = true)
+        val planes = codec.readPlanes(stream, options)
+        val new = Shown(stream, ProgressivePicture(codec.runtime, planes))
+        val place = opened.bytes.coerceIn(planes.minBytes, stream.size)
         val picture = new.pictures.at(place, ensureActive)
         val milliseconds = start.elapsedNow().inWholeMilliseconds
-        val header = planes.header
-        val models = codec.models
         keep(stream)
         ensureActive()
         shown = new
         mutableState.update {
             DemoState(
-                name = name,
+                name = opened.name,
                 picture = picture,
                 bytes = place,
                 totalBytes = stream.size,
-                leastBytes = planes.leastBytes,
-                wholeSteps = new.wholeSteps(place),
-                steps = header.steps,
-                encodeMilliseconds = encodeMilliseconds,
+                minBytes = planes.minBytes,
+                wholeIterations = new.wholeIterations(place),
+                iterations = planes.header.iterations,
+                encodeMilliseconds = opened.encodeMilliseconds,
                 decodeMilliseconds = milliseconds,
-                exact = models !is ExportedModels || models.isExact(header.width, header.height),
+                exact = isExact(planes.header),
                 busy = it.busy,
                 problem = problem,
             )
         }
     }
 
-    private fun Shown.wholeSteps(bytes: Int) = pictures.planes.ends.count { it <= bytes }
+    private fun isExact(header: Header): Boolean {
+        val runtime = codec.runtime
+        return runtime !is ExportedRuntime || runtime.isExact(header.width, header.height)
+    }
+
+    private fun Shown.wholeIterations(bytes: Int) = pictures.planes.ends.count { it <= bytes }
 
     private fun guarded(action: () -> Unit) {
         try {
@@ -225,23 +249,27 @@ class DemoPresenter(
 
     companion object {
         /**
-         * Most pixels that are compressed or shown: the states of the networks take about 200 bytes
-         * for each, and an app has but a few hundred megabytes.
+         * Most pixels, padded, that are compressed or shown: the states of the networks take about
+         * 200 bytes for each, and an app has but a few hundred megabytes.
          */
         const val MAX_PIXELS = 1L shl 20
+
+        /** What sides are padded to; at least the stride of the app's model. */
+        private const val PADDING = 8
+        private val LIMITS = WorkLimits(maxPixels = MAX_PIXELS)
 
         /**
          * The size to which a picture is reduced.
          *
-         * @return width and height, in proportion, of at most [MAX_PIXELS] pixels.
+         * @return width and height, in proportion, of at most [MAX_PIXELS] pixels when padded.
          */
         fun reduced(width: Int, height: Int): Pair<Int, Int> {
-            val scale = Math.sqrt(MAX_PIXELS / (width.toDouble() * height)).coerceAtMost(1.0)
-            fun side(length: Int) = (length * scale).toInt().coerceIn(1, MAX_PIXELS.toInt())
-            val (newWidth, newHeight) = side(width) to side(height)
-            // A side of one pixel can be no shorter, so the other one has to be.
-            val most = (MAX_PIXELS / minOf(newWidth, newHeight)).toInt()
-            return minOf(newWidth, most) to minOf(newHeight, most)
+            var scale = 1.0
+            fun side(length: Int) = (length * scale).toInt().coerceAtLeast(1)
+            while (WorkLimits.paddedPixels(side(width), side(height), PADDING) > MAX_PIXELS) {
+                scale *= 0.995
+            }
+            return side(width) to side(height)
         }
     }
 }

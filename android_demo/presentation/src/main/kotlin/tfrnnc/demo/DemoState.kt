@@ -9,9 +9,9 @@ import tfrnnc.codec.Pixels
  * @property picture that the first [bytes] of the stream give; null if there is none.
  * @property bytes of the stream that are shown, the slider's place.
  * @property totalBytes of the stream.
- * @property leastBytes that give a picture, the slider's beginning.
- * @property wholeSteps how many steps the shown bytes hold whole.
- * @property steps of the stream.
+ * @property minBytes that give a picture, the slider's beginning.
+ * @property wholeIterations how many iterations the shown bytes hold whole.
+ * @property iterations of the stream.
  * @property encodeMilliseconds that compressing took; null for a file that was opened.
  * @property decodeMilliseconds that the shown picture took; 0 if it was at hand.
  * @property exact whether other clients show the same picture.
@@ -23,9 +23,9 @@ data class DemoState(
     val picture: Pixels? = null,
     val bytes: Int = 0,
     val totalBytes: Int = 0,
-    val leastBytes: Int = 0,
-    val wholeSteps: Int = 0,
-    val steps: Int = 0,
+    val minBytes: Int = 0,
+    val wholeIterations: Int = 0,
+    val iterations: Int = 0,
     val encodeMilliseconds: Long? = null,
     val decodeMilliseconds: Long = 0,
     val exact: Boolean = true,
@@ -40,8 +40,8 @@ data class DemoState(
      * Work that takes a while.
      *
      * @property compressing whether a picture is compressed; else one is opened.
-     * @property step that is done, counted from one.
-     * @property steps in all; 0 if that is not known yet.
+     * @property iteration that is done, counted from one.
+     * @property iterations in all; 0 if that is not known yet.
      */
-    data class Busy(val compressing: Boolean, val step: Int = 0, val steps: Int = 0)
+    data class Busy(val compressing: Boolean, val iteration: Int = 0, val iterations: Int = 0)
 }

@@ -25,6 +25,7 @@ object Texts {
     const val INEXACT =
         "The picture is so small that other devices may show it a little differently."
     const val UNREADABLE = "This picture cannot be read."
+    const val NO_APP = "There is no app on this device for this."
     const val NO_CAMERA = "There is no camera app on this device."
     const val NO_ROOM = "The photo cannot be kept: is the storage full?"
     const val MEMORY = "The picture is too large for the memory of this device."
@@ -34,18 +35,19 @@ object Texts {
 
     fun busy(busy: DemoState.Busy): String {
         val what = if (busy.compressing) "Compressing" else "Opening"
-        return if (busy.steps == 0) "$what…" else "$what: step ${busy.step} of ${busy.steps}"
+        return if (busy.iterations == 0) "$what…"
+        else "$what: iteration ${busy.iteration} of ${busy.iterations}"
     }
 
     fun size(state: DemoState): String =
         String.format(
             Locale.US,
-            "%,d of %,d bytes · %.3f bpp · step %d of %d",
+            "%,d of %,d bytes · %.3f bpp · iteration %d of %d",
             state.bytes,
             state.totalBytes,
             state.bpp,
-            state.wholeSteps,
-            state.steps,
+            state.wholeIterations,
+            state.iterations,
         )
 
     fun time(state: DemoState): String {
@@ -60,7 +62,7 @@ object Texts {
             is UnsupportedVersionException ->
                 "This file was made by a newer version. Update this app to open it."
             is TruncatedStreamException ->
-                if (error.wholeSteps > 0) {
+                if (error.wholeIterations > 0) {
                     "The file ends early. What is there of it is shown."
                 } else {
                     "The file ends before anything of the picture. Download it again."

@@ -1,8 +1,11 @@
 package tfrnnc.demo
 
+import java.io.FileNotFoundException
+import kotlin.coroutines.cancellation.CancellationException
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertNotNull
 import kotlin.test.assertNull
@@ -15,16 +18,35 @@ import kotlinx.coroutines.test.advanceUntilIdle
 import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
 import tfrnnc.ModelException
+import tfrnnc.bitstream.ReadOptions
+import tfrnnc.bitstream.WorkLimits
 import tfrnnc.codec.Codec
 import tfrnnc.codec.Pixels
 
 @OptIn(ExperimentalCoroutinesApi::class)
 class DemoPresenterTest {
     private val image = gradient(61, 43)
-    private val stream = Codec(BlockModels()).encode(image).data
+    private val stream = Codec(BlockRuntime()).encode(image).data
     private val kept = mutableListOf<ByteArray>()
 
-    private fun TestScope.presenter(load: () -> Codec = { Codec(BlockModels()) }) =
+    /** What the user chose; a picture if it has pixels. */
+    private class Source(
+        private val name: String,
+        private val pixels: (() -> Pixels)? = null,
+        private val stream: () -> ByteArray = { error("not asked for") },
+    ) : PictureSource {
+        override fun name() = name
+
+        override fun isPicture() = pixels != null
+
+        override fun pixels() = checkNotNull(pixels)()
+
+        override fun stream() = stream.invoke()
+    }
+
+    private fun file(name: String, stream: () -> ByteArray) = Source(name, stream = stream)
+
+    private fun TestScope.presenter(load: () -> Codec = { Codec(BlockRuntime()) }) =
         DemoPresenter(
             this,
             StandardTestDispatcher(testScheduler),
@@ -36,7 +58,7 @@ class DemoPresenterTest {
     @Test
     fun `a photo is compressed and shown`() = runTest {
         val presenter = presenter()
-        presenter.compress("cat") { image }
+        presenter.compress(Source("cat", { image }))
         assertEquals(DemoState.Busy(compressing = true), presenter.state.value.busy)
         advanceUntilIdle()
         val state = presenter.state.value
@@ -45,33 +67,35 @@ class DemoPresenterTest {
         assertNull(state.problem)
         assertEquals(stream.size, state.totalBytes)
         assertEquals(stream.size, state.bytes)
-        assertEquals(4, state.wholeSteps)
+        assertEquals(4, state.wholeIterations)
         assertEquals(8.0 * stream.size / (61 * 43), state.bpp)
         assertNotNull(state.encodeMilliseconds)
-        assertContentEquals(Codec(BlockModels()).decode(stream).rgb, state.picture?.rgb)
+        assertContentEquals(Codec(BlockRuntime()).decode(stream).rgb, state.picture?.rgb)
         assertContentEquals(stream, kept.single())
     }
 
     @Test
     fun `the slider sharpens the picture`() = runTest {
         val presenter = presenter()
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         assertNull(presenter.state.value.encodeMilliseconds)
-        val least = presenter.state.value.leastBytes
+        val least = presenter.state.value.minBytes
         assertTrue(least in 12..stream.size / 4)
         for (bytes in least..stream.size) {
             presenter.show(bytes)
             advanceUntilIdle()
             val state = presenter.state.value
             assertEquals(bytes, state.bytes)
-            val expected = Codec(BlockModels()).decode(stream.copyOf(bytes), allowTruncated = true)
+            val expected =
+                Codec(BlockRuntime())
+                    .decode(stream.copyOf(bytes), ReadOptions(allowTruncated = true))
             assertContentEquals(expected.rgb, state.picture?.rgb)
         }
         presenter.show(0)
         advanceUntilIdle()
         assertEquals(least, presenter.state.value.bytes)
-        assertEquals(0, presenter.state.value.wholeSteps)
+        assertEquals(0, presenter.state.value.wholeIterations)
         presenter.show(Int.MAX_VALUE)
         advanceUntilIdle()
         assertEquals(stream.size, presenter.state.value.bytes)
@@ -79,45 +103,104 @@ class DemoPresenterTest {
 
     @Test
     fun `only the slider's last place is computed`() = runTest {
-        val models = BlockModels()
-        val presenter = presenter { Codec(models) }
-        presenter.open("cat.rnnc") { stream }
+        val runtime = BlockRuntime()
+        val presenter = presenter { Codec(runtime) }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
-        val before = models.decoded
+        val before = runtime.decoded
         for (bytes in stream.size / 2 downTo stream.size / 3) presenter.show(bytes)
         advanceUntilIdle()
-        assertTrue(models.decoded - before <= 4)
+        assertTrue(runtime.decoded - before <= 4)
     }
 
     @Test
     fun `what is shared is what is shown, a stream of its own`() = runTest {
         val presenter = presenter()
         presenter.share { error("nothing is shown") }
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         presenter.show(stream.size - 9)
         var shared = ByteArray(0)
         presenter.share { shared = it }
         advanceUntilIdle()
         assertTrue(shared.size <= stream.size - 9)
-        Codec(BlockModels()).decode(shared)
+        Codec(BlockRuntime()).decode(shared)
     }
 
     @Test
     fun `a place is restored`() = runTest {
         val presenter = presenter()
-        presenter.open("cat.rnnc", stream.size - 7) { stream }
+        presenter.restore("cat.rnnc", stream.size - 7) { stream }
         advanceUntilIdle()
         assertEquals(stream.size - 7, presenter.state.value.bytes)
+        val without = presenter()
+        without.restore("cat.rnnc", 5) { null }
+        advanceUntilIdle()
+        assertEquals(DemoState(), without.state.value)
+    }
+
+    @Test
+    fun `another app's file is taken for what it is, and asked on the worker only`() = runTest {
+        val worker = StandardTestDispatcher(testScheduler)
+        var asked = 0
+        fun source(isPicture: Boolean) =
+            object : PictureSource {
+                override fun name() = "cat".also { asked++ }
+
+                override fun isPicture() = isPicture.also { asked++ }
+
+                override fun pixels() = image.also { asked++ }
+
+                override fun stream() = stream.also { asked++ }
+            }
+        for (isPicture in listOf(true, false)) {
+            val presenter = DemoPresenter(this, worker, { Codec(BlockRuntime()) })
+            for (ask in listOf(presenter::receive, presenter::compress, presenter::open)) {
+                ask(source(isPicture))
+                assertEquals(0, asked)
+                advanceUntilIdle()
+                assertTrue(asked in 2..3)
+                asked = 0
+                assertEquals("cat", presenter.state.value.name)
+                assertEquals(stream.size, presenter.state.value.totalBytes)
+            }
+        }
+    }
+
+    @Test
+    fun `whatever a provider throws is a problem that is said`() = runTest {
+        val errors =
+            listOf(
+                SecurityException("no grant"),
+                IllegalStateException("the other app is gone"),
+                NullPointerException(),
+                UnsupportedOperationException(),
+                FileNotFoundException("moved"),
+            )
+        for (error in errors) {
+            val presenter = presenter()
+            presenter.receive(file("cat") { readProvided { throw error } })
+            advanceUntilIdle()
+            assertEquals(Texts.UNREADABLE, presenter.state.value.problem)
+            assertNull(presenter.state.value.busy)
+        }
+        assertFailsWith<CancellationException> { readProvided { throw CancellationException() } }
+        assertEquals(
+            Texts.MEMORY,
+            assertFailsWith<PictureException> {
+                    readProvided { throw PictureException(Texts.MEMORY) }
+                }
+                .message,
+        )
     }
 
     @Test
     fun `a cut file is shown, and said to be cut`() = runTest {
         val presenter = presenter()
-        presenter.open("cut.rnnc") { stream.copyOf(stream.size - 3) }
+        presenter.open(file("cut.rnnc") { stream.copyOf(stream.size - 3) })
         advanceUntilIdle()
         assertNotNull(presenter.state.value.picture)
-        assertEquals(3, presenter.state.value.wholeSteps)
+        assertEquals(3, presenter.state.value.wholeIterations)
         assertTrue("ends early" in presenter.state.value.problem!!)
         presenter.dismissProblem()
         assertNull(presenter.state.value.problem)
@@ -126,7 +209,7 @@ class DemoPresenterTest {
     @Test
     fun `problems are said plainly, and what was shown stays`() = runTest {
         val presenter = presenter()
-        presenter.open("cat.rnnc") { stream }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         val files =
             mapOf(
@@ -135,11 +218,11 @@ class DemoPresenterTest {
                 stream.copyOf(20) to "ends before anything",
                 stream.copyOf().also { it[2] = 0x23 } to "newer version",
                 stream.copyOf().also { it[8] = 99 } to "damaged",
-                Codec(BlockModels(id = 7)).encode(image).data to "another model",
+                Codec(BlockRuntime(id = 7)).encode(image).data to "another model",
                 stream + 0 to "damaged",
             )
         for ((data, problem) in files) {
-            presenter.open("bad.rnnc") { data }
+            presenter.open(file("bad.rnnc") { data })
             advanceUntilIdle()
             val state = presenter.state.value
             assertTrue(problem in state.problem.orEmpty(), "${state.problem}, not $problem")
@@ -147,7 +230,7 @@ class DemoPresenterTest {
             assertNull(state.busy)
             presenter.dismissProblem()
         }
-        presenter.compress("bad.jpg") { throw PictureException(Texts.UNREADABLE) }
+        presenter.compress(Source("bad.jpg", { throw PictureException(Texts.UNREADABLE) }))
         advanceUntilIdle()
         assertEquals(Texts.UNREADABLE, presenter.state.value.problem)
     }
@@ -155,13 +238,13 @@ class DemoPresenterTest {
     @Test
     fun `no memory and no model are said too`() = runTest {
         val presenter = presenter()
-        presenter.compress("vast.jpg") { throw OutOfMemoryError() }
+        presenter.compress(Source("vast.jpg", { throw OutOfMemoryError() }))
         advanceUntilIdle()
         assertEquals(Texts.MEMORY, presenter.state.value.problem)
         assertNull(presenter.state.value.busy)
 
         val without = presenter { throw ModelException("manifest.json: cannot be read") }
-        without.open("cat.rnnc") { stream }
+        without.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         assertTrue("manifest.json" in without.state.value.problem!!)
     }
@@ -169,7 +252,7 @@ class DemoPresenterTest {
     @Test
     fun `cancelling leaves things as they were`() = runTest {
         val presenter = presenter()
-        presenter.compress("cat") { image }
+        presenter.compress(Source("cat", { image }))
         presenter.cancel()
         advanceUntilIdle()
         assertEquals(DemoState(), presenter.state.value)
@@ -177,21 +260,21 @@ class DemoPresenterTest {
 
     @Test
     fun `the codec is closed when the worker is done`() = runTest {
-        val models = BlockModels()
-        val presenter = presenter { Codec(models) }
-        presenter.open("cat.rnnc") { stream }
+        val runtime = BlockRuntime()
+        val presenter = presenter { Codec(runtime) }
+        presenter.open(file("cat.rnnc") { stream })
         advanceUntilIdle()
         presenter.close()
-        assertFalse(models.closed)
+        assertFalse(runtime.closed)
         advanceUntilIdle()
-        assertTrue(models.closed)
+        assertTrue(runtime.closed)
     }
 
     @Test
     fun `the latest of two pictures is shown`() = runTest {
         val presenter = presenter()
-        presenter.compress("one") { error("cancelled before it began") }
-        presenter.compress("two") { image }
+        presenter.compress(Source("one", { error("cancelled before it began") }))
+        presenter.compress(Source("two", { image }))
         advanceUntilIdle()
         assertEquals("two", presenter.state.value.name)
     }
@@ -199,12 +282,24 @@ class DemoPresenterTest {
     @Test
     fun `large photos are reduced`() {
         assertEquals(640 to 480, DemoPresenter.reduced(640, 480))
-        val sizes = listOf(4032 to 3024, 3024 to 4032, 100_000 to 3, 1 to 9_000_000, 1025 to 1025)
+        val sizes =
+            listOf(
+                4032 to 3024,
+                3024 to 4032,
+                100_000 to 3,
+                1 to 9_000_000,
+                1025 to 1025,
+                1182 to 887,
+            )
         for ((width, height) in sizes) {
             val (newWidth, newHeight) = DemoPresenter.reduced(width, height)
-            val pixels = newWidth.toLong() * newHeight
-            val least = minOf(DemoPresenter.MAX_PIXELS, width.toLong() * height) / 2
+            val pixels = WorkLimits.paddedPixels(newWidth, newHeight, 8)
+            val before = WorkLimits.paddedPixels(width, height, 8)
+            val least = minOf(DemoPresenter.MAX_PIXELS, before) * 9 / 10
             assertTrue(pixels in least..DemoPresenter.MAX_PIXELS, "$newWidth x $newHeight")
+            if (minOf(newWidth, newHeight) > 100) {
+                assertEquals(width / height.toDouble(), newWidth / newHeight.toDouble(), 0.005)
+            }
         }
     }
 
@@ -216,15 +311,15 @@ class DemoPresenterTest {
                 picture = Pixels(100, 80, ByteArray(3 * 8000)),
                 bytes = 1234,
                 totalBytes = 5678,
-                wholeSteps = 2,
-                steps = 8,
+                wholeIterations = 2,
+                iterations = 8,
                 encodeMilliseconds = 1500.milliseconds.inWholeMilliseconds,
                 decodeMilliseconds = 20,
             )
-        assertEquals("1,234 of 5,678 bytes · 1.234 bpp · step 2 of 8", Texts.size(state))
+        assertEquals("1,234 of 5,678 bytes · 1.234 bpp · iteration 2 of 8", Texts.size(state))
         assertEquals("compressed in 1500 ms · shown in 20 ms", Texts.time(state))
         assertEquals("cat, shown from 1234 of 5678 bytes", Texts.picture(state))
-        assertEquals("Compressing: step 3 of 8", Texts.busy(DemoState.Busy(true, 3, 8)))
+        assertEquals("Compressing: iteration 3 of 8", Texts.busy(DemoState.Busy(true, 3, 8)))
         assertEquals("Opening…", Texts.busy(DemoState.Busy(false)))
     }
 }

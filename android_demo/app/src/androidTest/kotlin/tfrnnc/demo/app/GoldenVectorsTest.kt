@@ -38,7 +38,7 @@ class GoldenVectorsTest {
                 assertArrayEquals(name, stream, codec.encode(image("$name.png")).data)
                 val expected = image("${name}_steps.png").rgb
                 val found =
-                    codec.decodeProgressively(stream).fold(ByteArray(0)) { all, it -> all + it.rgb }
+                    codec.decodeProgressive(stream).fold(ByteArray(0)) { all, it -> all + it.rgb }
                 assertEquals(expected.size, found.size)
                 val most =
                     found.indices.maxOf {

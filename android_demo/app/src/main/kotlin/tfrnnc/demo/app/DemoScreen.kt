@@ -25,7 +25,8 @@ import androidx.compose.material3.TextButton
 import androidx.compose.material3.darkColorScheme
 import androidx.compose.material3.lightColorScheme
 import androidx.compose.runtime.Composable
-import androidx.compose.runtime.remember
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.produceState
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.graphics.ImageBitmap
@@ -39,6 +40,8 @@ import androidx.compose.ui.semantics.stateDescription
 import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.unit.dp
 import kotlin.math.roundToInt
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
 import tfrnnc.codec.Pixels
 import tfrnnc.demo.DemoState
 import tfrnnc.demo.Texts
@@ -92,12 +95,19 @@ private fun Picture(state: DemoState, toImage: (Pixels) -> ImageBitmap, modifier
         if (picture == null) {
             Text(Texts.EMPTY, textAlign = TextAlign.Center)
         } else {
-            Image(
-                remember(picture) { toImage(picture) },
-                contentDescription = Texts.picture(state),
-                Modifier.fillMaxSize(),
-                contentScale = ContentScale.Fit,
-            )
+            // The picture before stays until this one is made, off the main thread.
+            val image by
+                produceState<ImageBitmap?>(null, picture) {
+                    value = withContext(Dispatchers.Default) { toImage(picture) }
+                }
+            image?.let {
+                Image(
+                    it,
+                    contentDescription = Texts.picture(state),
+                    Modifier.fillMaxSize(),
+                    contentScale = ContentScale.Fit,
+                )
+            }
         }
     }
 }
@@ -108,11 +118,11 @@ private fun Numbers(state: DemoState, show: (Int) -> Unit) {
         Text(Texts.size(state))
         Text(Texts.time(state), style = MaterialTheme.typography.bodySmall)
         if (!state.exact) Text(Texts.INEXACT, style = MaterialTheme.typography.bodySmall)
-        if (state.leastBytes < state.totalBytes) {
+        if (state.minBytes < state.totalBytes) {
             Slider(
                 value = state.bytes.toFloat(),
                 onValueChange = { show(it.roundToInt()) },
-                valueRange = state.leastBytes.toFloat()..state.totalBytes.toFloat(),
+                valueRange = state.minBytes.toFloat()..state.totalBytes.toFloat(),
                 modifier =
                     Modifier.semantics {
                         contentDescription = Texts.SLIDER
@@ -128,11 +138,11 @@ private fun Progress(busy: DemoState.Busy, cancel: () -> Unit) {
     Row(verticalAlignment = Alignment.CenterVertically) {
         Column(Modifier.weight(1f)) {
             Text(Texts.busy(busy), Modifier.semantics { liveRegion = LiveRegionMode.Polite })
-            if (busy.steps == 0) {
+            if (busy.iterations == 0) {
                 LinearProgressIndicator(Modifier.fillMaxWidth())
             } else {
                 LinearProgressIndicator(
-                    progress = { busy.step.toFloat() / busy.steps },
+                    progress = { busy.iteration.toFloat() / busy.iterations },
                     Modifier.fillMaxWidth(),
                 )
             }

@@ -12,17 +12,18 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExperimentalCoroutinesApi
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
 import tfrnnc.codec.Codec
 import tfrnnc.demo.DemoPresenter
 import tfrnnc.demo.DemoState
 import tfrnnc.demo.PictureException
 import tfrnnc.demo.Texts
+import tfrnnc.demo.readProvided
 
 /** Keeps the presenter over turns of the screen, and what it shows over the app's end. */
 @OptIn(ExperimentalCoroutinesApi::class)
 class DemoViewModel(application: Application, private val saved: SavedStateHandle) :
     AndroidViewModel(application) {
-    private val photos = Photos(application.contentResolver)
     private val kept = File(application.filesDir, "last.rnnc")
     private val shared = File(application.cacheDir, "shared")
     private val presenter =
@@ -37,8 +38,10 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
 
     init {
         val name = saved.get<String>(NAME)
-        if (name != null && kept.exists()) {
-            presenter.open(name, saved[BYTES] ?: Int.MAX_VALUE) { kept.readBytes() }
+        if (name != null) {
+            presenter.restore(name, saved[BYTES] ?: Int.MAX_VALUE) {
+                readProvided { if (kept.exists()) kept.readBytes() else null }
+            }
         }
         viewModelScope.launch {
             state.collect {
@@ -51,11 +54,11 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
     }
 
     /** Opens a file that another app gives, a photo or a stream. */
-    fun receive(uri: Uri) = if (photos.isPicture(uri)) compress(uri) else open(uri)
+    fun receive(uri: Uri) = presenter.receive(source(uri))
 
-    fun compress(uri: Uri) = presenter.compress(photos.name(uri)) { photos.read(uri) }
+    fun compress(uri: Uri) = presenter.compress(source(uri))
 
-    fun open(uri: Uri) = presenter.open(photos.name(uri)) { photos.readFile(uri) }
+    fun open(uri: Uri) = presenter.open(source(uri))
 
     fun show(bytes: Int) = presenter.show(bytes)
 
@@ -65,10 +68,24 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
 
     fun report(problem: String) = presenter.report(problem)
 
-    /** A place for the camera to put a photo. */
-    fun cameraFile(): Uri {
-        shared.mkdirs()
-        return uri(File(shared, "camera.jpg"))
+    /**
+     * Makes a place for the camera to put a photo.
+     *
+     * @param ready called on the main thread with its address.
+     */
+    fun takePhoto(ready: (Uri) -> Unit) {
+        viewModelScope.launch {
+            try {
+                ready(withContext(Dispatchers.IO) { cameraFile() })
+            } catch (error: PictureException) {
+                report(error.message ?: Texts.NO_ROOM)
+            }
+        }
+    }
+
+    /** Compresses the photo that the camera took. */
+    fun compressTaken() {
+        viewModelScope.launch { compress(withContext(Dispatchers.IO) { cameraFile() }) }
     }
 
     /**
@@ -80,10 +97,19 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
         presenter.share { stream ->
             val file = File(shared, "${fileName(state.value.name)}.rnnc")
             write(file, stream)
-            viewModelScope.launch { ready(uri(file)) }
+            val uri = uri(file)
+            viewModelScope.launch { ready(uri) }
         }
 
     override fun onCleared() = presenter.close()
+
+    private fun source(uri: Uri) =
+        ProvidedPicture(getApplication<Application>().contentResolver, uri)
+
+    private fun cameraFile(): Uri {
+        if (!shared.isDirectory && !shared.mkdirs()) throw PictureException(Texts.NO_ROOM)
+        return uri(File(shared, "camera.jpg"))
+    }
 
     private fun uri(file: File): Uri {
         val application = getApplication<Application>()

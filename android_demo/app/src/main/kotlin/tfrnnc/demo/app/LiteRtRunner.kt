@@ -7,12 +7,12 @@ import java.nio.FloatBuffer
 import org.tensorflow.lite.Interpreter
 import tfrnnc.ModelException
 import tfrnnc.codec.FeatureMap
-import tfrnnc.codec.StepFile
-import tfrnnc.codec.StepRunner
+import tfrnnc.codec.IterationFile
+import tfrnnc.codec.IterationRunner
 
 /** Runs a TFLite file by LiteRT. */
-class LiteRtRunner(private val file: StepFile, content: ByteArray, height: Int, width: Int) :
-    StepRunner {
+class LiteRtRunner(private val file: IterationFile, content: ByteArray, height: Int, width: Int) :
+    IterationRunner {
     private val model = direct(content.size).put(content)
     private val interpreter: Interpreter
     private val inputs = file.inputs.map { floats(it.zeros(height, width)) }

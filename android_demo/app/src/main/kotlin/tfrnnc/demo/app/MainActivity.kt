@@ -29,7 +29,7 @@ class MainActivity : ComponentActivity() {
 
     private val take =
         registerForActivityResult(ActivityResultContracts.TakePicture()) { taken ->
-            if (taken) model.compress(model.cameraFile())
+            if (taken) model.compressTaken()
         }
 
     private val open =
@@ -44,16 +44,10 @@ class MainActivity : ComponentActivity() {
             DemoActions(
                 pick = {
                     val images = ActivityResultContracts.PickVisualMedia.ImageOnly
-                    pick.launch(PickVisualMediaRequest(images))
+                    launch(Texts.NO_APP) { pick.launch(PickVisualMediaRequest(images)) }
                 },
-                take = {
-                    try {
-                        take.launch(model.cameraFile())
-                    } catch (_: ActivityNotFoundException) {
-                        model.report(Texts.NO_CAMERA)
-                    }
-                },
-                open = { open.launch(arrayOf("*/*")) },
+                take = { model.takePhoto { uri -> launch(Texts.NO_CAMERA) { take.launch(uri) } } },
+                open = { launch(Texts.NO_APP) { open.launch(arrayOf("*/*")) } },
                 share = { model.share(::share) },
                 cancel = model::cancel,
                 dismissProblem = model::dismissProblem,
@@ -69,6 +63,17 @@ class MainActivity : ComponentActivity() {
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
         receive(intent)
+    }
+
+    /** Starts another app; without one that can do it, or that may be started, says so. */
+    private fun launch(problem: String, start: () -> Unit) {
+        try {
+            start()
+        } catch (_: ActivityNotFoundException) {
+            model.report(problem)
+        } catch (_: SecurityException) {
+            model.report(problem)
+        }
     }
 
     private fun receive(intent: Intent) {
@@ -94,7 +99,7 @@ class MainActivity : ComponentActivity() {
                 .setType("application/octet-stream")
                 .putExtra(Intent.EXTRA_STREAM, uri)
                 .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
-        startActivity(Intent.createChooser(send, Texts.SHARE))
+        launch(Texts.NO_APP) { startActivity(Intent.createChooser(send, Texts.SHARE)) }
     }
 
     private fun image(pixels: Pixels) =

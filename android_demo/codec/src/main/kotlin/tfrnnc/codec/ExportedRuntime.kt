@@ -1,6 +1,5 @@
 package tfrnnc.codec
 
-import java.io.IOException
 import java.security.MessageDigest
 import tfrnnc.ConfigException
 import tfrnnc.ModelException
@@ -9,13 +8,14 @@ import tfrnnc.bitstream.ModelId
 import tfrnnc.bitstream.PlaneShape
 
 /**
- * The step models of exported files, for images of any size.
+ * The iterations of exported files, for images of any size.
  *
- * Files of one size run in windows that overlap: each window of a step, then the next step. The
- * result is that of the whole image at once, for images that are larger and for smaller ones
- * ([isExact] tells the exception). Files that take any size run at once up to [windowSide].
+ * Files of one size run in windows that overlap: each window of an iteration, then the next
+ * iteration. The result is that of the whole image at once, for images that are larger and for
+ * smaller ones ([isExact] tells the exception). Files that take any size run at once up to
+ * [windowSide].
  *
- * Not safe for use by several threads at a time.
+ * Several threads may use it at a time; each file is run by one after the other.
  *
  * @property manifest what is known of the files.
  * @param files where they are.
@@ -23,57 +23,57 @@ import tfrnnc.bitstream.PlaneShape
  * @property windowSide longest side that files of any size are run with.
  * @throws ModelException if a file is missing or not the one that the manifest describes.
  */
-class ExportedModels(
+class ExportedRuntime(
     val manifest: Manifest,
     files: ModelFiles,
-    factory: StepRunner.Factory,
+    factory: IterationRunner.Factory,
     val windowSide: Int = 256,
-) : StepModels {
+) : Runtime {
     override val modelId: ModelId = manifest.id()
     override val stride = manifest.stride
     override val bits = manifest.bits
-    override val steps = manifest.steps
-    override val independent = manifest.decoders.all { it.reach == 0 }
-    private val encoders = manifest.encoders.map { Step(it, files, factory) }
-    private val decoders = manifest.decoders.map { Step(it, files, factory) }
+    override val iterations = manifest.iterations
+    override val independent = manifest.decoders.all { it.margin == 0 }
+    private val encoders = manifest.encoders.map { Iteration(it, files, factory) }
+    private val decoders = manifest.decoders.map { Iteration(it, files, factory) }
 
-    override fun encode(
+    override fun encodeIteration(
         residual: FeatureMap,
         states: List<FeatureMap>?,
-        step: Int,
-    ): StepModels.Encoded {
-        val encoder = encoders[minOf(step, encoders.lastIndex)]
+        iteration: Int,
+    ): Runtime.Encoded {
+        val encoder = encoders[minOf(iteration, encoders.lastIndex)]
         val outputs = encoder.run(residual, states, residual.height, residual.width)
         val logits = outputs.first()
         val shape = PlaneShape(logits.height, logits.width, logits.channels)
         // A logit that is not a number is below nothing, and no bit either.
         val plane = BitPlane(shape, ByteArray(shape.size) { if (logits.values[it] >= 0) 1 else -1 })
-        return StepModels.Encoded(plane, outputs.drop(1))
+        return Runtime.Encoded(plane, outputs.drop(1))
     }
 
-    override fun decode(
+    override fun decodeIteration(
         plane: BitPlane,
-        before: StepModels.Decoded?,
-        step: Int,
-    ): StepModels.Decoded {
-        val decoder = decoders[minOf(step, decoders.lastIndex)]
+        before: Runtime.Decoded?,
+        iteration: Int,
+    ): Runtime.Decoded {
+        val decoder = decoders[minOf(iteration, decoders.lastIndex)]
         val shape = plane.shape
         val values = FloatArray(plane.values.size) { plane.values[it].toFloat() }
         val input = FeatureMap(shape.height, shape.width, shape.bits, values)
         val outputs =
             decoder.run(input, before?.states, shape.height * stride, shape.width * stride)
         val prediction = outputs.first()
-        if (manifest.reconstruction == "additive" && before != null) {
+        if (manifest.reconstruction == Manifest.ADDITIVE && before != null) {
             val sum = before.reconstruction.values
             for (i in sum.indices) prediction.values[i] += sum[i]
         }
-        return StepModels.Decoded(prediction, outputs.drop(1))
+        return Runtime.Decoded(prediction, outputs.drop(1))
     }
 
     /**
      * Whether images of this size give the bits and pictures of other clients. It is not so for
      * those with a side, rounded up to the stride, that is shorter than the files' size and than
-     * twice their reach.
+     * twice their margin.
      *
      * @param width of the image in pixels.
      * @param height of the image in pixels.
@@ -83,19 +83,21 @@ class ExportedModels(
 
     override fun close() = (encoders + decoders).forEach { it.close() }
 
-    /** One file, run on the whole image or on windows of it. */
-    private inner class Step(
-        private val file: StepFile,
+    /** One file, run on the whole image or on windows of it; by one thread at a time. */
+    private inner class Iteration(
+        private val file: IterationFile,
         files: ModelFiles,
-        private val factory: StepRunner.Factory,
+        private val factory: IterationRunner.Factory,
     ) : AutoCloseable {
         private val content = read(file, files)
-        private val margin = roundUp(file.reach, stride)
-        private var runner: StepRunner? = null
+        private val margin = roundUp(file.margin, stride)
+        private var runner: IterationRunner? = null
         private var size: Pair<Int, Int>? = null
         private var inputs: List<FeatureMap> = emptyList()
         private var outputs: List<FeatureMap> = emptyList()
+        private var closed = false
 
+        @Synchronized
         fun run(
             input: FeatureMap,
             states: List<FeatureMap>?,
@@ -142,7 +144,7 @@ class ExportedModels(
         }
 
         private fun runWindow(
-            runner: StepRunner,
+            runner: IterationRunner,
             values: List<FeatureMap>,
             results: List<FeatureMap>,
             rows: Window,
@@ -172,9 +174,10 @@ class ExportedModels(
             }
         }
 
-        private fun open(height: Int, width: Int): StepRunner {
+        private fun open(height: Int, width: Int): IterationRunner {
+            if (closed) throw ConfigException("the codec is closed; load it again")
             runner?.let { if (size == height to width) return it }
-            close()
+            closeRunner()
             val opened = factory.open(file, content, height, width)
             runner = opened
             size = height to width
@@ -183,23 +186,21 @@ class ExportedModels(
             return opened
         }
 
+        @Synchronized
         override fun close() {
+            closed = true
+            closeRunner()
+        }
+
+        private fun closeRunner() {
             runner?.close()
             runner = null
         }
     }
 
     companion object {
-        private fun read(file: StepFile, files: ModelFiles): ByteArray {
-            val content =
-                try {
-                    files.read(file.name)
-                } catch (error: IOException) {
-                    throw ModelException(
-                        "${file.name}: cannot be read (${error.message}); export the model again",
-                        error,
-                    )
-                }
+        private fun read(file: IterationFile, files: ModelFiles): ByteArray {
+            val content = Codec.read(files, file.name)
             val digest = MessageDigest.getInstance("SHA-256").digest(content)
             if (digest.joinToString("") { "%02x".format(it) } != file.sha256) {
                 throw ModelException(

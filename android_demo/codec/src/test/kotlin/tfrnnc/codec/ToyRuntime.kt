@@ -6,24 +6,24 @@ import tfrnnc.bitstream.ModelId
 import tfrnnc.bitstream.PlaneShape
 
 /**
- * Step models without a network: each bit halves what is known of a block's colour.
+ * Iterations without a network: each bit halves what is known of a block's colour.
  *
- * @param brighter added in each step, even where there are no bits.
+ * @param brighter added in each iteration, even where there are no bits.
  */
-class ToyModels(override val steps: Int = 2, private val brighter: Float = 0f) : StepModels {
+class ToyRuntime(override val iterations: Int = 2, private val brighter: Float = 0f) : Runtime {
     override val modelId: ModelId = GoldenContainer.entropyModel.codecId
     override val stride = GoldenContainer.stride
     override val bits = 3
     override val independent = brighter > 0
 
-    /** How many steps of the decoder were computed. */
-    var decoded = 0
+    /** How many iterations of the decoder were computed. */
+    @Volatile var decoded = 0
 
-    override fun encode(
+    override fun encodeIteration(
         residual: FeatureMap,
         states: List<FeatureMap>?,
-        step: Int,
-    ): StepModels.Encoded {
+        iteration: Int,
+    ): Runtime.Encoded {
         val shape = PlaneShape(residual.height / stride, residual.width / stride, bits)
         val sums = FloatArray(shape.size)
         for (row in 0 until residual.height) for (column in 0 until residual.width) {
@@ -33,18 +33,18 @@ class ToyModels(override val steps: Int = 2, private val brighter: Float = 0f) :
             }
         }
         val plane = BitPlane(shape, ByteArray(shape.size) { if (sums[it] >= 0) 1 else -1 })
-        return StepModels.Encoded(plane, emptyList())
+        return Runtime.Encoded(plane, emptyList())
     }
 
-    override fun decode(
+    override fun decodeIteration(
         plane: BitPlane,
-        before: StepModels.Decoded?,
-        step: Int,
-    ): StepModels.Decoded {
+        before: Runtime.Decoded?,
+        iteration: Int,
+    ): Runtime.Decoded {
         decoded++
         val shape = plane.shape
         val map = FeatureMap(shape.height * stride, shape.width * stride, bits)
-        val amplitude = 0.9f / (2 shl step)
+        val amplitude = 0.9f / (2 shl iteration)
         for (row in 0 until map.height) for (column in 0 until map.width) {
             for (channel in 0 until bits) {
                 val place = (row * map.width + column) * bits + channel
@@ -53,7 +53,7 @@ class ToyModels(override val steps: Int = 2, private val brighter: Float = 0f) :
                 map.values[place] = known + amplitude * plane.values[bit] + brighter
             }
         }
-        return StepModels.Decoded(map, emptyList())
+        return Runtime.Decoded(map, emptyList())
     }
 
     override fun close() = Unit

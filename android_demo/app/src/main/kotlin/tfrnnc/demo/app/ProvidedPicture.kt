@@ -5,75 +5,73 @@ import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import android.graphics.Canvas
 import android.graphics.Color
+import android.graphics.ColorSpace
 import android.graphics.Matrix
 import android.graphics.Paint
 import android.media.ExifInterface
 import android.net.Uri
+import android.os.Build
 import android.provider.OpenableColumns
 import java.io.FileNotFoundException
-import java.io.IOException
 import java.io.InputStream
 import tfrnnc.codec.Pixels
 import tfrnnc.demo.DemoPresenter
 import tfrnnc.demo.PictureException
+import tfrnnc.demo.PictureSource
 import tfrnnc.demo.Texts
+import tfrnnc.demo.readProvided
 
-/** Photos and files that the user chose. */
-class Photos(private val resolver: ContentResolver) {
-    /**
-     * Reads a picture: upright, on white where it is transparent, and reduced to what the codec
-     * takes here.
-     *
-     * @throws PictureException if it cannot be read.
-     */
-    fun read(uri: Uri): Pixels {
+/** A photo or file that the user chose, at an address that another app answers. */
+class ProvidedPicture(private val resolver: ContentResolver, private val uri: Uri) : PictureSource {
+    /** Upright, in sRGB, on white where it is transparent, and reduced to what is compressed. */
+    override fun pixels(): Pixels {
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
-        open(uri) { BitmapFactory.decodeStream(it, null, bounds) }
+        open { BitmapFactory.decodeStream(it, null, bounds) }
         if (bounds.outWidth <= 0 || bounds.outHeight <= 0) throw unreadable()
         val (width, height) = DemoPresenter.reduced(bounds.outWidth, bounds.outHeight)
         val options =
             BitmapFactory.Options().apply {
                 inSampleSize = 1
                 while (bounds.outWidth / (2 * inSampleSize) >= width) inSampleSize *= 2
-            }
-        val bitmap =
-            open(uri) { BitmapFactory.decodeStream(it, null, options) } ?: throw unreadable()
-        return upright(bitmap, width, height, orientation(uri))
-    }
-
-    /**
-     * Reads a file, of at most [MAX_BYTES].
-     *
-     * @throws PictureException if it cannot be read.
-     */
-    fun readFile(uri: Uri): ByteArray =
-        open(uri) { stream ->
-            val content = stream.readBytes(MAX_BYTES + 1)
-            if (content.size > MAX_BYTES) throw PictureException(Texts.MEMORY)
-            content
-        }
-
-    /** The name of a file, without its ending. */
-    fun name(uri: Uri): String {
-        val found =
-            try {
-                resolver.query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)?.use {
-                    if (it.moveToFirst()) it.getString(0) else null
+                if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.O) {
+                    inPreferredColorSpace = ColorSpace.get(ColorSpace.Named.SRGB)
                 }
-            } catch (_: RuntimeException) {
-                // Other apps' providers throw what they like; a name is no reason to fail.
-                null
             }
-        return (found ?: uri.lastPathSegment ?: "photo").substringBeforeLast('.')
+        val bitmap = open { BitmapFactory.decodeStream(it, null, options) } ?: throw unreadable()
+        return upright(bitmap, width, height, orientation())
     }
 
-    /** Whether a file is a picture that Android knows. */
-    fun isPicture(uri: Uri): Boolean = resolver.getType(uri)?.startsWith("image/") == true
+    /** The content of a file of at most [MAX_BYTES]. */
+    override fun stream(): ByteArray = open { stream ->
+        val content = stream.readBytes(MAX_BYTES + 1)
+        if (content.size > MAX_BYTES) throw PictureException(Texts.MEMORY)
+        content
+    }
 
-    private fun orientation(uri: Uri): Matrix {
+    /** The name of the file, without its ending. */
+    override fun name(): String {
+        val columns = arrayOf(OpenableColumns.DISPLAY_NAME)
+        val name =
+            try {
+                readProvided {
+                    resolver.query(uri, columns, null, null, null)?.use {
+                        if (it.moveToFirst()) it.getString(0) else null
+                    }
+                }
+            } catch (_: PictureException) {
+                null // A name is no reason to fail.
+            }
+        return (name ?: uri.lastPathSegment ?: "photo").substringBeforeLast('.')
+    }
+
+    /** Whether the file is of a kind that its provider calls an image. */
+    override fun isPicture(): Boolean =
+        readProvided { resolver.getType(uri) }?.startsWith("image/") == true
+
+    private fun orientation(): Matrix {
         val value =
             try {
-                open(uri) {
+                open {
                     ExifInterface(it)
                         .getAttributeInt(
                             ExifInterface.TAG_ORIENTATION,
@@ -115,14 +113,9 @@ class Photos(private val resolver: ContentResolver) {
         return Pixels.fromArgb(opaque.width, opaque.height, colours)
     }
 
-    private fun <T> open(uri: Uri, read: (InputStream) -> T): T =
-        try {
-            (resolver.openInputStream(uri) ?: throw FileNotFoundException("$uri")).use(read)
-        } catch (error: IOException) {
-            throw PictureException(Texts.UNREADABLE, error)
-        } catch (error: SecurityException) {
-            throw PictureException(Texts.UNREADABLE, error)
-        }
+    private fun <T> open(read: (InputStream) -> T): T = readProvided {
+        (resolver.openInputStream(uri) ?: throw FileNotFoundException("$uri")).use(read)
+    }
 
     private fun InputStream.readBytes(most: Int): ByteArray {
         val buffer = ByteArray(most)

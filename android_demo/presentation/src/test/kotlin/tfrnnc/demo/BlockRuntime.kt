@@ -5,37 +5,37 @@ import tfrnnc.bitstream.ModelId
 import tfrnnc.bitstream.PlaneShape
 import tfrnnc.codec.FeatureMap
 import tfrnnc.codec.Pixels
-import tfrnnc.codec.StepModels
+import tfrnnc.codec.Runtime
 
-/** Step models without a network: each bit halves what is not known of a block's corner. */
-class BlockModels(id: Byte = 1) : StepModels {
+/** Iterations without a network: each bit halves what is not known of a block's corner. */
+class BlockRuntime(id: Byte = 1) : Runtime {
     override val modelId = ModelId(byteArrayOf(id, 0, 0, 0))
     override val stride = 8
     override val bits = 3
-    override val steps = 4
+    override val iterations = 4
 
-    /** How many steps of the decoder were computed. */
+    /** How many iterations of the decoder were computed. */
     var decoded = 0
 
-    override fun encode(
+    override fun encodeIteration(
         residual: FeatureMap,
         states: List<FeatureMap>?,
-        step: Int,
-    ): StepModels.Encoded {
+        iteration: Int,
+    ): Runtime.Encoded {
         val shape = PlaneShape(residual.height / stride, residual.width / stride, bits)
         val plane = BitPlane(shape)
         forEachBit(shape) { bit, row, column, channel ->
             val corner = (row * stride * residual.width + column * stride) * bits + channel
             plane.values[bit] = if (residual.values[corner] >= 0) 1 else -1
         }
-        return StepModels.Encoded(plane, emptyList())
+        return Runtime.Encoded(plane, emptyList())
     }
 
-    override fun decode(
+    override fun decodeIteration(
         plane: BitPlane,
-        before: StepModels.Decoded?,
-        step: Int,
-    ): StepModels.Decoded {
+        before: Runtime.Decoded?,
+        iteration: Int,
+    ): Runtime.Decoded {
         decoded++
         val shape = plane.shape
         val map = FeatureMap(shape.height * stride, shape.width * stride, bits)
@@ -44,11 +44,11 @@ class BlockModels(id: Byte = 1) : StepModels {
             for (y in row * stride until (row + 1) * stride) {
                 for (x in column * stride until (column + 1) * stride) {
                     map.values[(y * map.width + x) * bits + channel] +=
-                        0.9f / (2 shl step) * plane.values[bit]
+                        0.9f / (2 shl iteration) * plane.values[bit]
                 }
             }
         }
-        return StepModels.Decoded(map, emptyList())
+        return Runtime.Decoded(map, emptyList())
     }
 
     /** Whether they were closed. */

@@ -3,12 +3,12 @@ package tfrnnc.codec
 import tfrnnc.ModelException
 
 /** Runs one exported file on tensors of one size; what an app brings with its interpreter. */
-interface StepRunner : AutoCloseable {
+interface IterationRunner : AutoCloseable {
     /**
-     * Runs the step.
+     * Runs the iteration.
      *
-     * @param inputs in the order of [StepFile.inputs].
-     * @param outputs in the order of [StepFile.outputs]; filled in.
+     * @param inputs in the order of [IterationFile.inputs].
+     * @param outputs in the order of [IterationFile.outputs]; filled in.
      */
     fun run(inputs: List<FeatureMap>, outputs: List<FeatureMap>)
 
@@ -24,6 +24,6 @@ interface StepRunner : AutoCloseable {
          * @param width of the images in pixels.
          * @throws ModelException if it cannot be run.
          */
-        fun open(file: StepFile, content: ByteArray, height: Int, width: Int): StepRunner
+        fun open(file: IterationFile, content: ByteArray, height: Int, width: Int): IterationRunner
     }
 }

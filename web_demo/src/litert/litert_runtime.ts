@@ -1,13 +1,14 @@
-/** Runs exported steps in LiteRT.js. */
+/** Runs exported iterations in LiteRT.js. */
 
 import { type CompiledModel, Tensor as LiteRtTensor, loadAndCompile } from "@litertjs/core";
 import { fromHex } from "../codec/bytes";
 import { ModelError, RuntimeFailure } from "../codec/errors";
 import type { Size } from "../codec/pixels";
 import { emptyPlane, type Plane } from "../codec/plane";
-import type { Decoded, States, StepModels } from "../codec/step_models";
+import type { Decoded, Runtime, States } from "../codec/runtime";
+import { Turns } from "../codec/turns";
 import { cut, even, type Window } from "../codec/windows";
-import type { Manifest, StepFile, Tensor } from "./manifest";
+import type { IterationFile, Manifest, Tensor } from "./manifest";
 import { resizeModel } from "./resize_model";
 
 export interface WindowOptions {
@@ -17,16 +18,16 @@ export interface WindowOptions {
   readonly windowSide?: number;
 }
 
-/** The steps of an exported model, for images of any size. `startLiteRt` must have been called. */
-export class LiteRtModels implements StepModels {
+/** The iterations of an exported model, for images of any size. `startLiteRt` must have been called. */
+export class LiteRtRuntime implements Runtime {
   readonly modelId: Uint8Array;
   readonly stride: number;
   readonly bits: number;
-  readonly steps: number;
+  readonly iterations: number;
   readonly independent: boolean;
   private readonly additive: boolean;
-  private readonly encoders: StepModel[];
-  private readonly decoders: StepModel[];
+  private readonly encoders: IterationRunner[];
+  private readonly decoders: IterationRunner[];
 
   /**
    * @param manifest of the files.
@@ -36,25 +37,25 @@ export class LiteRtModels implements StepModels {
     this.modelId = fromHex(manifest.model_id);
     this.stride = manifest.stride;
     this.bits = manifest.bits;
-    this.steps = manifest.steps;
-    this.independent = manifest.decoders.every((file) => file.reach === 0);
+    this.iterations = manifest.iterations;
+    this.independent = manifest.decoders.every((file) => file.margin === 0);
     this.additive = manifest.reconstruction === "additive";
-    const load = (file: StepFile) => {
+    const load = (file: IterationFile) => {
       const content = files.get(file.name);
       if (!content) throw new ModelError(`${file.name} is missing; export the model again`);
-      return new StepModel(manifest, file, content, options);
+      return new IterationRunner(manifest, file, content, options);
     };
     this.encoders = manifest.encoders.map(load);
     this.decoders = manifest.decoders.map(load);
   }
 
-  async encodeStep(
+  async encodeIteration(
     residual: Float32Array,
     size: Size,
     states: States | undefined,
-    step: number,
+    iteration: number,
   ): Promise<{ plane: Plane; states: States }> {
-    const encoder = this.encoders[Math.min(step, this.encoders.length - 1)];
+    const encoder = this.encoders[Math.min(iteration, this.encoders.length - 1)];
     const [logits, ...after] = await encoder.run(residual, states, size);
     const { stride, bits } = this;
     const plane = emptyPlane({ height: size.height / stride, width: size.width / stride, bits });
@@ -62,8 +63,12 @@ export class LiteRtModels implements StepModels {
     return { plane, states: after };
   }
 
-  async decodeStep(plane: Plane, before: Decoded | undefined, step: number): Promise<Decoded> {
-    const decoder = this.decoders[Math.min(step, this.decoders.length - 1)];
+  async decodeIteration(
+    plane: Plane,
+    before: Decoded | undefined,
+    iteration: number,
+  ): Promise<Decoded> {
+    const decoder = this.decoders[Math.min(iteration, this.decoders.length - 1)];
     const size = { height: plane.height * this.stride, width: plane.width * this.stride };
     const bits = Float32Array.from(plane.values);
     const [reconstruction, ...states] = await decoder.run(bits, before?.states, size);
@@ -75,28 +80,38 @@ export class LiteRtModels implements StepModels {
     return { reconstruction, states };
   }
 
-  /** Frees the memory of the compiled models. */
-  delete(): void {
-    for (const model of [...this.encoders, ...this.decoders]) model.delete();
+  /** Frees the memory of the compiled models, when the calls that are under way are done. */
+  async delete(): Promise<void> {
+    await Promise.all([...this.encoders, ...this.decoders].map((runner) => runner.delete()));
   }
 }
 
-/** One file, run on the whole image or on windows of it. */
-class StepModel {
+/** One file, run on the whole image or on windows of it; for one call after the other. */
+class IterationRunner {
+  private readonly turns = new Turns();
   private readonly margin: number;
   private compiled: { readonly model: CompiledModel; readonly size: Size } | undefined;
 
   constructor(
     private readonly manifest: Manifest,
-    private readonly file: StepFile,
+    private readonly file: IterationFile,
     private readonly content: Uint8Array,
     private readonly options: WindowOptions = {},
   ) {
-    this.margin = Math.ceil(file.reach / manifest.stride) * manifest.stride;
+    this.margin = Math.ceil(file.margin / manifest.stride) * manifest.stride;
   }
 
-  /** Runs a step for an image of `size`; returns the output and the new states. */
-  async run(input: Float32Array, states: States | undefined, size: Size): Promise<Float32Array[]> {
+  /** Runs an iteration for an image of `size`; returns the output and the new states. */
+  run(input: Float32Array, states: States | undefined, size: Size): Promise<Float32Array[]> {
+    // A call may compile the file for another size, and frees the model of the call before.
+    return this.turns.take(() => this.runNow(input, states, size));
+  }
+
+  private async runNow(
+    input: Float32Array,
+    states: States | undefined,
+    size: Size,
+  ): Promise<Float32Array[]> {
     const { inputs, outputs } = this.file;
     const values = [input, ...(states ?? zeros(inputs.slice(1), size))];
     const window = this.windowSize(size);
@@ -108,16 +123,20 @@ class StepModel {
     for (const rows of cut(size.height, window.height, this.margin)) {
       for (const columns of cut(size.width, window.width, this.margin)) {
         const read = inputs.map((tensor, i) => take(values[i], tensor, size, rows, columns));
-        const found = await this.runOnce(model, read, window);
+        const parts = await this.runOnce(model, read, window);
         outputs.forEach((tensor, i) => {
-          put(results[i], found[i], tensor, size, window, rows, columns);
+          put({ tensor, whole: results[i], size }, parts[i], window, rows, columns);
         });
       }
     }
     return results;
   }
 
-  delete(): void {
+  delete(): Promise<void> {
+    return this.turns.take(async () => this.free());
+  }
+
+  private free(): void {
     this.compiled?.model.delete();
     this.compiled = undefined;
   }
@@ -138,7 +157,7 @@ class StepModel {
     if (compiled && compiled.size.height === size.height && compiled.size.width === size.width) {
       return compiled.model;
     }
-    this.delete();
+    this.free();
     const [height, width] = this.manifest.size;
     const content = resizeModel(this.content, { height, width }, size);
     let model: CompiledModel;
@@ -179,11 +198,11 @@ class StepModel {
 
   /** Refuses a file whose tensors are not those of the manifest. */
   private requireTensors(model: CompiledModel, size: Size): void {
-    for (const [expected, found] of [
+    for (const [expected, actual] of [
       [this.file.inputs, model.getInputDetails()],
       [this.file.outputs, model.getOutputDetails()],
     ] as const) {
-      const shapes = new Map(found.map(({ name, shape }) => [name, `${shape}`]));
+      const shapes = new Map(actual.map(({ name, shape }) => [name, `${shape}`]));
       for (const tensor of expected) {
         if (shapes.get(tensor.name) !== `${shape(tensor, size)}`) {
           model.delete();
@@ -226,12 +245,17 @@ function take(
   return part;
 }
 
+/** A tensor of a whole image of `size`. */
+interface Result {
+  readonly tensor: Tensor;
+  readonly whole: Float32Array;
+  readonly size: Size;
+}
+
 /** Puts what is kept of a window in its place. */
 function put(
-  whole: Float32Array,
+  { tensor: { stride, channels }, whole, size }: Result,
   part: Float32Array,
-  { stride, channels }: Tensor,
-  size: Size,
   window: Size,
   rows: Window,
   columns: Window,

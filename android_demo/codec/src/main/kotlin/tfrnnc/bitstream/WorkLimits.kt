@@ -1,0 +1,53 @@
+package tfrnnc.bitstream
+
+import tfrnnc.TooLargeException
+
+/**
+ * What an image may cost. Time and memory grow with its pixels after padding to the model's stride,
+ * and time with the iterations, whether they take bytes or not.
+ *
+ * @property maxPixels most padded pixels; on a phone, as many as its memory holds.
+ * @property maxWork most padded pixels times iterations.
+ */
+data class WorkLimits(
+    val maxPixels: Long = Format.MAX_PIXELS,
+    val maxWork: Long = Format.MAX_WORK,
+) {
+    /**
+     * Refuses an image that is too large.
+     *
+     * @param width of the image in pixels.
+     * @param height of the image in pixels.
+     * @param stride to whose multiples the sides are padded.
+     * @param iterations that are to be computed.
+     * @throws TooLargeException if the image costs more than the limits.
+     */
+    fun require(width: Int, height: Int, stride: Int, iterations: Int) {
+        val pixels = paddedPixels(width, height, stride)
+        val size = "the image has ${width}x$height pixels, with padding $pixels"
+        if (pixels > maxPixels) {
+            throw TooLargeException(
+                "$size, more than the limit of $maxPixels; raise maxPixels if you trust it"
+            )
+        }
+        // Divided, as the product may not fit in a Long.
+        if (pixels > maxWork / iterations) {
+            throw TooLargeException(
+                "$size, and $iterations iterations, more work than the limit of $maxWork; take " +
+                    "fewer iterations, or raise maxWork if you trust it"
+            )
+        }
+    }
+
+    companion object {
+        /** For what is known to be no more than was decoded or encoded already. */
+        val NONE = WorkLimits(Long.MAX_VALUE, Long.MAX_VALUE)
+
+        /** The pixels of an image whose sides are padded to multiples of a stride. */
+        fun paddedPixels(width: Int, height: Int, stride: Int): Long =
+            paddedSide(width, stride) * paddedSide(height, stride)
+
+        private fun paddedSide(length: Int, stride: Int): Long =
+            (length.toLong() + stride - 1) / stride * stride
+    }
+}
