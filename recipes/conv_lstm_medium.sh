@@ -15,5 +15,5 @@ exec tfrnnc-train --arch conv_lstm --layout medium --iterations 5 \
   --validation "$DATA/native/val?patch_size=256" \
   --validation "$DATA/thumbnails/val?patch_size=32&rate=2" \
   --loss rate-distortion --target-bpp 0.12,0.30,0.55,0.85,1.15 --ssim-weight 0.03 \
-  --precision bfloat16 --average 0.998 --epochs 400 --steps-per-epoch 500 --decay-share 0.25 \
+  --precision bfloat16 --average 0.995 --epochs 400 --steps-per-epoch 500 --decay-share 0.25 \
   --seed 1 --output "$RUN" "$@"

@@ -155,7 +155,7 @@ def test_only_fit_filters(filtered, transforms):
 
 @pytest.mark.parametrize("strides", [1, 2])
 def test_bfloat16_products_are_right_to_eight_bits(strides):
-    inputs, kernel = map(tf.constant, arrays((2, 8, 8, 32), (3, 3, 32, 7)))
+    inputs, kernel = map(tf.constant, arrays((2, 8, 8, 32), (3, 3, 32, 64)))
     outputs = bfloat16_products(inputs, kernel, strides)
     expected = direct(inputs, kernel, strides).numpy()
     assert outputs.dtype == tf.float32
@@ -163,6 +163,7 @@ def test_bfloat16_products_are_right_to_eight_bits(strides):
     assert np.abs(outputs - expected).max() > 0
 
 
-def test_colours_are_not_rounded_to_bfloat16():
-    inputs, kernel = map(tf.constant, arrays((2, 8, 8, 3), (3, 3, 3, 7)))
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 64), (64, 48)])
+def test_colours_and_logits_are_not_rounded_to_bfloat16(inputs, outputs):
+    inputs, kernel = map(tf.constant, arrays((2, 8, 8, inputs), (3, 3, inputs, outputs)))
     np.testing.assert_array_equal(bfloat16_products(inputs, kernel), direct(inputs, kernel))

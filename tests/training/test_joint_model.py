@@ -41,6 +41,7 @@ RECIPE = Recipe(
     target_bpp=(0.1, 0.2),
     ssim_weight=0.1,
     cut_share=0.5,
+    rate_delay=0,
     seed=5,
 )
 
@@ -170,6 +171,14 @@ def test_a_rate_above_its_target_is_pushed_down(batch):
         if trained.rate_weights.numpy().min() == MAX_RATE_WEIGHT:
             break
     assert trained.rate_weights.numpy().max() <= MAX_RATE_WEIGHT
+
+
+def test_the_rate_waits_for_its_delay(batch):
+    trained = compiled(replace(RECIPE, rate_delay=2))
+    targets = np.full((2, 2), 0.01, np.float32)
+    for begun in (False, False, True):
+        trained.compute_loss(batch, targets, trained(batch), training=True)
+        assert bool((trained.rate_weights.numpy() > 0).all()) is begun
 
 
 def test_rates_are_the_entropy_models_code_lengths(batch):

@@ -43,6 +43,7 @@ RECIPE = (
     "ssim_weight",
     "target_bpp",
     "cut_share",
+    "rate_delay",
     "stochastic",
     "freeze_entropy_model",
     "precision",
@@ -61,7 +62,15 @@ ENTROPY_RECIPE = (
     "seed",
 )
 #: What may change when a run goes on: it can be longer, its data elsewhere, the machine another.
-RESUMABLE = (*DATA, "epochs", "learning_rate", "adam_learning_rate", "decay_share", "precision")
+RESUMABLE = (
+    *DATA,
+    "epochs",
+    "learning_rate",
+    "adam_learning_rate",
+    "decay_share",
+    "average",
+    "precision",
+)
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
 
@@ -214,6 +223,13 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     default=0.25,
     show_default=True,
     help="Share of patches in which rate-distortion cuts an iteration short.",
+)
+@click.option(
+    "--rate-delay",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    help="Batches before the codec follows the rate.",
 )
 @click.option(
     "--stochastic/--deterministic",

@@ -11,9 +11,9 @@ from keras import ops
 #: (B, ceil(H / strides), ceil(W / strides), F). Ways differ in rounding only.
 Convolution = Callable[..., Any]
 
-#: Convolutions with fewer input channels than this stay in float32: they cost little, and colours
-#: need their last bits.
-MIN_BFLOAT16_CHANNELS = 16
+#: Convolutions with fewer input or output channels than these stay in float32: they cost little,
+#: and colours and the signs of logits need their last bits.
+MIN_BFLOAT16_INPUTS, MIN_BFLOAT16_OUTPUTS = 16, 64
 
 
 def direct(inputs, kernel, strides: int = 1):
@@ -27,7 +27,7 @@ def bfloat16_products(inputs, kernel, strides: int = 1):
     Inputs and kernel are rounded to 8 significant bits; sums are kept in float32 and rounded to
     bfloat16 once.
     """
-    if kernel.shape[-2] < MIN_BFLOAT16_CHANNELS:
+    if kernel.shape[-2] < MIN_BFLOAT16_INPUTS or kernel.shape[-1] < MIN_BFLOAT16_OUTPUTS:
         return direct(inputs, kernel, strides)
     rounded = direct(ops.cast(inputs, "bfloat16"), ops.cast(kernel, "bfloat16"), strides)
     return ops.cast(rounded, inputs.dtype)

@@ -22,12 +22,12 @@ class ModelIdentity:
             model, or it is not known.
         preset: the name of the preset that it is; None if it is none.
 
-    Example:
-    >>> trained, coded = bytes.fromhex("134dc026"), bytes.fromhex("5f228cd9")
-    >>> str(ModelIdentity(trained, coded, "conv_lstm_small"))
-    'conv_lstm_small 134dc026 (entropy-coded 5f228cd9)'
-    >>> str(ModelIdentity(trained))
-    'model 134dc026'
+    Examples:
+        >>> trained, coded = bytes.fromhex("134dc026"), bytes.fromhex("5f228cd9")
+        >>> str(ModelIdentity(trained, coded, "conv_lstm_small"))
+        'conv_lstm_small 134dc026 (entropy-coded 5f228cd9)'
+        >>> str(ModelIdentity(trained))
+        'model 134dc026'
     """
 
     model_id: bytes | None

@@ -59,11 +59,11 @@ class Fields:
     Raises:
         FieldError: if it is no object.
 
-    Example:
-    >>> fields = Fields({"stride": 0})
-    >>> fields.integer("stride", 1, 8)
-    Traceback (most recent call last):
-    tfrnnc.model_folder.json_fields.FieldError: stride must be a whole number from 1 to 8, not 0
+    Examples:
+        >>> fields = Fields({"stride": 0})
+        >>> fields.integer("stride", 1, 8)
+        Traceback (most recent call last):
+        tfrnnc.model_folder.json_fields.FieldError: stride must be a whole number from 1 to 8, not 0
     """
 
     def __init__(self, values: object, place: str = ""):

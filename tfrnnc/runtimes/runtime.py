@@ -25,9 +25,9 @@ def stage_of(stages: Sequence[T], iteration: int) -> T:
         stages: one for each iteration, or one for all; at least one.
         iteration: t - 1, counted from zero.
 
-    Example:
-    >>> stage_of(["shared"], 5), stage_of(["first", "second"], 1)
-    ('shared', 'second')
+    Examples:
+        >>> stage_of(["shared"], 5), stage_of(["first", "second"], 1)
+        ('shared', 'second')
     """
     return stages[min(iteration, len(stages) - 1)]
 

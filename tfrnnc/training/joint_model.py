@@ -29,8 +29,9 @@ class JointModel(keras.Model):
     have a tenth of the first one's error.
 
     The entropy network follows the rate's gradient in full. The codec follows it times a weight
-    per iteration, which starts at 0 and moves by the excess of the rate over the target, so bits
-    are taken away only as long as there are more than intended. A rate below its target costs
+    per iteration. After `rate_delay` batches, in which the codec learns what bits are good for, it
+    moves from 0 by the excess of the rate over the target, so bits are taken away only as long as
+    there are more than intended. A rate below its target costs
     nothing: a loss that rewards ever fewer bits ends without any.
 
     In training a share of the patches has one iteration cut: its last bits are zeros, as in a
@@ -40,6 +41,7 @@ class JointModel(keras.Model):
         codec: the codec model.
         entropy_network: predicts its bits.
         cut_share: share of the patches in which an iteration is cut.
+        rate_delay: batches before the codec follows the rate.
         seed: of the cuts.
         **kwargs: as for every `keras.Model`.
 
@@ -60,6 +62,7 @@ class JointModel(keras.Model):
         codec: ResidualCodec,
         entropy_network: EntropyNetwork,
         cut_share: float = 0.25,
+        rate_delay: int = 0,
         seed: int | None = None,
         **kwargs,
     ):
@@ -67,10 +70,12 @@ class JointModel(keras.Model):
         self.codec = codec
         self.entropy_network = entropy_network
         self.cut_share = cut_share
+        self.rate_delay = rate_delay
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.rate_weights = self.add_weight(
             (codec.iterations,), initializer="zeros", trainable=False, name="rate_weights"
         )
+        self.batches = self.add_weight((), initializer="zeros", trainable=False, name="batches")
         self.built = True
 
     def call(self, images, training=False):
@@ -88,9 +93,14 @@ class JointModel(keras.Model):
         distortions = self.codec.distortions(x, reconstructions)
         excess = ops.mean(rates / y, axis=0)
         if training:
-            moved = self.rate_weights + RATE_WEIGHT_STEP * (ops.stop_gradient(excess) - 1)
-            self.rate_weights.assign(ops.clip(moved, 0.0, MAX_RATE_WEIGHT))
+            self._move_rate_weights(ops.stop_gradient(excess) - 1)
         return ops.mean(ops.log(distortions) + excess)
+
+    def _move_rate_weights(self, excess):
+        begun = ops.cast(self.batches >= self.rate_delay, "float32")
+        moved = self.rate_weights + begun * RATE_WEIGHT_STEP * excess
+        self.rate_weights.assign(ops.clip(moved, 0.0, MAX_RATE_WEIGHT))
+        self.batches.assign_add(1.0)
 
     def _rates(self, planes, images, masks):
         weights = self.rate_weights[None, :, None, None, None]

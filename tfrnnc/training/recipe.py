@@ -15,7 +15,15 @@ PRECISIONS = ("float32", "bfloat16")
 #: Bits per pixel after each iteration, per bit and location of the code, that are aimed at unless
 #: told otherwise: cheap at first, where the bits are easiest to predict.
 _FILL = (0.32, 0.80)
-_MAY_BE_ZERO = ("warmup_steps", "seed", "ssim_weight", "cut_share", "average", "decay_share")
+_MAY_BE_ZERO = (
+    "warmup_steps",
+    "seed",
+    "ssim_weight",
+    "cut_share",
+    "average",
+    "decay_share",
+    "rate_delay",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class Recipe:
         target_bpp: for "rate-distortion", bits per pixel that the iterations up to each one
             should take; None takes a share of the model's bits that grows from 32 to 80 %.
         cut_share: for "rate-distortion", the share of patches in which an iteration is cut.
+        rate_delay: for "rate-distortion", training steps before the codec follows the rate.
         stochastic: whether bits are rounded at random (section 3.2); False for a last phase in
             which training sees the bits that are used.
         freeze_entropy_model: for "rate-distortion", keep the entropy model as it is.
@@ -72,6 +81,7 @@ class Recipe:
     ssim_weight: float = 0.0
     target_bpp: tuple[float, ...] | None = None
     cut_share: float = 0.25
+    rate_delay: int = 500
     stochastic: bool = True
     freeze_entropy_model: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
