@@ -68,9 +68,10 @@ def deconv_lstm(inputs, states, kernel, recurrent_kernel, bias, stride=1):
 
 
 def patch_lstm(inputs, states, kernel, recurrent_kernel, bias):
-    """One step of eq. 8-10 at each location, with Keras's order of the gates, i, f, g, o."""
+    """One step of eq. 8-10 at each location, gates in the paper's order."""
     output, memory = states
-    i, f, g, o = np.split(inputs @ kernel + output @ recurrent_kernel + bias, 4, axis=-1)
+    kernel, recurrent_kernel = kernel[0, 0], recurrent_kernel[0, 0]
+    i, f, o, g = np.split(inputs @ kernel + output @ recurrent_kernel + bias, 4, axis=-1)
     return lstm(i, f, o, g, memory)
 
 

@@ -68,6 +68,30 @@ class ConvLSTMCell(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
 
+    @property
+    def state_size(self) -> list[int]:
+        """Channels of the states h and c, as Keras's cells tell them."""
+        return [self.filters, self.filters]
+
+    @property
+    def output_size(self) -> int:
+        """Channels of the output."""
+        return self.filters
+
+    def get_initial_state(self, batch_size, height, width) -> list:
+        """The states before the first iteration, zeros.
+
+        Args:
+            batch_size: of the inputs.
+            height: of the inputs; the states are smaller or larger by the stride.
+            width: of the inputs.
+
+        Returns:
+            the pair [h, c].
+        """
+        shape = (batch_size, self.output_side(height), self.output_side(width), self.filters)
+        return [ops.zeros(shape, self.compute_dtype) for _ in self.state_size]
+
     def build(self, inputs_shape, states_shape=None):
         self.kernel = self.add_weight(
             name="kernel",
@@ -96,7 +120,7 @@ class ConvLSTMCell(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape, states_shape=None):
         batch, height, width, _ = inputs_shape
-        return batch, self._output_size(height), self._output_size(width), self.filters
+        return batch, self.output_side(height), self.output_side(width), self.filters
 
     def compute_output_spec(self, inputs, states, convolve=direct):
         shape = self.compute_output_shape(inputs.shape)
@@ -121,7 +145,8 @@ class ConvLSTMCell(keras.layers.Layer):
     def _transform_input(self, inputs, convolve):
         return convolve(inputs, self.kernel, self.strides)
 
-    def _output_size(self, size):
+    def output_side(self, size):
+        """Height or width of the output, from that of the inputs; None where that is not known."""
         return None if size is None else -(-size // self.strides)
 
     def _initial_bias(self, shape, dtype=None):

@@ -49,5 +49,6 @@ class DeconvLSTMCell(ConvLSTMCell):
     def _transform_input(self, inputs, convolve):
         return ops.conv_transpose(inputs, self.kernel, strides=self.strides, padding="same")
 
-    def _output_size(self, size):
+    def output_side(self, size):
+        """Height or width of the output, from that of the inputs; None where that is not known."""
         return None if size is None else size * self.strides

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
+
+from tfrnnc.layers.conv_lstm_cell import ConvLSTMCell
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
-class PatchLSTMCell(keras.layers.Layer):
-    """Keras's own `LSTMCell` applied to every location of a grid (section 3.4, eq. 8-10).
+class PatchLSTMCell(ConvLSTMCell):
+    """A fully-connected LSTM at every location of a grid (section 3.4, eq. 8-10).
 
     Every location is one patch; the patches share their weights and know nothing of each
-    other. The gates inside are in Keras's order, i, f, g, o.
+    other. This is the convolutional cell with kernels of 1x1, its gates in the same order.
 
     Args:
         units: size F of the hidden state and of the output.
+        forget_bias: initial bias of the forget gate.
+        kernel_initializer: for the kernel on the inputs.
+        recurrent_initializer: for the kernel on the hidden state.
         **kwargs: as for every `keras.layers.Layer`.
 
     Call arguments:
         inputs: floats (B, H, W, C).
         states: the pair [h', c'], each (B, H, W, F).
+        convolve: how to compute the products; see `tfrnnc.layers.convolution`.
 
     Returns:
         the pair (h, [h, c]), each (B, H, W, F).
@@ -27,35 +32,31 @@ class PatchLSTMCell(keras.layers.Layer):
     Examples:
         >>> from keras import ops
         >>> cell = PatchLSTMCell(units=5)
-        >>> output, state = cell(ops.ones((1, 2, 3, 4)), [ops.zeros((1, 2, 3, 5))] * 2)
+        >>> output, state = cell(ops.ones((1, 2, 3, 4)), cell.get_initial_state(1, 2, 3))
         >>> tuple(output.shape)
         (1, 2, 3, 5)
     """
 
-    def __init__(self, units: int, **kwargs):
-        super().__init__(**kwargs)
-        self.units = units
-        self.cell = keras.layers.LSTMCell(units, name="cell")
-
-    def build(self, inputs_shape, states_shape=None):
-        self.cell.build((None, inputs_shape[-1]))
-
-    def call(self, inputs, states):
-        _, height, width, channels = ops.shape(inputs)
-        output, state = self.cell(
-            ops.reshape(inputs, (-1, channels)),
-            [ops.reshape(state, (-1, self.units)) for state in states],
+    def __init__(
+        self,
+        units: int,
+        forget_bias: float = 1.0,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        **kwargs,
+    ):
+        super().__init__(
+            units,
+            kernel_size=1,
+            forget_bias=forget_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            **kwargs,
         )
-        grid = (-1, height, width, self.units)
-        return ops.reshape(output, grid), [ops.reshape(each, grid) for each in state]
-
-    def compute_output_shape(self, inputs_shape, states_shape=None):
-        return (*inputs_shape[:-1], self.units)
-
-    def compute_output_spec(self, inputs, states):
-        shape = self.compute_output_shape(inputs.shape)
-        output, memory = (keras.KerasTensor(shape, self.compute_dtype) for _ in range(2))
-        return output, [output, memory]
+        self.units = units
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units}
+        config = super().get_config()
+        for fixed in ("filters", "kernel_size", "strides", "recurrent_kernel_size"):
+            del config[fixed]
+        return {**config, "units": self.units}

@@ -29,7 +29,7 @@ _NOTATION = re.compile(
     r"|(?P<dense>dense|lstm) (?P<units>\d+)( (?P<dense_activation>tanh|linear))?"
     r"|(?P<rearrange>space_to_depth|depth_to_space) (?P<block>\d+)"
 )
-_RECURRENT = (ConvLSTMCell, PatchLSTMCell)
+_RECURRENT = ConvLSTMCell
 _CONVOLVING = (Conv2D, ConvLSTMCell)
 
 
@@ -186,10 +186,9 @@ class Stage(keras.layers.Layer):
         """
         shapes = []
         for layer in self.stack:
-            height, width = (_output_size(layer, size) for size in (height, width))
+            height, width = (_output_side(layer, side) for side in (height, width))
             if isinstance(layer, _RECURRENT):
-                filters = layer.compute_output_shape((None, None, None, None))[-1]
-                shapes += [(height, width, filters)] * 2
+                shapes += [(height, width, channels) for channels in layer.state_size]
         return shapes
 
     def strides(self, location: int) -> list[int]:
@@ -265,15 +264,9 @@ def _side(layer, name: str) -> int:
     return size[0] if isinstance(size, tuple) else size
 
 
-def _output_size(layer, size):
-    """Height or width of a layer's outputs, from that of its inputs."""
-    if size is None:
+def _output_side(layer, side):
+    """Height or width of a layer's outputs, from that of its inputs; None where it is not known."""
+    if side is None:
         return None
-    if isinstance(layer, DepthToSpace):
-        return size * layer.block_size
-    if isinstance(layer, SpaceToDepth):
-        return size // layer.block_size
-    strides = _side(layer, "strides")
-    if isinstance(layer, DeconvLSTMCell | keras.layers.Conv2DTranspose):
-        return size * strides
-    return -(-size // strides)
+    stride = _stride(layer)
+    return -(-side * stride.denominator // stride.numerator)

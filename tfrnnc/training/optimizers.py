@@ -38,7 +38,7 @@ def matrix_forms(layers: Iterable[keras.layers.Layer]) -> dict[str, MatrixForm]:
     forms: dict[str, MatrixForm] = {}
     for layer in layers:
         for inner in layer._flatten_layers():
-            recurrent = isinstance(inner, ConvLSTMCell | keras.layers.LSTMCell)
+            recurrent = isinstance(inner, ConvLSTMCell)
             for variable in inner._trainable_variables:
                 transposed = variable.name == "kernel" and isinstance(
                     inner, DeconvLSTMCell | keras.layers.Conv2DTranspose
