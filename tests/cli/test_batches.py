@@ -346,7 +346,7 @@ def test_info_of_an_image_of_too_many_pixels(run, images):
         ("it is cut; decode it with allow_truncated=True (--partial)", "it is cut"),
         ("it is large; raise it (max_pixels=, --max-pixels) if you like", "it is large"),
         ("it is unknown; give the folder (--model)", "it is unknown; give the folder (--model)"),
-        ("it is none; train one (tfrnnc-train --entropy-model)", None),
+        ("it is none; train one (tfrnnc-train entropy-model)", None),
         ("a--partial; x", None),
     ],
 )

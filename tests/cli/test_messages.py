@@ -149,7 +149,7 @@ def test_info(run, words, code, message):
         (["--data", ".", "--output", "run", "--config", "no.json"], 1, "no.json: no such file"),
         (["--data", ".", "--output", "run", "--config", "text.txt"], 1, "text.txt: not JSON"),
         (["--resume", "folder"], 1, "give the --output of a run"),
-        (["--entropy-model", "nothing", "--data", "."], 1, "nothing: neither a preset"),
+        (["entropy-model", "nothing", "--data", "."], 1, "nothing: neither a preset"),
     ],
 )
 def test_train(run, words, code, message):

@@ -20,7 +20,7 @@ SETTINGS = ["--epochs", 2, "--steps-per-epoch", 3, "--batch-size", 9, "--patch-s
 @pytest.fixture(scope="module")
 def trained(tiny_model_folder, image_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("entropy") / "run"
-    words = ["--entropy-model", tiny_model_folder, "--output", folder, "--data", image_folder]
+    words = ["entropy-model", tiny_model_folder, "--output", folder, "--data", image_folder]
     result = CliRunner().invoke(train, [*map(str, [*words, *SETTINGS])])
     assert result.exit_code == 0, result.output
     return folder
@@ -44,7 +44,7 @@ def test_its_log_and_settings(trained):
     iteration_losses = [float(rows[0][f"val_loss_{iteration}"]) for iteration in (1, 2, 3)]
     assert float(rows[0]["val_loss"]) == pytest.approx(np.mean(iteration_losses), abs=1e-4)
     settings = json.loads((trained / "entropy_training.json").read_text())
-    assert "--entropy-model" in settings["command"] or settings["recipe"]["batch_size"] == 9
+    assert "entropy-model" in settings["command"] or settings["recipe"]["batch_size"] == 9
 
 
 def test_the_codec_is_not_changed(trained, tiny_model_folder):
@@ -54,7 +54,7 @@ def test_the_codec_is_not_changed(trained, tiny_model_folder):
 
 
 def test_it_is_repeatable(trained, tiny_model_folder, image_folder, tmp_path):
-    words = ["--entropy-model", tiny_model_folder, "--output", tmp_path / "again"]
+    words = ["entropy-model", tiny_model_folder, "--output", tmp_path / "again"]
     words += ["--data", image_folder, *SETTINGS]
     assert CliRunner().invoke(train, [*map(str, words)]).exit_code == 0
     models = [ModelFolder(folder).read_entropy_model() for folder in (trained, tmp_path / "again")]
@@ -65,20 +65,20 @@ def test_it_is_repeatable(trained, tiny_model_folder, image_folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data", "x", "--arch", "conv"], "leave out --arch"),
-        (["--data", "x", "--resume", "y"], "leave out --resume"),
+        (["--data", "x", "--arch", "conv"], "No such option"),
+        (["--data", "x", "--resume", "y"], "No such option"),
         ([], "give --data"),
     ],
 )
 def test_usage_errors(trained, words, message):
-    result = CliRunner().invoke(train, ["--entropy-model", str(trained), *words])
+    result = CliRunner().invoke(train, ["entropy-model", str(trained), *words])
     assert result.exit_code == 2
     assert message in result.output
 
 
 def test_a_model_that_has_one_is_refused(trained, image_folder):
     before = (trained / ENTROPY_MODEL_FILE).read_bytes()
-    words = ["--entropy-model", str(trained), "--data", str(image_folder)]
+    words = ["entropy-model", str(trained), "--data", str(image_folder)]
     result = CliRunner().invoke(train, words)
     assert result.exit_code == 2
     assert "has an entropy model" in result.output
@@ -86,7 +86,7 @@ def test_a_model_that_has_one_is_refused(trained, image_folder):
 
 
 def test_small_images_only_are_said(tiny_model_folder, image_folder, tmp_path):
-    words = ["--entropy-model", tiny_model_folder, "--output", tmp_path / "run"]
+    words = ["entropy-model", tiny_model_folder, "--output", tmp_path / "run"]
     words += ["--data", image_folder, "--epochs", 1, "--steps-per-epoch", 1, "--quiet"]
     result = CliRunner().invoke(train, [*map(str, words)])
     assert result.exit_code == 0, result.output

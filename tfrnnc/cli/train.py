@@ -7,6 +7,7 @@ import logging
 import platform
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +17,16 @@ from click.core import ParameterSource
 
 from tfrnnc.backend import prepare_environment
 from tfrnnc.cli.common import command, describe_os_error
+from tfrnnc.cli.options import CommandWithModes, ModelName, folder_path, option_group
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     CHECKPOINT_FILE,
-    CONFIG_FILE,
+    ENTROPY_SETTINGS_FILE,
     SETTINGS_FILE,
 )
+from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
@@ -74,135 +77,171 @@ RESUMABLE = (
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
 
-@command()
-@click.option("--arch", type=click.Choice(ARCHS), default="conv_lstm", show_default=True)
-@click.option(
+model_option = option_group("Model")
+data_option = option_group("Data")
+run_option = option_group("Run")
+optimizer_option = option_group("Optimiser")
+loss_option = option_group("Loss")
+
+
+def data_options(function: Callable) -> Callable:
+    """Adds what the modes share: images and patches."""
+    for decorate in reversed(
+        (
+            data_option(
+                "--data",
+                multiple=True,
+                help="A folder of images, or tfds:NAME; may be repeated. Own settings follow a "
+                "question mark: 'photos?patch_size=64&batch_size=16&rate=0.5&share=2'.",
+            ),
+            data_option(
+                "--validation",
+                multiple=True,
+                help="A folder of images, or tfds:NAME, to measure on; may be repeated, with "
+                "settings as --data (default: every 20th image is held out).",
+            ),
+            data_option("--tfds-dir", help="Where TFDS keeps its data sets."),
+            data_option("--tfds-split", default="train", show_default=True),
+            data_option(
+                "--patch-size",
+                type=click.IntRange(1),
+                default=32,
+                show_default=True,
+                help="In pixels.",
+            ),
+            data_option("--batch-size", type=click.IntRange(1), default=32, show_default=True),
+            data_option(
+                "--min-downscale",
+                type=click.IntRange(1),
+                default=1,
+                show_default=True,
+                help="Average blocks of at least this many pixels in each direction, which sheds "
+                "the artefacts of JPEG files.",
+            ),
+            data_option(
+                "--max-downscale",
+                type=click.IntRange(1),
+                default=8,
+                show_default=True,
+                help="The most pixels that are averaged in each direction.",
+            ),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+def run_options(function: Callable) -> Callable:
+    """Adds what the modes share: how long and from which seed."""
+    for decorate in reversed(
+        (
+            run_option("--epochs", type=click.IntRange(1), default=20, show_default=True),
+            run_option(
+                "--steps-per-epoch",
+                type=click.IntRange(1),
+                default=500,
+                show_default=True,
+                help="Batches between validations and checkpoints.",
+            ),
+            run_option("--seed", type=click.IntRange(0), default=0, show_default=True),
+            click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+@command(cls=CommandWithModes)
+@model_option("--arch", type=click.Choice(ARCHS), default="conv_lstm", show_default=True)
+@model_option(
     "--layout",
     default="small",
     show_default=True,
-    help="The architecture's named sizes: small, paper, or cvpr2017 (conv_lstm).",
+    help="The architecture's named sizes: small, paper, and for conv_lstm medium and cvpr2017.",
 )
-@click.option(
+@model_option(
     "--config",
     "config_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A JSON file with the model's settings, like config.json of a trained model; replaces "
     "--arch and --layout.",
 )
-@click.option(
+@model_option(
     "--initial-model",
+    type=ModelName(),
     help="Start from the weights of this preset or trained model; replaces --arch, --layout and "
     "--config.",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    help="A folder of images, or tfds:NAME; may be repeated. Settings of its own follow a question "
-    "mark: 'photos?patch_size=64&batch_size=16&min_downscale=1&rate=0.5&share=2'.",
-)
-@click.option("--tfds-dir", help="Where TFDS keeps its data sets.")
-@click.option("--tfds-split", default="train", show_default=True)
-@click.option(
-    "--validation",
-    multiple=True,
-    help="A folder of images, or tfds:NAME, to measure on; may be repeated, with settings as "
-    "--data (default: every 20th image is held out).",
-)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The run's folder.",
-)
-@click.option(
-    "--resume",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Continue the run in this folder, with its own settings.",
-)
-@click.option(
-    "--entropy-model",
-    "finished_codec",
-    metavar="MODEL",
-    help="Train the entropy model of MODEL, the folder of a finished codec; it is written there "
-    "or to --output.",
-)
-@click.option(
+@model_option(
     "--iterations",
     type=click.IntRange(1, 255),
     default=8,
     show_default=True,
     help="Residual iterations per patch.",
 )
-@click.option(
+@model_option(
     "--bits",
     type=click.IntRange(1),
     help="Bits per location and iteration (default: the layout's).",
 )
-@click.option(
+@model_option(
     "--stage-weights",
     type=click.Choice(["shared", "distinct"]),
     help="For fc and conv: the same weights at each iteration, or distinct ones (the default).",
 )
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
-@click.option(
-    "--steps-per-epoch",
-    type=click.IntRange(1),
-    default=500,
+@data_options
+@run_option(
+    "--output",
+    type=folder_path(),
+    help="The run's folder.",
+)
+@run_option(
+    "--resume",
+    type=folder_path(),
+    help="Continue the run in this folder, with its own settings.",
+)
+@run_option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
     show_default=True,
-    help="Batches between validations and checkpoints.",
+    help="Of the products in convolutions; bfloat16 is faster on CPUs with AMX.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option(
-    "--patch-size", type=click.IntRange(1), default=32, show_default=True, help="In pixels."
-)
-@click.option(
-    "--min-downscale",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Average blocks of at least this many pixels in each direction, which sheds the "
-    "artefacts of JPEG files.",
-)
-@click.option(
-    "--max-downscale",
-    type=click.IntRange(1),
-    default=8,
-    show_default=True,
-    help="The most pixels that are averaged in each direction.",
-)
-@click.option(
+@optimizer_option(
     "--optimizer",
     type=click.Choice(["muon", "adam"]),
     default="muon",
     show_default=True,
     help="Muon trains kernels, and leaves the rest to Adam.",
 )
-@click.option(
+@optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     help="At its peak (default: 0.03 with Muon, 0.002 with Adam).",
 )
-@click.option(
+@optimizer_option(
     "--adam-learning-rate",
     type=click.FloatRange(0, min_open=True),
     default=2e-3,
     show_default=True,
     help="Of the weights that Muon leaves to Adam.",
 )
-@click.option(
+@optimizer_option("--warmup-steps", type=click.IntRange(0), default=100, show_default=True)
+@optimizer_option(
     "--decay-share",
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
     help="Share of the run, at its end, in which the learning rate falls to zero.",
 )
-@click.option(
+@optimizer_option(
     "--average",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     help="Momentum of the average of the weights that is measured and saved; 0 for none.",
 )
-@click.option(
+@loss_option(
     "--loss",
     type=click.Choice(["paper", "balanced", "rate-distortion"]),
     default="paper",
@@ -210,52 +249,43 @@ ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
     help="balanced weighs all iterations alike; rate-distortion also trains an entropy model and "
     "makes the bits cheap for it.",
 )
-@click.option(
-    "--target-bpp",
-    callback=lambda context, option, value: _numbers(value),
-    metavar="R1,R2,...",
-    help="Bits per pixel up to each iteration that rate-distortion aims at (default: 32 to 80 % "
-    "of the model's bits).",
-)
-@click.option(
-    "--cut-share",
-    type=click.FloatRange(0, 1),
-    default=0.25,
-    show_default=True,
-    help="Share of patches in which rate-distortion cuts an iteration short.",
-)
-@click.option(
-    "--rate-delay",
-    type=click.IntRange(0),
-    default=500,
-    show_default=True,
-    help="Batches before the codec follows the rate.",
-)
-@click.option(
-    "--stochastic/--deterministic",
-    default=True,
-    show_default=True,
-    help="Round bits at random in training, as the paper does, or as they are used.",
-)
-@click.option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
-    show_default=True,
-    help="Of the products in convolutions; bfloat16 is faster on CPUs with AMX.",
-)
-@click.option(
+@loss_option(
     "--ssim-weight",
     type=click.FloatRange(0),
     default=0.0,
     show_default=True,
     help="Weight of 1 - SSIM, the paper's measure, beside the mean squared error.",
 )
-@click.option("--warmup-steps", type=click.IntRange(0), default=100, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def main(resume, quiet, output, finished_codec, **options):
+@loss_option(
+    "--stochastic/--deterministic",
+    default=True,
+    show_default=True,
+    help="Round bits at random in training, as the paper does, or as they are used.",
+)
+@loss_option(
+    "--target-bpp",
+    callback=lambda context, option, value: _numbers(value),
+    metavar="R1,R2,...",
+    help="Bits per pixel up to each iteration that rate-distortion aims at (default: 32 to 80 % "
+    "of the model's bits).",
+)
+@loss_option(
+    "--cut-share",
+    type=click.FloatRange(0, 1),
+    default=0.25,
+    show_default=True,
+    help="Share of patches in which rate-distortion cuts an iteration short.",
+)
+@loss_option(
+    "--rate-delay",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    help="Batches before the codec follows the rate.",
+)
+@loss_option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
+@run_options
+def main(resume, quiet, output, **options):
     """Train a codec on images.
 
     The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
@@ -271,9 +301,6 @@ def main(resume, quiet, output, finished_codec, **options):
     from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
     from tfrnnc.training.trainer import train, write_settings
 
-    if finished_codec:
-        _train_entropy_model(finished_codec, output, quiet, options)
-        return
     if resume:
         folder, settings = resume, _resumed_settings(resume, options)
     else:
@@ -316,6 +343,67 @@ def main(resume, quiet, output, finished_codec, **options):
         raise KeyboardInterrupt(
             f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
         ) from None
+
+
+@main.add_mode
+@command(name="entropy-model")
+@click.argument("codec", metavar="MODEL", type=ModelName())
+@data_options
+@run_option(
+    "--output",
+    type=folder_path(),
+    help="Write codec and entropy model there (default: the entropy model into MODEL's folder).",
+)
+@optimizer_option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Adam's, at its peak (default: 0.002).",
+)
+@run_options
+def entropy_model(codec, output, quiet, **options):
+    """Train the entropy model of MODEL, a finished codec, which makes its streams smaller.
+
+    The codec stays as it is. With --loss rate-distortion the two are trained together instead.
+
+    Exit codes: 0, all went well; 1, something failed, or it was interrupted; 2, the command was not
+    understood.
+    """
+    if not options["data"]:
+        raise click.UsageError("give --data")
+    source = find_model(codec)
+    target = ModelFolder(output) if output else source
+    if target.has_entropy_model:
+        raise click.UsageError(
+            f"{target} has an entropy model, without which streams that were made with it "
+            "cannot be decoded; give another --output"
+        )
+    elsewhere = target.path != source.path
+    if elsewhere and target.has_config:
+        raise click.UsageError(f"{target} holds another model; give another --output")
+    with native_messages_held_back():
+        prepare_environment()
+    # Imported late: Keras takes seconds, and --help needs none of it.
+    from tfrnnc.data import JoinedImages
+    from tfrnnc.model_folder.keras_model import load_model, save_model
+    from tfrnnc.training.entropy_training import train_entropy_model
+
+    values = {name: options[name] for name in ENTROPY_RECIPE}
+    recipe = _recipe({**values, "optimizer": "adam"})
+    model = load_model(source)
+    training_sets, validation_sets = _open_sets(**{name: options[name] for name in DATA})
+    images = JoinedImages([one.images for one in training_sets])
+    measured = JoinedImages([one.images for one in validation_sets.values()])
+
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    if elsewhere:
+        save_model(model, target)
+    settings = _provenance(options, recipe)
+    settings["data"] = _absolute(settings["data"])
+    with replacing(target.path / ENTROPY_SETTINGS_FILE) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + "\n")
+    train_entropy_model(model, images, measured, recipe, target.path, quiet)
 
 
 def _resumed_settings(folder: Path, options: dict) -> dict:
@@ -365,46 +453,6 @@ def _provenance(options: dict, recipe) -> dict:
         "data": {name: options[name] for name in DATA},
         "recipe": asdict(recipe),
     }
-
-
-def _train_entropy_model(codec, output, quiet, options) -> None:
-    from tfrnnc.data import JoinedImages
-    from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, ENTROPY_SETTINGS_FILE
-    from tfrnnc.model_folder.keras_model import load_model, save_model
-    from tfrnnc.training.entropy_training import train_entropy_model
-
-    known = {"finished_codec", "output", "quiet", *DATA, *ENTROPY_RECIPE}
-    if given := _given() - known:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
-        raise click.UsageError(f"--entropy-model keeps the codec as it is; leave out {names}")
-    if not options["data"]:
-        raise click.UsageError("give --data")
-    source = find_model(codec).path
-    folder = output or source
-    if (folder / ENTROPY_MODEL_FILE).exists():
-        raise click.UsageError(
-            f"{folder} has an entropy model, without which streams that were made with it "
-            "cannot be decoded; give another --output"
-        )
-    if folder != source and (folder / CONFIG_FILE).exists():
-        raise click.UsageError(f"{folder} holds another model; give another --output")
-    values = {name: options[name] for name in ENTROPY_RECIPE}
-    recipe = _recipe({**values, "optimizer": "adam"})
-    model = load_model(source)
-    training_sets, validation_sets = _open_sets(**{name: options[name] for name in DATA})
-    images = JoinedImages([one.images for one in training_sets])
-    validation_images = JoinedImages([one.images for one in validation_sets.values()])
-
-    import keras
-
-    keras.utils.set_random_seed(recipe.seed)
-    if folder != source:
-        save_model(model, folder)
-    settings = _provenance(options, recipe)
-    settings["data"] = _absolute(settings["data"])
-    with replacing(folder / ENTROPY_SETTINGS_FILE) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n")
-    train_entropy_model(model, images, validation_images, recipe, folder, quiet)
 
 
 def _model_settings(options: dict) -> dict:

@@ -426,7 +426,7 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
         raise ModelError(
             f"the entropy model is of {ModelIdentity(entropy_model.codec_id)} with {found[1]} bits "
             f"and {found[2]} iterations, but this is {ModelIdentity(spec.codec_id)} with "
-            f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train --entropy-model)"
+            f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec
 
