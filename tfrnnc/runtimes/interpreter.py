@@ -88,16 +88,13 @@ class Interpreter:
         return self._checked(outputs, self._file.outputs)
 
     def run_states(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Computes the new states only.
+        """Computes the new states only, or everything where the file has no signature for that.
 
         Raises:
-            ModelError: if the file has no signature for that, or its tensors are not as described.
+            ModelError: if the file's tensors are not as described.
         """
         if STATES_ONLY not in self._signatures:
-            raise ModelError(
-                f"{self._path}: has no signature {STATES_ONLY!r}, as models whose reconstruction "
-                "is one_shot need; export it again"
-            )
+            return self.run(values)[1:]
         # Made anew, because nothing else of an interpreter can be used while there is one.
         runner = self._litert.get_signature_runner(STATES_ONLY)
         named = {t.name: value for t, value in zip(self._file.inputs, values, strict=True)}
