@@ -70,7 +70,7 @@ def main(run, name, images, presets, notes, weights):
     from tfrnnc.data import FolderImages
     from tfrnnc.export.parity import export_measured
     from tfrnnc.model_folder.keras_model import load_model, save_model
-    from tfrnnc.training.trainer import read_settings
+    from tfrnnc.training.settings import read_settings
 
     model = load_model(run)
     source, preset = ModelFolder(run), ModelFolder(presets / name)

@@ -13,7 +13,8 @@ import pytest
 import tfrnnc
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.training.trainer import Recipe, write_settings
+from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.settings import write_settings
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_preset.py"
 
@@ -33,7 +34,12 @@ def run_folder(tiny_model_folder, tmp_path):
         "versions": {"tfrnnc": "0"},
         "model": {},
         "initial_model": None,
-        "data": {},
+        "data": {
+            "data": ["photos"],
+            "validation": [],
+            "tfds_dir": None,
+            "tfds_split": "train",
+        },
         "recipe": asdict(Recipe(seed=42, batch_size=8)),
     }
     write_settings(folder, settings)

@@ -234,6 +234,7 @@ def test_resuming_nothing(fresh, images, tmp_path):
         {"learning_rate": math.nan},
         {"clip_norm": math.inf},
         {"seed": -1},
+        {"seed": 1 << 32},
         {"ssim_weight": -0.1},
         {"ssim_weight": math.nan},
         {"patch_size": 20, "ssim_weight": 0.1},

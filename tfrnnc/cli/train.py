@@ -299,7 +299,9 @@ def main(resume, quiet, output, **options):
         prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
     from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
-    from tfrnnc.training.trainer import train, write_settings
+    from tfrnnc.training.failures import new_files_removed
+    from tfrnnc.training.settings import build_model
+    from tfrnnc.training.trainer import train
 
     if resume:
         folder, settings = resume, _resumed_settings(resume, options)
@@ -310,7 +312,10 @@ def main(resume, quiet, output, **options):
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
-    model = model_from_config(settings["model"], seed=recipe.seed)
+    if resume:
+        model = build_model(folder, settings)
+    else:
+        model = model_from_config(settings["model"], seed=recipe.seed)
     settings["model"] = model_config(model)
     has_checkpoint = bool(resume) and (folder / CHECKPOINT_FILE).is_file()
     entropy_weights = None
@@ -319,7 +324,6 @@ def main(resume, quiet, output, **options):
         load_weights(model, start.weights_path)
         entropy_weights = start.entropy_weights_path if start.has_entropy_weights else None
     training_sets, validation_sets = _open_sets(**settings["data"])
-    write_settings(folder, {**settings, "data": _absolute(settings["data"])})
     if not quiet:
         click.echo(
             f"{model.arch}: {model.count_params():,} parameters, "
@@ -329,16 +333,17 @@ def main(resume, quiet, output, **options):
             err=True,
         )
     try:
-        train(
-            model,
-            training_sets,
-            validation_sets,
-            recipe,
-            folder,
-            has_checkpoint,
-            quiet,
-            entropy_weights=entropy_weights,
-        )
+        with new_files_removed(folder, {**settings, "data": _absolute(settings["data"])}):
+            train(
+                model,
+                training_sets,
+                validation_sets,
+                recipe,
+                folder,
+                has_checkpoint,
+                quiet,
+                entropy_weights=entropy_weights,
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
@@ -408,7 +413,7 @@ def entropy_model(codec, output, quiet, **options):
 
 def _resumed_settings(folder: Path, options: dict) -> dict:
     """The settings of a run, with what may change when it goes on."""
-    from tfrnnc.training.trainer import read_settings
+    from tfrnnc.training.settings import read_settings
 
     given = _given() - {"resume", "quiet"}
     if fixed := given - set(RESUMABLE):
@@ -506,7 +511,7 @@ def _given() -> set[str]:
 
 def _earlier_commands(initial_model: str | None) -> list[str]:
     """What trained the model that the run starts from, as far as that is on record."""
-    from tfrnnc.training.trainer import read_settings
+    from tfrnnc.training.settings import read_settings
 
     if not initial_model or not (folder := find_model(initial_model)).is_training_run:
         return []

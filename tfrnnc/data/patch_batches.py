@@ -62,15 +62,14 @@ class PatchBatches(keras.utils.PyDataset):
         self.max_downscale = max(min_downscale, max_downscale)
         self.seed = seed
         self.first_batch = 0
-        sizes = getattr(images, "sizes", None)
-        if sizes is None:
-            sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
+        sizes = _sizes(images)
         usable = sizes.min(axis=1) >= patch_size * min_downscale
         if not usable.any():
             raise DataError(
                 f"none of the {len(images)} images is at least {patch_size * min_downscale} "
                 f"pixels high "
-                f"and wide, as patches of {patch_size} reduced by {min_downscale} need"
+                f"and wide, as patches of {patch_size} reduced by {min_downscale} need; give "
+                "larger images, or a smaller --patch-size or --min-downscale"
             )
         weights = np.sqrt(sizes.prod(axis=1, dtype=np.float64)) * usable
         self._chances = np.cumsum(weights / weights.sum())
@@ -101,13 +100,19 @@ class PatchBatches(keras.utils.PyDataset):
         return np.rint(patch[:, ::-1] if rng.random() < 0.5 else patch).astype(np.uint8)
 
 
-def centre_patches(images: Sequence[np.ndarray], patch_size: int, limit: int = 500) -> np.ndarray:
+def centre_patches(
+    images: Sequence[np.ndarray],
+    patch_size: int,
+    limit: int = 500,
+    name: str = "the images to measure on",
+) -> np.ndarray:
     """Cuts the middle out of each image, for validation.
 
     Args:
         images: uint8 arrays (H, W, 3); those smaller than a patch are left out.
         patch_size: side P of a patch in pixels.
         limit: most patches to take, evenly spread over the images.
+        name: of the images, for messages.
 
     Returns:
         uint8 (number, P, P, 3).
@@ -115,13 +120,24 @@ def centre_patches(images: Sequence[np.ndarray], patch_size: int, limit: int = 5
     Raises:
         DataError: if no image is large enough.
     """
-    stride = max(1, -(-len(images) // limit))
+    usable = np.flatnonzero(_sizes(images).min(axis=1) >= patch_size)
+    if not len(usable):
+        raise DataError(
+            f"none of {name}, {len(images)} in all, is at least {patch_size} pixels high and "
+            "wide, as a patch is; give --validation a folder of larger images, or a smaller "
+            "--patch-size"
+        )
     patches = []
-    for index in range(0, len(images), stride):
-        height, width, _ = images[index].shape
-        if min(height, width) >= patch_size:
-            top, left = (height - patch_size) // 2, (width - patch_size) // 2
-            patches.append(images[index][top : top + patch_size, left : left + patch_size])
-    if not patches:
-        raise DataError(f"no validation image is at least {patch_size} pixels high and wide")
+    for index in usable[:: -(-len(usable) // limit)]:
+        image = images[int(index)]
+        top, left = ((side - patch_size) // 2 for side in image.shape[:2])
+        patches.append(image[top : top + patch_size, left : left + patch_size])
     return np.stack(patches)
+
+
+def _sizes(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Height and width of each image, int (number, 2)."""
+    sizes = getattr(images, "sizes", None)
+    if sizes is None:
+        sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
+    return sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from keras import ops
 from tfrnnc.bitstream.constants import ID_BYTES
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.files import replacing
-from tfrnnc.model_folder.file_names import CONFIG_FILE
+from tfrnnc.model_folder.file_names import CONFIG_FILE, WEIGHTS_FILE
 from tfrnnc.model_folder.identity import ModelIdentity
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.models import ARCHITECTURES, ResidualCodec
@@ -69,8 +70,9 @@ def save_model(model: ResidualCodec, path: str | os.PathLike[str]) -> None:
     twin = model_from_config(model_config(model))
     twin.set_weights(model.get_weights())
     config = {**model_config(model), "model_id": model_id(model).hex()}
+    content = weights_content(twin)
     with replacing(folder.weights_path) as weights, replacing(folder.config_path) as text:
-        twin.save_weights(weights)
+        weights.write_bytes(content)
         text.write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -101,6 +103,24 @@ def load_model(path: str | os.PathLike[str]) -> ResidualCodec:
     return model
 
 
+class _WeightsBuffer(io.BytesIO):
+    """A file in memory whose name Keras takes for one of weights."""
+
+    def __str__(self) -> str:
+        return f"memory/{WEIGHTS_FILE}"
+
+
+def weights_content(model: keras.Model) -> bytes:
+    """What `model.save_weights` would write into a file.
+
+    It is made in memory, as HDF5 ends the process with a segmentation fault when it meets a full
+    disk.
+    """
+    buffer = _WeightsBuffer()
+    model.save_weights(buffer)
+    return buffer.getvalue()
+
+
 def load_weights(model: keras.Model, path: Path) -> None:
     """Loads a weights file into a model of the same configuration.
 
@@ -120,7 +140,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
         stored = _count_weights(path)
         if stored != len(model.weights):
             raise ValueError(f"it holds {stored} weights instead of {len(model.weights)}")
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except Exception as error:
+        # Keras and h5py raise whatever a file that is not laid out as they expect leads to.
         raise ModelError(
             f"{path}: broken, or not the weights of this configuration ({_first_line(error)})"
         ) from error

@@ -27,8 +27,9 @@ from tfrnnc.model_folder.file_names import (
     ENTROPY_MODEL_FILE,
     ENTROPY_WEIGHTS_FILE,
 )
-from tfrnnc.model_folder.keras_model import model_id, save_model
+from tfrnnc.model_folder.keras_model import model_id, save_model, weights_content
 from tfrnnc.models import ResidualCodec
+from tfrnnc.training.checkpoint import write_checkpoint
 from tfrnnc.training.joint_model import JointModel
 from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.training_set import TrainingSet
@@ -124,7 +125,8 @@ class ValidationSet:
         if recipe.loss == "rate-distortion":
             base = recipe.targets(model.iterations, model.bits, model.stride)
             targets = images.rate * np.array(base)
-        patches = centre_patches(images.images, side)
+        shown = f"the validation set {name!r}" if name else "the images to measure on"
+        patches = centre_patches(images.images, side, name=shown)
         return cls(name, patches, targets, max(1, PIXELS_AT_ONCE // side**2))
 
 
@@ -203,8 +205,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def save(self):
         """Saves weights, optimiser and random state, replacing what was saved before."""
-        with replacing(self.folder / CHECKPOINT_FILE) as temporary:
-            self.model.save_weights(temporary)
+        write_checkpoint(self.model, self.folder / CHECKPOINT_FILE)
 
 
 def save_trained(trained: ResidualCodec | JointModel, folder: Path) -> None:
@@ -214,12 +215,13 @@ def save_trained(trained: ResidualCodec | JointModel, folder: Path) -> None:
         return
     save_model(trained.codec, folder)
     content = trained.entropy_network.to_entropy_model(model_id(trained.codec)).to_bytes()
+    weights = weights_content(trained.entropy_network)
     with (
         replacing(folder / ENTROPY_MODEL_FILE) as model_file,
         replacing(folder / ENTROPY_WEIGHTS_FILE) as weights_file,
     ):
         model_file.write_bytes(content)
-        trained.entropy_network.save_weights(weights_file)
+        weights_file.write_bytes(weights)
 
 
 @contextmanager
@@ -336,6 +338,6 @@ def require_finite(loss: float) -> None:
     """Raises TrainingError unless the loss is a finite number."""
     if not math.isfinite(loss):
         raise TrainingError(
-            f"the loss became {loss}; the last good checkpoint is kept. Resume with a lower "
-            "--learning-rate"
+            f"the loss became {loss}; start again with a lower --learning-rate, or resume so from "
+            "the last good checkpoint"
         )

@@ -24,6 +24,7 @@ from tfrnnc.model_folder.keras_model import model_id
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training.callbacks import require_finite
+from tfrnnc.training.failures import explained_failures
 from tfrnnc.training.recipe import Recipe
 
 #: Half of the batches have patches this many times as wide, in which borders matter less; they are
@@ -61,8 +62,15 @@ def train_entropy_model(
 
     Raises:
         DataError: if no image is large enough.
-        TrainingError: if the loss is not finite.
+        TrainingError: if the loss is not finite, the disk is full, or a batch does not fit into
+            memory.
     """
+    with explained_failures(folder):
+        return _train(model, images, validation_images, recipe, folder, quiet)
+
+
+def _train(model, images, validation_images, recipe: Recipe, folder: Path, quiet: bool):
+    """What `train_entropy_model` does."""
     pools = [_pool(model, images, recipe, recipe.patch_size, recipe.batch_size, quiet)]
     try:
         side, count = LARGE * recipe.patch_size, max(1, recipe.batch_size // LARGE**2)

@@ -12,6 +12,7 @@ from tfrnnc.models.block_ssim import SSIM_BLOCK
 PEAK_LEARNING_RATES = {"muon": 0.03, "adam": 2e-3}
 LOSSES = ("paper", "balanced", "rate-distortion")
 PRECISIONS = ("float32", "bfloat16")
+MAX_SEED = (1 << 32) - 1  #: that NumPy's generator takes
 #: Bits per pixel after each iteration, per bit and location of the code, that are aimed at unless
 #: told otherwise: cheap at first, where the bits are easiest to predict.
 _FILL = (0.32, 0.80)
@@ -98,6 +99,8 @@ class Recipe:
         for name in ("cut_share", "average", "decay_share"):
             if (value := getattr(self, name)) > 1 or (name == "average" and value == 1):
                 raise ConfigError(f"{name} must be a share of at most 1, not {value}")
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"seed must be at most {MAX_SEED}, not {self.seed}")
         if self.ssim_weight and self.patch_size % SSIM_BLOCK:
             raise ConfigError(
                 f"patch_size must be a multiple of {SSIM_BLOCK} where ssim_weight is above 0, "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,11 +12,10 @@ from keras import ops
 
 from tfrnnc.backend import jit_compile
 from tfrnnc.data import MixedBatches, PatchBatches
-from tfrnnc.errors import ConfigError, TrainingError
-from tfrnnc.files import replacing
+from tfrnnc.errors import ConfigError
 from tfrnnc.layers.convolution import bfloat16_products
 from tfrnnc.layers.winograd import Winograd
-from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE
 from tfrnnc.model_folder.keras_model import load_weights
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
@@ -29,7 +26,10 @@ from tfrnnc.training.callbacks import (
     Validation,
     ValidationSet,
 )
+from tfrnnc.training.checkpoint import read_checkpoint
+from tfrnnc.training.failures import TENSORBOARD_FOLDER, explained_failures
 from tfrnnc.training.joint_model import CUT_DRAWS, JointModel
+from tfrnnc.training.log import Log, read_log
 from tfrnnc.training.optimizers import Adam, Muon, matrix_forms
 from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.schedule import WarmupHoldDecay
@@ -150,59 +150,72 @@ def train(
     Raises:
         ConfigError: if a patch size is no multiple of the model's stride.
         DataError: if no image is large enough.
-        ModelError: on `resume`, if the checkpoint is missing or of another model.
-        TrainingError: if the loss is not finite, or the bits vanish.
+        ModelError: on `resume`, if the checkpoint is missing, damaged or of another model.
+        TrainingError: if the loss is not finite, the bits vanish, the disk is full, a batch does
+            not fit into memory, or, on `resume`, the log is damaged.
         KeyboardInterrupt: after the state was saved.
     """
     trained = compile_model(model, recipe)
     if entropy_weights is not None and isinstance(trained, JointModel):
         load_weights(trained.entropy_network, entropy_weights)
-    best, first = math.inf, 0
+    rows: list[dict[str, str]] = []
+    first = 0
     if resume:
-        load_weights(trained, folder / CHECKPOINT_FILE)
+        read_checkpoint(trained, folder / CHECKPOINT_FILE)
         first = int(ops.convert_to_numpy(trained.optimizer.iterations))
-        best = _rewind_log(folder / LOG_FILE, first)
+        # What was logged after the checkpoint will be logged again.
+        rows = read_log(folder / LOG_FILE, first)
         _restore_random_state(trained, first)
     batches = make_batches(model, training_sets, recipe)
     validation = [
         ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     progress = Progress(first, recipe.total_steps, recipe.batch_size, quiet)
-    checkpoint = Checkpoint(folder, best)
-    interrupt = DeferredInterrupt()
+    checkpoint = Checkpoint(folder, min((float(row["val_loss"]) for row in rows), default=math.inf))
     all_callbacks = [
         Validation(validation),
         # Logged before it is saved: what is logged after the last checkpoint is logged again.
-        keras.callbacks.CSVLogger(folder / LOG_FILE, append=resume),
+        Log(folder / LOG_FILE, rows),
         progress,
         checkpoint,
         *_tensorboard(folder),
         *callbacks,
-        interrupt,
     ]
-    try:
-        # A run that was stopped within an epoch first finishes that one.
-        epoch, done = divmod(first, recipe.steps_per_epoch)
-        spans = [(epoch, epoch + 1, recipe.steps_per_epoch - done)] if done else []
-        spans.append((epoch + len(spans), recipe.epochs, recipe.steps_per_epoch))
-        with interrupt:
-            for start, end, steps_per_epoch in spans:
-                batches.first_batch = int(ops.convert_to_numpy(trained.optimizer.iterations))
-                trained.fit(
-                    batches.for_fit(),
-                    initial_epoch=start,
-                    epochs=end,
-                    steps_per_epoch=steps_per_epoch,
-                    callbacks=all_callbacks,
-                    shuffle=False,
-                    verbose=0,
-                )
-    except KeyboardInterrupt:
-        checkpoint.save()
-        raise
-    finally:
-        progress.close()
+    with explained_failures(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _fit(trained, batches, recipe, first, all_callbacks)
+        except KeyboardInterrupt:
+            checkpoint.save()
+            raise
+        finally:
+            progress.close()
+
+
+def _fit(
+    trained: ResidualCodec | JointModel,
+    batches: MixedBatches,
+    recipe: Recipe,
+    first: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    """Trains from one training step on to the end of the run."""
+    # A run that was stopped within an epoch first finishes that one.
+    epoch, done = divmod(first, recipe.steps_per_epoch)
+    spans = [(epoch, epoch + 1, recipe.steps_per_epoch - done)] if done else []
+    spans.append((epoch + len(spans), recipe.epochs, recipe.steps_per_epoch))
+    with DeferredInterrupt() as interrupt:
+        for start, end, steps_per_epoch in spans:
+            batches.first_batch = int(ops.convert_to_numpy(trained.optimizer.iterations))
+            trained.fit(
+                batches.for_fit(),
+                initial_epoch=start,
+                epochs=end,
+                steps_per_epoch=steps_per_epoch,
+                callbacks=[*callbacks, interrupt],
+                shuffle=False,
+                verbose=0,
+            )
 
 
 def _restore_random_state(trained: ResidualCodec | JointModel, first: int) -> None:
@@ -218,49 +231,4 @@ def _restore_random_state(trained: ResidualCodec | JointModel, first: int) -> No
 def _tensorboard(folder: Path) -> list:
     if keras.backend.backend() != "tensorflow":
         return []
-    return [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]
-
-
-def _rewind_log(path: Path, step: int) -> float:
-    """Drops what was logged after the checkpoint; returns the least loss before."""
-    if not path.is_file():
-        return math.inf
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        fields = reader.fieldnames
-        rows = [row for row in reader if row["step"] and int(row["step"]) <= step]
-    if not fields:
-        return math.inf
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fields)
-        writer.writeheader()
-        writer.writerows(rows)
-    return min((float(row["val_loss"]) for row in rows), default=math.inf)
-
-
-def write_settings(folder: Path, settings: dict) -> None:
-    """Writes `training.json`, all that a run needs to be repeated or resumed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / SETTINGS_FILE) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n")
-
-
-def read_settings(folder: Path) -> dict:
-    """Reads `training.json`.
-
-    Raises:
-        TrainingError: if it is missing or not what `write_settings` wrote.
-    """
-    path = folder / SETTINGS_FILE
-    try:
-        settings = json.loads(path.read_text())
-        Recipe(**settings["recipe"])
-        if not {"command", "model", "initial_model", "data"} <= set(settings):
-            raise ValueError("settings are missing")
-    except FileNotFoundError as error:
-        raise TrainingError(
-            f"{folder}: holds no {SETTINGS_FILE}, so nothing to resume; give the --output of a run"
-        ) from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise TrainingError(f"{path}: not the settings of a run ({error})") from error
-    return settings
+    return [keras.callbacks.TensorBoard(folder / TENSORBOARD_FOLDER, write_graph=False)]
