@@ -73,12 +73,12 @@ test-android: ## Test the Android demo's Kotlin on the JVM (needs a JDK and Mave
 	@android_demo/maven test "$(abspath $(wildcard $(BIN)/python))"
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed-test ## Fuzz the reading of streams (FUZZ_SECONDS=3600).
+fuzz: $(VENV)/.installed-test ## Fuzz the reading of streams, on from last time (FUZZ_SECONDS=3600).
 	$(BIN)/python -m pip install --quiet 'atheris>=3,<4'
 	$(BIN)/python tools/make_fuzz_seeds.py .fuzz/seeds
 	@mkdir -p .fuzz/corpus
 	$(BIN)/python tools/fuzz.py -max_total_time=$(FUZZ_SECONDS) -max_len=1600 -timeout=20 \
-	  -artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds
+	  -artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds tests/fuzz/corpus
 
 .PHONY: export
 export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden vectors (DATA).
