@@ -266,6 +266,21 @@ def test_a_start_that_failed_leaves_nothing(run_words, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
 
 
+def test_an_entropy_model_that_failed_leaves_nothing(whole_run, image_folder, tmp_path):
+    """Images large enough to train on, none to measure on: it fails after the codec is copied."""
+    small = tmp_path / "small"
+    small.mkdir()
+    Image.new("RGB", (9, 9)).save(small / "small.png")
+    words = ["entropy-model", str(whole_run), "--data", str(image_folder), "--quiet"]
+    words += ["--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "2", "--patch-size", "16"]
+    words += ["--output", str(tmp_path / "run")]
+    result = CliRunner().invoke(train_command, [*words, "--validation", str(small)])
+    assert_one_line(result, "none of the images to measure on, 1 in all,", "--validation")
+    assert not (tmp_path / "run").exists()
+    result = CliRunner().invoke(train_command, words)
+    assert result.exit_code == 0, result.output
+
+
 def test_images_smaller_than_a_patch(run_words, image_folder, tmp_path):
     small = tmp_path / "small"
     small.mkdir()

@@ -23,6 +23,7 @@ from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     CHECKPOINT_FILE,
+    ENTROPY_MODEL_FILE,
     ENTROPY_SETTINGS_FILE,
     SETTINGS_FILE,
 )
@@ -300,7 +301,7 @@ def main(resume, quiet, output, **options):
     # Imported late: Keras takes seconds, and --help needs none of it.
     from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
     from tfrnnc.training.failures import new_files_removed
-    from tfrnnc.training.settings import build_model
+    from tfrnnc.training.settings import build_model, write_settings
     from tfrnnc.training.trainer import train
 
     if resume:
@@ -333,7 +334,8 @@ def main(resume, quiet, output, **options):
             err=True,
         )
     try:
-        with new_files_removed(folder, {**settings, "data": _absolute(settings["data"])}):
+        with new_files_removed(folder, unless=CHECKPOINT_FILE):
+            write_settings(folder, {**settings, "data": _absolute(settings["data"])})
             train(
                 model,
                 training_sets,
@@ -391,6 +393,7 @@ def entropy_model(codec, output, quiet, **options):
     from tfrnnc.data import JoinedImages
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.entropy_training import train_entropy_model
+    from tfrnnc.training.failures import new_files_removed
 
     values = {name: options[name] for name in ENTROPY_RECIPE}
     recipe = _recipe({**values, "optimizer": "adam"})
@@ -402,13 +405,14 @@ def entropy_model(codec, output, quiet, **options):
     import keras
 
     keras.utils.set_random_seed(recipe.seed)
-    if elsewhere:
-        save_model(model, target)
     settings = _provenance(options, recipe)
     settings["data"] = _absolute(settings["data"])
-    with replacing(target.path / ENTROPY_SETTINGS_FILE) as temporary:
-        temporary.write_text(json.dumps(settings, indent=2) + "\n")
-    train_entropy_model(model, images, measured, recipe, target.path, quiet)
+    with new_files_removed(target.path, unless=ENTROPY_MODEL_FILE):
+        if elsewhere:
+            save_model(model, target)
+        with replacing(target.path / ENTROPY_SETTINGS_FILE) as temporary:
+            temporary.write_text(json.dumps(settings, indent=2) + "\n")
+        train_entropy_model(model, images, measured, recipe, target.path, quiet)
 
 
 def _resumed_settings(folder: Path, options: dict) -> dict:

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from tfrnnc.errors import TfrnncError, TrainingError
-from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
-from tfrnnc.training.settings import write_settings
+from tfrnnc.model_folder.file_names import (
+    CONFIG_FILE,
+    ENTROPY_LOG_FILE,
+    ENTROPY_MODEL_FILE,
+    ENTROPY_SETTINGS_FILE,
+    ENTROPY_WEIGHTS_FILE,
+    LOG_FILE,
+    SETTINGS_FILE,
+    WEIGHTS_FILE,
+)
 
 TENSORBOARD_FOLDER = "tensorboard"
 
+_RUN_FILES = (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    SETTINGS_FILE,
+    LOG_FILE,
+    ENTROPY_MODEL_FILE,
+    ENTROPY_WEIGHTS_FILE,
+    ENTROPY_SETTINGS_FILE,
+    ENTROPY_LOG_FILE,
+    TENSORBOARD_FOLDER,
+)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
 _MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "ResourceExhaustedError", "MemoryError", "OOM when")
@@ -52,40 +70,28 @@ def explained_failures(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def new_files_removed(folder: Path, settings: Mapping[str, Any]) -> Iterator[None]:
-    """Writes a run's settings, and takes them back if its block fails before a checkpoint.
+def new_files_removed(folder: Path, unless: str) -> Iterator[None]:
+    """Takes back the files of a run if its block fails before there is anything to keep.
 
-    A start that failed thus leaves no folder that would refuse the next one. What was there
-    before stays as it was.
+    A start that failed thus leaves no folder that would refuse the next one. Files that were there
+    before stay.
 
     Args:
-        folder: of the run; made if missing.
-        settings: as `write_settings` takes them.
+        folder: of the run.
+        unless: the file that a run begins with that is worth keeping.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    path = folder / SETTINGS_FILE
-    before = path.read_bytes() if path.is_file() else None
-    begun = (folder / LOG_FILE).exists()
-    trained = (folder / CHECKPOINT_FILE).exists()
+    new = [folder / name for name in _RUN_FILES if not (folder / name).exists()]
     try:
-        write_settings(folder, settings)
         yield
     except BaseException:
-        if not trained and not (folder / CHECKPOINT_FILE).exists():
-            _take_back(folder, before, begun)
-            for each in made:
+        if not (folder / unless).exists():
+            for path in new:
                 with suppress(OSError):
-                    each.rmdir()
+                    path.unlink()
+            if folder / TENSORBOARD_FOLDER in new:
+                shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)
+            for path in made:
+                with suppress(OSError):
+                    path.rmdir()
         raise
-
-
-def _take_back(folder: Path, settings: bytes | None, begun: bool) -> None:
-    with suppress(OSError):
-        if settings is None:
-            (folder / SETTINGS_FILE).unlink()
-        else:
-            (folder / SETTINGS_FILE).write_bytes(settings)
-    if settings is None and not begun:
-        with suppress(OSError):
-            (folder / LOG_FILE).unlink()
-        shutil.rmtree(folder / TENSORBOARD_FOLDER, ignore_errors=True)
