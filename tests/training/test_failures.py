@@ -22,7 +22,7 @@ from tfrnnc.data import FolderImages
 from tfrnnc.errors import DataError, ModelError, TrainingError
 from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
 from tfrnnc.model_folder.keras_model import load_model, model_from_config, weights_content
-from tfrnnc.training import Recipe, TrainingSet, train
+from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
 from tfrnnc.training.checkpoint import read_checkpoint
 from tfrnnc.training.failures import explained_failures
 from tfrnnc.training.log import read_log
@@ -233,7 +233,12 @@ def test_what_the_machine_lacks_is_said(image_folder, tmp_path, error, message):
     images = TrainingSet(FolderImages(image_folder))
     with pytest.raises(TrainingError, match=message):
         train(
-            fresh(), [images], {"": images}, RECIPE, tmp_path, quiet=True, callbacks=[Fail(error)]
+            fresh(),
+            [images],
+            {"": images},
+            RECIPE,
+            tmp_path,
+            RunOptions(quiet=True, callbacks=[Fail(error)]),
         )
 
 

@@ -19,7 +19,7 @@ from tfrnnc.data import FolderImages
 from tfrnnc.errors import ConfigError, TrainingError
 from tfrnnc.model_folder.file_names import LOG_FILE
 from tfrnnc.model_folder.keras_model import model_from_config
-from tfrnnc.training import Recipe, TrainingSet, train
+from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
 from tfrnnc.training.joint_model import MAX_RATE_WEIGHT, JointModel
 from tfrnnc.training.trainer import compile_model, make_batches
 
@@ -79,7 +79,7 @@ def read_log(folder: Path) -> list[dict[str, float]]:
 def test_a_run_makes_a_codec_and_its_entropy_model(images, sets, tmp_path, noise):
     folder = tmp_path / "run"
     validation = {"large": TrainingSet(images), "small": TrainingSet(images, patch_size=8)}
-    train(fresh(), sets, validation, RECIPE, folder, quiet=True)
+    train(fresh(), sets, validation, RECIPE, folder, RunOptions(quiet=True))
     assert {"val_large_bpp_1", "val_large_psnr_2", "val_small_ssim_1"} <= set(read_log(folder)[0])
     codec = tfrnnc.load(folder)
     image = noise(20, 24, 1)
@@ -91,7 +91,7 @@ def test_a_run_makes_a_codec_and_its_entropy_model(images, sets, tmp_path, noise
 @pytest.fixture(scope="module")
 def unbroken(images, sets, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unbroken")
-    train(fresh(), sets, {"": TrainingSet(images)}, RECIPE, folder, quiet=True)
+    train(fresh(), sets, {"": TrainingSet(images)}, RECIPE, folder, RunOptions(quiet=True))
     return folder
 
 
@@ -108,8 +108,10 @@ def test_interrupted_and_resumed_equals_an_unbroken_run(unbroken, images, sets, 
     measured = {"": TrainingSet(images)}
     broken = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
-        train(fresh(), sets, measured, RECIPE, broken, quiet=True, callbacks=[Interrupt()])
-    train(fresh(), sets, measured, RECIPE, broken, resume=True, quiet=True)
+        train(
+            fresh(), sets, measured, RECIPE, broken, RunOptions(quiet=True, callbacks=[Interrupt()])
+        )
+    train(fresh(), sets, measured, RECIPE, broken, RunOptions(resume=True, quiet=True))
     first, second = read_log(unbroken)[-1], read_log(broken)[-1]
     assert second == first
     weights = [model_from_config(CONFIG) for _ in range(2)]
@@ -223,15 +225,14 @@ def test_bits_that_vanish_end_the_run(images, tmp_path):
             {"": TrainingSet(images)},
             replace(recipe, average=0.0, learning_rate=1e-9, adam_learning_rate=1e-9),
             tmp_path,
-            quiet=True,
-            callbacks=[Vanish()],
+            RunOptions(quiet=True, callbacks=[Vanish()]),
         )
 
 
 def test_a_frozen_entropy_model_stays(images, tmp_path):
     recipe = replace(RECIPE, epochs=1, average=0.0)
     one = TrainingSet(images)
-    train(fresh(), [one], {"": one}, recipe, tmp_path / "first", quiet=True)
+    train(fresh(), [one], {"": one}, recipe, tmp_path / "first", RunOptions(quiet=True))
     entropy_weights = tmp_path / "first" / "entropy_network.weights.h5"
     train(
         fresh(),
@@ -239,8 +240,7 @@ def test_a_frozen_entropy_model_stays(images, tmp_path):
         {"": one},
         replace(recipe, freeze_entropy_model=True, stochastic=False),
         tmp_path / "second",
-        quiet=True,
-        entropy_weights=entropy_weights,
+        RunOptions(quiet=True, entropy_weights=entropy_weights),
     )
     first, second = (
         tfrnnc.load(tmp_path / name).entropy_model.to_bytes() for name in ("first", "second")

@@ -22,7 +22,7 @@ from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE
 from tfrnnc.model_folder.keras_model import load_model, model_from_config, model_id
-from tfrnnc.training import Recipe, TrainingSet
+from tfrnnc.training import Recipe, RunOptions, TrainingSet
 from tfrnnc.training import train as train_on_sets
 from tfrnnc.training.callbacks import Checkpoint, validate
 
@@ -52,8 +52,7 @@ def train(model, images, validation_images, recipe, folder, **options):
         {"": TrainingSet(validation_images)},
         recipe,
         folder,
-        quiet=True,
-        **options,
+        RunOptions(quiet=True, **options),
     )
 
 
@@ -276,13 +275,13 @@ assert keras.backend.backend() == "jax"
 from tfrnnc.data import FolderImages
 from tfrnnc.model_folder.keras_model import load_model, model_from_config
 from tfrnnc.training.entropy_training import train_entropy_model
-from tfrnnc.training import Recipe, TrainingSet, train
+from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
 folder, images = Path(sys.argv[1]), FolderImages(sys.argv[2])
 keras.utils.set_random_seed(5)
 model = model_from_config({config!r}, seed=5)
 recipe = Recipe(epochs=2, steps_per_epoch=3, batch_size=2, patch_size=16)
 one = TrainingSet(images)
-train(model, [one], {{"": one}}, recipe, folder, quiet=True)
+train(model, [one], {{"": one}}, recipe, folder, RunOptions(quiet=True))
 train_entropy_model(load_model(folder), images, images, recipe, folder, quiet=True)
 patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
 np.save(folder / "jax.npy", np.asarray(load_model(folder)(patch)))

@@ -29,6 +29,7 @@ from tfrnnc.model_folder.file_names import (
 )
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
+from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Recipe
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
 RECIPE = (
@@ -75,6 +76,7 @@ RESUMABLE = (
     "average",
     "precision",
 )
+DEFAULTS = Recipe()
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
 
@@ -106,15 +108,20 @@ def data_options(function: Callable) -> Callable:
             data_option(
                 "--patch-size",
                 type=click.IntRange(1),
-                default=32,
+                default=DEFAULTS.patch_size,
                 show_default=True,
                 help="In pixels.",
             ),
-            data_option("--batch-size", type=click.IntRange(1), default=32, show_default=True),
+            data_option(
+                "--batch-size",
+                type=click.IntRange(1),
+                default=DEFAULTS.batch_size,
+                show_default=True,
+            ),
             data_option(
                 "--min-downscale",
                 type=click.IntRange(1),
-                default=1,
+                default=DEFAULTS.min_downscale,
                 show_default=True,
                 help="Average blocks of at least this many pixels in each direction, which sheds "
                 "the artefacts of JPEG files.",
@@ -122,7 +129,7 @@ def data_options(function: Callable) -> Callable:
             data_option(
                 "--max-downscale",
                 type=click.IntRange(1),
-                default=8,
+                default=DEFAULTS.max_downscale,
                 show_default=True,
                 help="The most pixels that are averaged in each direction.",
             ),
@@ -136,15 +143,17 @@ def run_options(function: Callable) -> Callable:
     """Adds what the modes share: how long and from which seed."""
     for decorate in reversed(
         (
-            run_option("--epochs", type=click.IntRange(1), default=20, show_default=True),
+            run_option(
+                "--epochs", type=click.IntRange(1), default=DEFAULTS.epochs, show_default=True
+            ),
             run_option(
                 "--steps-per-epoch",
                 type=click.IntRange(1),
-                default=500,
+                default=DEFAULTS.steps_per_epoch,
                 show_default=True,
                 help="Batches between validations and checkpoints.",
             ),
-            run_option("--seed", type=click.IntRange(0), default=0, show_default=True),
+            run_option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True),
             click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
         )
     ):
@@ -203,15 +212,15 @@ def run_options(function: Callable) -> Callable:
 )
 @run_option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
-    default="float32",
+    type=click.Choice(PRECISIONS),
+    default=DEFAULTS.precision,
     show_default=True,
     help="Of the products in convolutions; bfloat16 is faster on CPUs with AMX.",
 )
 @optimizer_option(
     "--optimizer",
-    type=click.Choice(["muon", "adam"]),
-    default="muon",
+    type=click.Choice(tuple(PEAK_LEARNING_RATES)),
+    default=DEFAULTS.optimizer,
     show_default=True,
     help="Muon trains kernels, and leaves the rest to Adam.",
 )
@@ -223,29 +232,31 @@ def run_options(function: Callable) -> Callable:
 @optimizer_option(
     "--adam-learning-rate",
     type=click.FloatRange(0, min_open=True),
-    default=2e-3,
+    default=DEFAULTS.adam_learning_rate,
     show_default=True,
     help="Of the weights that Muon leaves to Adam.",
 )
-@optimizer_option("--warmup-steps", type=click.IntRange(0), default=100, show_default=True)
+@optimizer_option(
+    "--warmup-steps", type=click.IntRange(0), default=DEFAULTS.warmup_steps, show_default=True
+)
 @optimizer_option(
     "--decay-share",
     type=click.FloatRange(0, 1),
-    default=1.0,
+    default=DEFAULTS.decay_share,
     show_default=True,
     help="Share of the run, at its end, in which the learning rate falls to zero.",
 )
 @optimizer_option(
     "--average",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.0,
+    default=DEFAULTS.average,
     show_default=True,
     help="Momentum of the average of the weights that is measured and saved; 0 for none.",
 )
 @loss_option(
     "--loss",
-    type=click.Choice(["paper", "balanced", "rate-distortion"]),
-    default="paper",
+    type=click.Choice(LOSSES),
+    default=DEFAULTS.loss,
     show_default=True,
     help="balanced weighs all iterations alike; rate-distortion also trains an entropy model and "
     "makes the bits cheap for it.",
@@ -253,13 +264,13 @@ def run_options(function: Callable) -> Callable:
 @loss_option(
     "--ssim-weight",
     type=click.FloatRange(0),
-    default=0.0,
+    default=DEFAULTS.ssim_weight,
     show_default=True,
     help="Weight of 1 - SSIM, the paper's measure, beside the mean squared error.",
 )
 @loss_option(
     "--stochastic/--deterministic",
-    default=True,
+    default=DEFAULTS.stochastic,
     show_default=True,
     help="Round bits at random in training, as the paper does, or as they are used.",
 )
@@ -273,14 +284,14 @@ def run_options(function: Callable) -> Callable:
 @loss_option(
     "--cut-share",
     type=click.FloatRange(0, 1),
-    default=0.25,
+    default=DEFAULTS.cut_share,
     show_default=True,
     help="Share of patches in which rate-distortion cuts an iteration short.",
 )
 @loss_option(
     "--rate-delay",
     type=click.IntRange(0),
-    default=500,
+    default=DEFAULTS.rate_delay,
     show_default=True,
     help="Batches before the codec follows the rate.",
 )
@@ -302,13 +313,13 @@ def main(resume, quiet, output, **options):
     from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
     from tfrnnc.training.failures import new_files_removed
     from tfrnnc.training.settings import build_model, write_settings
-    from tfrnnc.training.trainer import train
+    from tfrnnc.training.trainer import RunOptions, train
 
     if resume:
         folder, settings = resume, _resumed_settings(resume, options)
     else:
         folder, settings = output, _new_settings(output, options)
-    recipe = _recipe(settings["recipe"])
+    recipe = Recipe(**settings["recipe"])
 
     import keras
 
@@ -342,9 +353,7 @@ def main(resume, quiet, output, **options):
                 validation_sets,
                 recipe,
                 folder,
-                has_checkpoint,
-                quiet,
-                entropy_weights=entropy_weights,
+                RunOptions(resume=has_checkpoint, quiet=quiet, entropy_weights=entropy_weights),
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -396,7 +405,7 @@ def entropy_model(codec, output, quiet, **options):
     from tfrnnc.training.failures import new_files_removed
 
     values = {name: options[name] for name in ENTROPY_RECIPE}
-    recipe = _recipe({**values, "optimizer": "adam"})
+    recipe = Recipe(**values, optimizer="adam")
     model = load_model(source)
     training_sets, validation_sets = _open_sets(**{name: options[name] for name in DATA})
     images = JoinedImages([one.images for one in training_sets])
@@ -438,20 +447,14 @@ def _new_settings(output: Path | None, options: dict) -> dict:
             f"{output} holds a run already; go on with --resume {output}, or give another --output"
         )
     return {
-        **_provenance(options, _recipe({name: options[name] for name in RECIPE})),
+        **_provenance(options, Recipe(**{name: options[name] for name in RECIPE})),
         "earlier_commands": _earlier_commands(options["initial_model"]),
         "model": _model_settings(options),
         "initial_model": options["initial_model"],
     }
 
 
-def _recipe(values: dict):
-    from tfrnnc.training.recipe import Recipe
-
-    return Recipe(**values)
-
-
-def _provenance(options: dict, recipe) -> dict:
+def _provenance(options: dict, recipe: Recipe) -> dict:
     """What any run's settings say of where its result comes from."""
     return {
         "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),

@@ -5,15 +5,14 @@ from __future__ import annotations
 from keras import ops
 
 from tfrnnc.images import SCALE
-
-SSIM_BLOCK = 8  #: pixels
+from tfrnnc.metrics.ssim import BLOCK
 
 _C1 = (0.01 * 2 * SCALE) ** 2
 _C2 = (0.03 * 2 * SCALE) ** 2
 _BLOCK_AXES = (-4, -2)
 
 
-def block_ssim(images, pictures, block_size: int = SSIM_BLOCK):
+def block_ssim(images, pictures, block_size: int = BLOCK):
     """SSIM of each block and channel, as `tfrnnc.metrics.block_ssim` averages it (section 4.2).
 
     Args:

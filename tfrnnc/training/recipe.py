@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.models.block_ssim import SSIM_BLOCK
+from tfrnnc.metrics.ssim import BLOCK as SSIM_BLOCK
 
 PEAK_LEARNING_RATES = {"muon": 0.03, "adam": 2e-3}
 LOSSES = ("paper", "balanced", "rate-distortion")

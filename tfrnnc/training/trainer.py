@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -115,17 +116,31 @@ def make_batches(
     return MixedBatches(sets, [one.share for one in training_sets], targets, recipe.seed)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run goes, beside its recipe.
+
+    Attributes:
+        resume: go on from the folder's checkpoint.
+        quiet: no progress bar.
+        entropy_weights: for "rate-distortion", the file of the entropy network's weights to start
+            from; None starts anew.
+        callbacks: more of Keras's callbacks.
+    """
+
+    resume: bool = False
+    quiet: bool = False
+    entropy_weights: Path | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+
+
 def train(
     model: ResidualCodec,
     training_sets: Sequence[TrainingSet],
     validation_sets: Mapping[str, TrainingSet],
     recipe: Recipe,
     folder: Path,
-    resume: bool = False,
-    quiet: bool = False,
-    *,
-    entropy_weights: Path | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    options: RunOptions = RunOptions(),
 ) -> None:
     """Trains a model, leaving the best one and the state to resume from in a folder.
 
@@ -136,31 +151,27 @@ def train(
     SIGTERM, it saves the state first.
 
     Args:
-        model: a codec model. Its weights are the starting point unless `resume`.
+        model: a codec model. Its weights are the starting point unless the run is resumed.
         training_sets: what to train on.
         validation_sets: what to measure on, by the names that the log gives them.
         recipe: how to train.
         folder: where the run is kept; made if missing.
-        resume: go on from the folder's checkpoint.
-        quiet: no progress bar.
-        entropy_weights: for "rate-distortion", the file of the entropy network's weights to start
-            from; None starts anew.
-        callbacks: more of Keras's callbacks.
+        options: how the run goes.
 
     Raises:
         ConfigError: if a patch size is no multiple of the model's stride.
         DataError: if no image is large enough.
-        ModelError: on `resume`, if the checkpoint is missing, damaged or of another model.
+        ModelError: if the checkpoint of a resumed run is missing, damaged or of another model.
         TrainingError: if the loss is not finite, the bits vanish, the disk is full, a batch does
-            not fit into memory, or, on `resume`, the log is damaged.
+            not fit into memory, or the log of a resumed run is damaged.
         KeyboardInterrupt: after the state was saved.
     """
     trained = compile_model(model, recipe)
-    if entropy_weights is not None and isinstance(trained, JointModel):
-        load_weights(trained.entropy_network, entropy_weights)
+    if options.entropy_weights is not None and isinstance(trained, JointModel):
+        load_weights(trained.entropy_network, options.entropy_weights)
     rows: list[dict[str, str]] = []
     first = 0
-    if resume:
+    if options.resume:
         read_checkpoint(trained, folder / CHECKPOINT_FILE)
         first = int(ops.convert_to_numpy(trained.optimizer.iterations))
         # What was logged after the checkpoint will be logged again.
@@ -170,7 +181,7 @@ def train(
     validation = [
         ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
     ]
-    progress = Progress(first, recipe.total_steps, recipe.batch_size, quiet)
+    progress = Progress(first, recipe.total_steps, recipe.batch_size, options.quiet)
     checkpoint = Checkpoint(folder, min((float(row["val_loss"]) for row in rows), default=math.inf))
     all_callbacks = [
         Validation(validation),
@@ -179,7 +190,7 @@ def train(
         progress,
         checkpoint,
         *_tensorboard(folder),
-        *callbacks,
+        *options.callbacks,
     ]
     with explained_failures(folder):
         folder.mkdir(parents=True, exist_ok=True)
