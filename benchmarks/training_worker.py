@@ -34,7 +34,8 @@ class KerasContender:
 
         from tfrnnc.images import SCALE
         from tfrnnc.models import ConvLSTM
-        from tfrnnc.training.trainer import Recipe, compile_model
+        from tfrnnc.training.recipe import Recipe
+        from tfrnnc.training.trainer import compile_model
 
         imported, import_memory = time.perf_counter(), peak_memory()
         tf.config.threading.set_intra_op_parallelism_threads(settings["threads"])
@@ -49,7 +50,8 @@ class KerasContender:
             settings["iterations"],
             seed=0,
         )
-        compile_model(self._model, Recipe(batch_size=batch_size, learning_rate=1e-4))
+        recipe = Recipe(batch_size=batch_size, optimizer="adam", learning_rate=1e-4)
+        compile_model(self._model, recipe)
         self._images = np.random.default_rng(0).uniform(-SCALE, SCALE, (batch_size, 32, 32, 3))
         self._images = self._images.astype(np.float32)
         self._model.make_train_function()
