@@ -69,8 +69,15 @@ def train_entropy_model(
         return _train(model, images, validation_images, recipe, folder, quiet)
 
 
-def _train(model, images, validation_images, recipe: Recipe, folder: Path, quiet: bool):
-    """What `train_entropy_model` does."""
+def _train(
+    model: ResidualCodec,
+    images: Sequence[np.ndarray],
+    validation_images: Sequence[np.ndarray],
+    recipe: Recipe,
+    folder: Path,
+    quiet: bool,
+) -> EntropyNetwork:
+    """Does what `train_entropy_model` promises."""
     pools = [_pool(model, images, recipe, recipe.patch_size, recipe.batch_size, quiet)]
     try:
         side, count = LARGE * recipe.patch_size, max(1, recipe.batch_size // LARGE**2)

@@ -55,14 +55,13 @@ def explained_failures(folder: Path) -> Iterator[None]:
     except Exception as error:
         # Each backend has errors of its own, and TensorFlow's threads pass on no more than text.
         text = f"{type(error).__name__}: {error}"
-        if (isinstance(error, OSError) and error.errno in _DISK_FULL) or any(
-            words in text for words in _DISK_FULL_WORDS
-        ):
+        is_disk = isinstance(error, OSError) and error.errno in _DISK_FULL
+        if is_disk or any(words in text for words in _DISK_FULL_WORDS):
             raise TrainingError(
-                f"{folder}: the disk is full; make room and start the command again, with "
-                "--resume if a checkpoint was saved, which is kept"
+                f"{folder}: the disk is full; make room and start the command again; a checkpoint "
+                "that was saved is kept, and --resume goes on from it"
             ) from error
-        if isinstance(error, MemoryError) or any(words in text for words in _MEMORY_WORDS):
+        if any(words in text for words in _MEMORY_WORDS) or isinstance(error, MemoryError):
             raise TrainingError(
                 "a batch does not fit into memory; give a smaller --batch-size or --patch-size"
             ) from error
