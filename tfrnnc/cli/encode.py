@@ -163,18 +163,20 @@ def main(
             "seconds": round(seconds, 3),
         }
 
-    def describe(fact: dict) -> str:
-        quality = "lossless" if fact["psnr"] is None else f"{fact['psnr']:.2f} dB"
-        line = (
-            f"{display(fact['input'])} ({fact['width']}x{fact['height']}, "
-            f"{fact['input_bytes']:,} bytes) -> {display(fact['output'], 'standard output')}: "
-            f"{fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp, PSNR {quality}, "
-            f"SSIM {fact['ssim']:.3f}"
-        )
-        missed = " and ".join(fact["not_reached"])
-        return f"{line} (the {missed} asked for is not reached)" if missed else line
+    run_all(pairs, work, _describe, as_json, quiet)
 
-    run_all(pairs, work, describe, as_json, quiet)
+
+def _describe(fact: dict) -> str:
+    """What is told of a file, in a line."""
+    quality = "lossless" if fact["psnr"] is None else f"{fact['psnr']:.2f} dB"
+    line = (
+        f"{display(fact['input'])} ({fact['width']}x{fact['height']}, "
+        f"{fact['input_bytes']:,} bytes) -> {display(fact['output'], 'standard output')}: "
+        f"{fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp, PSNR {quality}, "
+        f"SSIM {fact['ssim']:.3f}"
+    )
+    missed = " and ".join(fact["not_reached"])
+    return f"{line} (the {missed} asked for is not reached)" if missed else line
 
 
 def _is_not_in_report(record: logging.LogRecord) -> bool:

@@ -84,29 +84,29 @@ def main(paths, model, as_json):
             "bpp": round(8 * len(data) / (header.width * header.height), 4),
         }
 
-    def describe(fact: dict) -> str:
-        iterations = f"{fact['iterations']} iterations"
-        if fact["iteration_ends"]:
-            iterations += (
-                f" ending at {', '.join(f'{end:,}' for end in fact['iteration_ends'])} bytes"
-            )
-        if fact["adaptive"] and fact["mean_iterations"]:
-            iterations += f", {fact['mean_iterations']:.2f} on average"
-        if fact["state"] in ("cut", "damaged"):
-            iterations += f"; {fact['state']}: {fact['whole_iterations'] or 0} of them whole"
-        elif fact["state"] in REASONS:
-            iterations += f"; not looked into, as {REASONS[fact['state']]}"
-        if fact["missing_bytes_at_most"]:
-            iterations += f", at most {fact['missing_bytes_at_most']:,} bytes missing"
-        return (
-            f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
-            f"{fact['bpp']:.3f} bpp, {fact['model']}, "
-            f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
-            f"{'adaptive, ' if fact['adaptive'] else ''}"
-            f"format version {fact['version']}, {iterations}"
-        )
+    run_all([(path, "") for path in paths], work, _describe, as_json, quiet=False)
 
-    run_all([(path, "") for path in paths], work, describe, as_json, quiet=False)
+
+def _describe(fact: dict) -> str:
+    """What is told of a file, in a line."""
+    iterations = f"{fact['iterations']} iterations"
+    if fact["iteration_ends"]:
+        iterations += f" ending at {', '.join(f'{end:,}' for end in fact['iteration_ends'])} bytes"
+    if fact["adaptive"] and fact["mean_iterations"]:
+        iterations += f", {fact['mean_iterations']:.2f} on average"
+    if fact["state"] in ("cut", "damaged"):
+        iterations += f"; {fact['state']}: {fact['whole_iterations'] or 0} of them whole"
+    elif fact["state"] in REASONS:
+        iterations += f"; not looked into, as {REASONS[fact['state']]}"
+    if fact["missing_bytes_at_most"]:
+        iterations += f", at most {fact['missing_bytes_at_most']:,} bytes missing"
+    return (
+        f"{display(fact['file'])}: {fact['width']}x{fact['height']}, {fact['bytes']:,} bytes, "
+        f"{fact['bpp']:.3f} bpp, {fact['model']}, "
+        f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
+        f"{'adaptive, ' if fact['adaptive'] else ''}"
+        f"format version {fact['version']}, {iterations}"
+    )
 
 
 def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None, int | None]:

@@ -337,13 +337,7 @@ def main(resume, quiet, output, **options):
         entropy_weights = start.entropy_weights_path if start.has_entropy_weights else None
     training_sets, validation_sets = _open_sets(**settings["data"])
     if not quiet:
-        click.echo(
-            f"{model.arch}: {model.count_params():,} parameters, "
-            f"{model.bits / model.stride**2:.3f} bpp per iteration, {model.iterations} iterations; "
-            f"{sum(len(one.images) for one in training_sets):,} images to train on, "
-            f"{sum(len(one.images) for one in validation_sets.values()):,} to measure on",
-            err=True,
-        )
+        click.echo(_summary(model, training_sets, validation_sets), err=True)
     try:
         with new_files_removed(folder, unless=CHECKPOINT_FILE):
             write_settings(folder, {**settings, "data": _absolute(settings["data"])})
@@ -359,6 +353,17 @@ def main(resume, quiet, output, **options):
         raise KeyboardInterrupt(
             f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
         ) from None
+
+
+def _summary(model, training_sets, validation_sets) -> str:
+    """What is about to be trained, in a line."""
+    trained_on = sum(len(one.images) for one in training_sets)
+    measured_on = sum(len(one.images) for one in validation_sets.values())
+    return (
+        f"{model.arch}: {model.count_params():,} parameters, "
+        f"{model.bits / model.stride**2:.3f} bpp per iteration, {model.iterations} iterations; "
+        f"{trained_on:,} images to train on, {measured_on:,} to measure on"
+    )
 
 
 @main.add_mode

@@ -58,25 +58,9 @@ def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
         >>> parse_layer("conv_lstm 3x3/256 s2").strides
         2
     """
-    match = _NOTATION.fullmatch(notation) if isinstance(notation, str) else None
-    if match is None:
-        raise ConfigError(
-            f"layer {notation!r} is not understood; write it like 'conv 3x3/64 s2', "
-            "'conv_lstm 3x3/256 s1', 'dense 512', 'lstm 512' or 'depth_to_space 2'"
-        )
-    part = match.groupdict()
+    part = _parts(notation)
     kind = part["kind"] or part["dense"] or part["rearrange"]
-    sizes = ("kernel", "filters", "strides", "recurrent", "units", "block")
-    limits = {"filters": MAX_FILTERS, "units": MAX_FILTERS}
-    for size in sizes:
-        # Python refuses to read thousands of digits.
-        if part[size] and not (
-            len(part[size]) < 10 and 1 <= int(part[size]) <= limits.get(size, MAX_SIDE)
-        ):
-            raise ConfigError(
-                f"layer {notation!r}: sizes must be at least 1, kernels, strides and blocks at "
-                f"most {MAX_SIDE}, and filters at most {MAX_FILTERS}"
-            )
+    assert kind is not None
     kernel, filters = int(part["kernel"] or 0), int(part["filters"] or part["units"] or 0)
     strides = int(part["strides"] or 1)
     activation = part["activation"] or part["dense_activation"]
@@ -102,9 +86,36 @@ def parse_layer(notation: str, name: str | None = None) -> keras.layers.Layer:
         case "lstm":
             return PatchLSTMCell(filters, name=name)
         case "space_to_depth":
-            return SpaceToDepth(int(part["block"]), name=name)
+            return SpaceToDepth(int(part["block"] or 0), name=name)
         case _:
-            return DepthToSpace(int(part["block"]), name=name)
+            return DepthToSpace(int(part["block"] or 0), name=name)
+
+
+def _parts(notation: str) -> dict[str, str | None]:
+    """The words of a line of a layout, by their names in `_NOTATION`.
+
+    Raises:
+        ConfigError: if it is not understood, or a size is out of range.
+    """
+    match = _NOTATION.fullmatch(notation) if isinstance(notation, str) else None
+    if match is None:
+        raise ConfigError(
+            f"layer {notation!r} is not understood; write it like 'conv 3x3/64 s2', "
+            "'conv_lstm 3x3/256 s1', 'dense 512', 'lstm 512' or 'depth_to_space 2'"
+        )
+    part = match.groupdict()
+    sizes = ("kernel", "filters", "strides", "recurrent", "units", "block")
+    limits = {"filters": MAX_FILTERS, "units": MAX_FILTERS}
+    for size in sizes:
+        # Python refuses to read thousands of digits.
+        if part[size] and not (
+            len(part[size]) < 10 and 1 <= int(part[size]) <= limits.get(size, MAX_SIDE)
+        ):
+            raise ConfigError(
+                f"layer {notation!r}: sizes must be at least 1, kernels, strides and blocks at "
+                f"most {MAX_SIDE}, and filters at most {MAX_FILTERS}"
+            )
+    return part
 
 
 @keras.saving.register_keras_serializable("tfrnnc")

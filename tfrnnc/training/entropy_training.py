@@ -78,26 +78,13 @@ def _train(
     quiet: bool,
 ) -> EntropyNetwork:
     """Does what `train_entropy_model` promises."""
-    pools = [_pool(model, images, recipe, recipe.patch_size, recipe.batch_size, quiet)]
-    try:
-        side, count = LARGE * recipe.patch_size, max(1, recipe.batch_size // LARGE**2)
-        pools.append(_pool(model, images, replace(recipe, min_downscale=1), side, count, quiet))
-    except DataError:
-        logger.warning(
-            "no image has %d pixels in both directions: the entropy model is trained on patches "
-            "of %d pixels only, and compresses large images less well",
-            side,
-            recipe.patch_size,
-        )
+    pools = _pools(model, images, recipe, quiet)
     patches = centre_patches(validation_images, recipe.patch_size)
     code = _coder(model)
     validation = [
         code(to_float(patches[start : start + 100])) for start in range(0, len(patches), 100)
     ]
-    network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
-    schedule = keras.optimizers.schedules.CosineDecay(recipe.peak_learning_rate, recipe.total_steps)
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=recipe.clip_norm)
-    network.compile(optimizer=optimizer, jit_compile=jit_compile())
+    network = _compiled_network(model, recipe)
     rng = np.random.default_rng(recipe.seed)
     folder.mkdir(parents=True, exist_ok=True)
     best = math.inf
@@ -140,6 +127,15 @@ def _train(
     return network
 
 
+def _compiled_network(model: ResidualCodec, recipe: Recipe) -> EntropyNetwork:
+    """A fresh network for the model's bits, with the recipe's optimiser."""
+    network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
+    schedule = keras.optimizers.schedules.CosineDecay(recipe.peak_learning_rate, recipe.total_steps)
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=recipe.clip_norm)
+    network.compile(optimizer=optimizer, jit_compile=jit_compile())
+    return network
+
+
 def code_lengths(network: EntropyNetwork, codes: np.ndarray) -> np.ndarray:
     """Bits that each bit's code takes, for each iteration.
 
@@ -159,6 +155,22 @@ def _coder(model: ResidualCodec):
     """A function from images (B, H, W, 3), of one size, to int8 (B, iterations, h, w, bits)."""
     graph = compiled(model.latent_bits)
     return lambda images: ops.convert_to_numpy(graph(images)).astype(np.int8)
+
+
+def _pools(model, images, recipe: Recipe, quiet: bool) -> list:
+    """Coded patches of the recipe's size, and of larger ones if images allow."""
+    pools = [_pool(model, images, recipe, recipe.patch_size, recipe.batch_size, quiet)]
+    try:
+        side, count = LARGE * recipe.patch_size, max(1, recipe.batch_size // LARGE**2)
+        pools.append(_pool(model, images, replace(recipe, min_downscale=1), side, count, quiet))
+    except DataError:
+        logger.warning(
+            "no image has %d pixels in both directions: the entropy model is trained on patches "
+            "of %d pixels only, and compresses large images less well",
+            side,
+            recipe.patch_size,
+        )
+    return pools
 
 
 def _pool(model, images, recipe: Recipe, side: int, count: int, quiet: bool):

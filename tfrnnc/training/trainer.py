@@ -169,14 +169,7 @@ def train(
     trained = compile_model(model, recipe)
     if options.entropy_weights is not None and isinstance(trained, JointModel):
         load_weights(trained.entropy_network, options.entropy_weights)
-    rows: list[dict[str, str]] = []
-    first = 0
-    if options.resume:
-        read_checkpoint(trained, folder / CHECKPOINT_FILE)
-        first = int(ops.convert_to_numpy(trained.optimizer.iterations))
-        # What was logged after the checkpoint will be logged again.
-        rows = read_log(folder / LOG_FILE, first)
-        _restore_random_state(trained, first)
+    first, rows = _resumed(trained, folder) if options.resume else (0, [])
     batches = make_batches(model, training_sets, recipe)
     validation = [
         ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
@@ -227,6 +220,17 @@ def _fit(
                 shuffle=False,
                 verbose=0,
             )
+
+
+def _resumed(trained: ResidualCodec | JointModel, folder: Path) -> tuple[int, list[dict[str, str]]]:
+    """Reads the folder's checkpoint; returns the training steps done and what was logged of them.
+
+    What was logged after the checkpoint will be logged again.
+    """
+    read_checkpoint(trained, folder / CHECKPOINT_FILE)
+    first = int(ops.convert_to_numpy(trained.optimizer.iterations))
+    _restore_random_state(trained, first)
+    return first, read_log(folder / LOG_FILE, first)
 
 
 def _restore_random_state(trained: ResidualCodec | JointModel, first: int) -> None:
