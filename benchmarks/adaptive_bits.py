@@ -261,8 +261,7 @@ def markdown(report: dict) -> str:
         "one in which nothing stops. A photo takes some seven times as long so.",
         "",
         "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
-        "and iteration where the choice is hard to foretell. They are what an adaptive stream "
-        "pays.",
+        "and iteration where the choice is hard to predict. They are what an adaptive stream pays.",
     ]
     for entry in report["models"]:
         coded = "entropy-coded" if entry["entropy_coded"] else "not entropy-coded"

@@ -41,7 +41,7 @@ MIN_BPP = 0.002  #: bits per pixel in the first iteration under which a codec ha
 class Progress(keras.callbacks.Callback):
     """A progress bar over the whole run, and a line for each epoch.
 
-    The bar, with the loss and the patches a second, is shown on terminals only; the line, only
+    The bar, with the loss and the batches per second, is shown on terminals only; the line, only
     where `Validation` has measured something.
 
     It also stops the run at a loss that is not a finite number; reading the loss waits for the
@@ -50,14 +50,12 @@ class Progress(keras.callbacks.Callback):
     Args:
         first: training steps done before.
         total: training steps of the whole run.
-        batch_size: patches in a batch.
         quiet: show nothing.
         every: batches between two looks at the loss.
     """
 
-    def __init__(self, first: int, total: int, batch_size: int, quiet: bool, every: int = 10):
+    def __init__(self, first: int, total: int, quiet: bool, every: int = 10):
         super().__init__()
-        self.batch_size = batch_size
         self.every = every
         self.quiet = quiet
         self.bar = tqdm(
@@ -72,9 +70,9 @@ class Progress(keras.callbacks.Callback):
         loss = float(logs["loss"])
         require_finite(loss)
         now = time.monotonic()
-        rate = self.every * self.batch_size / (now - self._since)
+        rate = self.every / (now - self._since)
         self._since = now
-        self.bar.set_postfix_str(f"loss {loss:.5f}, {rate:.0f} patches/s", refresh=False)
+        self.bar.set_postfix_str(f"loss {loss:.5f}, {rate:.2f} batches/s", refresh=False)
         self.bar.update(self.every)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -174,7 +174,7 @@ def train(
     validation = [
         ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
     ]
-    progress = Progress(first, recipe.total_steps, recipe.batch_size, options.quiet)
+    progress = Progress(first, recipe.total_steps, options.quiet)
     checkpoint = Checkpoint(folder, min((float(row["val_loss"]) for row in rows), default=math.inf))
     all_callbacks = [
         Validation(validation),

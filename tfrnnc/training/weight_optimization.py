@@ -270,7 +270,7 @@ def _fine_tune(
     compile_model(model, recipe)
     model.binarizer.seed_generator.state.assign([recipe.seed, 0])
     batches = make_batches(model, [TrainingSet(images)], recipe)
-    progress = Progress(0, recipe.total_steps, recipe.batch_size, quiet)
+    progress = Progress(0, recipe.total_steps, quiet)
     try:
         history = model.fit(
             batches.for_fit(),
