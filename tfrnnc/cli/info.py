@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import click
 import numpy as np
@@ -56,38 +57,51 @@ def main(paths, model, as_json):
     select = CodecSelector(model)
 
     def work(source: str, _: str) -> dict:
-        data = read_input(source)
-        header, offset = read_header(data)
-        state, found, missing = _read(select, data)
-        identity = _identity(select, data)
-        return {
-            "file": source,
-            "version": VERSION,
-            "width": header.width,
-            "height": header.height,
-            "preset": identity.preset,
-            "model_id": identity.model_id and identity.model_id.hex(),
-            "entropy_coded_id": identity.entropy_coded_id and identity.entropy_coded_id.hex(),
-            "model": str(identity),
-            "entropy_coded": header.entropy_coded,
-            "checked": header.checked,
-            "open_end": header.open_end,
-            "adaptive": header.adaptive,
-            "iterations": header.iterations,
-            "state": state,
-            "whole_iterations": found and found.whole_iterations,
-            "iteration_ends": found and found.ends,
-            "mean_iterations": found and round(float(found.iterations_taken.mean()), 2),
-            "bytes": len(data),
-            "missing_bytes_at_most": missing,
-            "header_bytes": offset,
-            "bpp": round(8 * len(data) / (header.width * header.height), 4),
-        }
+        return report(select, source, read_input(source))
 
-    run_all([(path, "") for path in paths], work, _describe, as_json, quiet=False)
+    run_all([(path, "") for path in paths], work, describe, as_json, quiet=False)
 
 
-def _describe(fact: dict) -> str:
+def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> dict:
+    """What a stream holds, as `--json` tells it.
+
+    Args:
+        select: gives the codec of a stream, or raises `WrongModelError`.
+        source: where the stream is from.
+        data: the stream.
+
+    Raises:
+        StreamError: if not even its header can be read.
+    """
+    header, offset = read_header(data)
+    state, found, missing = _read(select, data)
+    identity = _identity(select, data)
+    return {
+        "file": source,
+        "version": VERSION,
+        "width": header.width,
+        "height": header.height,
+        "preset": identity.preset,
+        "model_id": identity.model_id and identity.model_id.hex(),
+        "entropy_coded_id": identity.entropy_coded_id and identity.entropy_coded_id.hex(),
+        "model": str(identity),
+        "entropy_coded": header.entropy_coded,
+        "checked": header.checked,
+        "open_end": header.open_end,
+        "adaptive": header.adaptive,
+        "iterations": header.iterations,
+        "state": state,
+        "whole_iterations": found and found.whole_iterations,
+        "iteration_ends": found and found.ends,
+        "mean_iterations": found and round(float(found.iterations_taken.mean()), 2),
+        "bytes": len(data),
+        "missing_bytes_at_most": missing,
+        "header_bytes": offset,
+        "bpp": round(8 * len(data) / (header.width * header.height), 4),
+    }
+
+
+def describe(fact: dict) -> str:
     """What is told of a file, in a line."""
     iterations = f"{fact['iterations']} iterations"
     if fact["iteration_ends"]:
@@ -109,7 +123,7 @@ def _describe(fact: dict) -> str:
     )
 
 
-def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None, int | None]:
+def _read(select: Callable[[bytes], Codec], data: bytes) -> tuple[str, Planes | None, int | None]:
     """How a stream fares, what can be read of it, and how many bytes it lacks at most."""
     try:
         codec = select(data)
@@ -129,7 +143,7 @@ def _read(select: CodecSelector, data: bytes) -> tuple[str, Planes | None, int |
     return state, found, _missing_bytes(codec, data, found) if state == "cut" else None
 
 
-def _identity(select: CodecSelector, data: bytes) -> ModelIdentity:
+def _identity(select: Callable[[bytes], Codec], data: bytes) -> ModelIdentity:
     """Which model made a stream, as far as that is known."""
     header, _ = read_header(data)
     try:
