@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from make_wide_gamut import WHITE, colours, gamma_tag, icc_profile, wide_gamut_profile, xyz_tag
 from tfrnnc.errors import ImageError, TfrnncError
 from tfrnnc.images import (
     EXTENSIONS,
@@ -59,44 +60,8 @@ def turned_by(orientation):
     return ORIENTATION, SHORT, 1, struct.pack(">H", orientation)
 
 
-def icc_profile(space, tags, pcs=b"XYZ "):
-    """A display profile of the given tags: {signature: content}."""
-    table, content = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for name, tag in tags.items():
-        table += name + struct.pack(">II", start + len(content), len(tag))
-        content += tag + bytes(-len(tag) % 4)
-    illuminant = struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
-    header = bytes(8) + b"\x02\x10\0\0mntr" + space + pcs + bytes(12) + b"acsp" + bytes(28)
-    header = (header + illuminant).ljust(128, b"\0")
-    profile = header + table + content
-    return struct.pack(">I", len(profile)) + profile[4:]
-
-
-def xyz_tag(*values):
-    return b"XYZ \0\0\0\0" + struct.pack(">iii", *(round(65536 * value) for value in values))
-
-
-def gamma_tag(gamma):
-    return b"curv\0\0\0\0" + struct.pack(">IHH", 1, round(256 * gamma), 0)
-
-
-def wide_gamut_profile():
-    """Display P3's primaries with a gamma of 2.2."""
-    return icc_profile(
-        b"RGB ",
-        {
-            b"wtpt": xyz_tag(0.9642, 1, 0.8249),
-            b"rXYZ": xyz_tag(0.51512, 0.2412, -0.00105),
-            b"gXYZ": xyz_tag(0.29198, 0.69225, 0.04189),
-            b"bXYZ": xyz_tag(0.1571, 0.06657, 0.78407),
-            **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma_tag(2.2)),
-        },
-    )
-
-
 def gray_profile(gamma):
-    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(0.9642, 1, 0.8249), b"kTRC": gamma_tag(gamma)})
+    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(*WHITE), b"kTRC": gamma_tag(gamma)})
 
 
 def ink_profile():
@@ -107,7 +72,7 @@ def ink_profile():
     lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0])
     lut += struct.pack(">9i", *(65536 if index % 4 == 0 else 0 for index in range(9)))
     lut += identity * 4 + table + identity * 3
-    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(0.9642, 1, 0.8249), b"A2B0": lut}, pcs=b"Lab ")
+    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(*WHITE), b"A2B0": lut}, pcs=b"Lab ")
 
 
 def p3_to_srgb(pixels):
@@ -425,6 +390,19 @@ def test_a_wide_gamut_profile_is_converted_to_srgb(tmp_path, extension):
     path = tmp_path / f"wide.{extension}"
     saved(Image.fromarray(pixels), path, icc_profile=wide_gamut_profile(), **options)
     np.testing.assert_allclose(read_image(path), p3_to_srgb(pixels), atol=2)
+
+
+def test_the_golden_wide_gamut_image(request):
+    """The page is held against the same files (web_demo/tests/browser.test.ts)."""
+    golden = request.config.rootpath / "tests" / "golden"
+    with Image.open(golden / "wide_gamut.png") as image:
+        assert image.info["icc_profile"] == wide_gamut_profile()
+        np.testing.assert_array_equal(np.asarray(image), colours())
+    expected = read_image(golden / "wide_gamut_srgb.png")
+    np.testing.assert_allclose(expected, p3_to_srgb(colours()), atol=2)
+    assert abs(expected.astype(int) - colours()).max() > 40
+    # Another release of Little CMS may round otherwise.
+    np.testing.assert_allclose(read_image(golden / "wide_gamut.png"), expected, atol=1)
 
 
 def test_profiles_hold_for_palettes_and_transparency():
