@@ -147,7 +147,11 @@ def test_info(run, words, code, message):
         (["--data", ".", "--output", "run", "--learning-rate", "0"], 2, "--learning-rate"),
         (["--data", ".", "--output", "run", "--layout", "huge"], 2, "it has paper, small"),
         (["--data", ".", "--output", "run", "--config", "no.json"], 1, "no.json: no such file"),
-        (["--data", ".", "--output", "run", "--config", "text.txt"], 1, "text.txt: not JSON"),
+        (
+            ["--data", ".", "--output", "run", "--config", "text.txt"],
+            1,
+            "text.txt: not a model's settings (not JSON",
+        ),
         (["--resume", "folder"], 1, "give the --output of a run"),
         (["entropy-model", "nothing", "--data", "."], 1, "nothing: neither a preset"),
     ],

@@ -133,6 +133,8 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, kind):
 @pytest.mark.parametrize(
     "text",
     [
+        "",
+        "epoch,step,val_loss\n",
         "epoch,loss\n0,0.1\n",
         "epoch,step,val_loss\n0,2\n",
         "epoch,step,val_loss\n0,2,0.1\n1,4",

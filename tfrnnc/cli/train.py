@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -27,9 +28,13 @@ from tfrnnc.model_folder.file_names import (
     ENTROPY_SETTINGS_FILE,
     SETTINGS_FILE,
 )
+from tfrnnc.model_folder.json_fields import FieldError, read_json
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
 from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Recipe
+
+if TYPE_CHECKING:
+    from tfrnnc.models import ResidualCodec
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
 RECIPE = (
@@ -310,7 +315,7 @@ def main(resume, quiet, output, **options):
     with native_messages_held_back():
         prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.model_folder.keras_model import load_weights, model_config, model_from_config
+    from tfrnnc.model_folder.keras_model import load_weights, model_config
     from tfrnnc.training.failures import new_files_removed
     from tfrnnc.training.settings import build_model, write_settings
     from tfrnnc.training.trainer import RunOptions, train
@@ -327,7 +332,7 @@ def main(resume, quiet, output, **options):
     if resume:
         model = build_model(folder, settings)
     else:
-        model = model_from_config(settings["model"], seed=recipe.seed)
+        model = _fresh_model(settings, recipe.seed, options["config_file"])
     settings["model"] = model_config(model)
     has_checkpoint = bool(resume) and (folder / CHECKPOINT_FILE).is_file()
     entropy_weights = None
@@ -353,6 +358,15 @@ def main(resume, quiet, output, **options):
         raise KeyboardInterrupt(
             f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
         ) from None
+
+
+def _fresh_model(settings: dict, seed: int, config_file: Path | None) -> ResidualCodec:
+    """The model of a new run; what is wrong with it is wrong with the file, if it is of one."""
+    from tfrnnc.model_folder.keras_model import model_from_config, model_from_file
+
+    if config_file:
+        return model_from_file(settings["model"], config_file, seed)
+    return model_from_config(settings["model"], seed)
 
 
 def _summary(model, training_sets, validation_sets) -> str:
@@ -480,12 +494,12 @@ def _model_settings(options: dict) -> dict:
     if options["initial_model"]:
         if given & {"arch", "layout", "config_file"}:
             raise click.UsageError("--initial-model brings its own --arch, --layout and --config")
-        file = find_model(options["initial_model"]).config_path
-    if file:
+        config = find_model(options["initial_model"]).read_config().settings
+        overriding = given & {"iterations", "bits", "stage_weights"}
+    elif file:
         if given & {"arch", "layout"}:
             raise click.UsageError("--config brings its own --arch and --layout")
-        config = _read_json(file)
-        config.pop("model_id", None)
+        config = _read_config(file)
         overriding = given & {"iterations", "bits", "stage_weights"}
     else:
         layouts = ARCHITECTURES[options["arch"]].layouts
@@ -499,15 +513,15 @@ def _model_settings(options: dict) -> dict:
     return config | {name: options[name] for name in overriding}
 
 
-def _read_json(file: Path) -> dict:
+def _read_config(file: Path) -> dict:
+    """The settings of a model in a file that need not be of a model's folder."""
     try:
-        config = json.loads(file.read_text())
+        config = read_json(file).values()
     except OSError as error:
         raise ConfigError(describe_os_error(error)) from error
-    except ValueError as error:
-        raise ConfigError(f"{file}: not JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"{file}: holds no settings of a model")
+    except FieldError as error:
+        raise ConfigError(f"{file}: not a model's settings ({error})") from error
+    config.pop("model_id", None)
     return config
 
 

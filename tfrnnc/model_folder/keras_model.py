@@ -62,6 +62,26 @@ def model_from_config(config: dict[str, Any], seed: int | None = None) -> Residu
         raise ConfigError(f"the settings of {arch} are not of the right kind ({error})") from error
 
 
+def model_from_file(config: dict[str, Any], path: Path, seed: int | None = None) -> ResidualCodec:
+    """As `model_from_config`, of settings that were read from a file.
+
+    Args:
+        config: as for `model_from_config`, like the seed.
+        path: of the file, for messages.
+        seed: of the random rounding in training.
+
+    Raises:
+        ModelError: if they are not the settings of a model, or no model can be built of them.
+    """
+    try:
+        return model_from_config(config, seed)
+    except ConfigError as error:
+        raise ModelError(f"{path}: not a model's settings ({error})") from error
+    except Exception as error:
+        # Each backend has an error of its own for a lack of memory, and of layers that do not fit.
+        raise ModelError(f"{path}: the model cannot be built ({_first_line(error)})") from error
+
+
 def save_model(model: ResidualCodec, path: str | os.PathLike[str]) -> None:
     """Writes a model's configuration, identity and weights (no optimiser) into a folder."""
     folder = ModelFolder(Path(path))
@@ -84,15 +104,7 @@ def load_model(path: str | os.PathLike[str]) -> ResidualCodec:
     """
     folder = ModelFolder(Path(path))
     config = folder.read_config()
-    try:
-        model = model_from_config(config.settings)
-    except ConfigError as error:
-        raise ModelError(f"{folder.config_path}: not a model's settings ({error})") from error
-    except Exception as error:
-        # Each backend has an error of its own for a lack of memory, and of layers that do not fit.
-        raise ModelError(
-            f"{folder.config_path}: the model cannot be built ({_first_line(error)})"
-        ) from error
+    model = model_from_file(config.settings, folder.config_path)
     load_weights(model, folder.weights_path)
     identity, expected = ModelIdentity(model_id(model)), ModelIdentity(config.model_id)
     if identity != expected:

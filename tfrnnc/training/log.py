@@ -48,6 +48,8 @@ def read_log(path: Path, step: int) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, strict=True))
+        if not rows:
+            raise ValueError("it has no rows")
         for row in rows:
             if None in row or None in row.values():
                 raise ValueError("a row has other columns than the first line")

@@ -8,11 +8,11 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from tfrnnc.errors import TrainingError
+from tfrnnc.errors import ModelError, TrainingError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import SETTINGS_FILE
 from tfrnnc.model_folder.json_fields import read_json
-from tfrnnc.model_folder.keras_model import model_from_config
+from tfrnnc.model_folder.keras_model import model_from_file
 from tfrnnc.models import ResidualCodec
 from tfrnnc.training.recipe import Recipe
 
@@ -59,13 +59,9 @@ def build_model(folder: Path, settings: Mapping[str, Any]) -> ResidualCodec:
     """
     seed = settings["recipe"].get("seed", 0)
     try:
-        return model_from_config(settings["model"], seed=seed)
-    except Exception as error:
-        # Each backend has an error of its own for a lack of memory, and of layers that do not fit.
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise TrainingError(
-            f"{folder / SETTINGS_FILE}: its model cannot be built ({reason}); {_REMEDY}"
-        ) from error
+        return model_from_file(settings["model"], folder / SETTINGS_FILE, seed)
+    except ModelError as error:
+        raise TrainingError(f"{error}; {_REMEDY}") from error
 
 
 def _check(settings: dict[str, Any]) -> None:
