@@ -40,7 +40,7 @@ LOOKED_AT = ("kodim05", "kodim15")
 @click.option(
     "--images", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@click.option("--limit", type=click.IntRange(1), help="Take so many of the images, evenly.")
+@click.option("--limit", type=click.IntRange(1), help="Take this number of the images, evenly.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path))
 def main(models, images, limit, json_file, markdown_file):

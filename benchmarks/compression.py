@@ -4,7 +4,7 @@
 
 Each optimised model is exported with each quantisation. The files run in LiteRT; their PSNR after
 each iteration, a mean over the images, is compared with that of the model as it is, in float32.
-Bytes are those of all TFLite files together. The time is the processor's, which other programs do
+Bytes are those of all TFLite files together. The time is the CPU's, which other programs do
 not lengthen: the median of encoding and decoding a thumbnail of 32x32 at all iterations, on one
 thread.
 

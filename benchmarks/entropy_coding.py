@@ -2,9 +2,9 @@
 
     python benchmarks/entropy_coding.py FOLDER... [--model NAME] [--json FILE] [--markdown FILE]
 
-For the images in each folder: the bytes of the code after each iteration, header and checks apart,
-with the entropy model and without, and for three images how the time of decoding divides. Where
-constriction is installed, its range coder codes the same bits with the same probabilities.
+For the images in each folder: the bytes of the payload after each iteration, header and checksums
+apart, with the entropy model and without, and for three images how the time of decoding divides.
+Where constriction is installed, its range coder codes the same bits with the same probabilities.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main(folders, model, threads, json_file, markdown_file):
 
 
 def saved(coded: Sequence[list[np.ndarray]], model: EntropyModel, pixels: int) -> list[dict]:
-    """Bytes of the code after each iteration, summed over the images."""
+    """Bytes of the payload after each iteration, summed over the images."""
     plain, with_model = (
         np.sum([payload_sizes(planes, each) for planes in coded], axis=0) for each in (None, model)
     )
@@ -176,9 +176,10 @@ def markdown(report: dict) -> str:
         f"Measured by `benchmarks/entropy_coding.py` on {machine['processor']}, "
         f"{machine['cores']} cores, Python {machine['python']}.",
         "",
-        "Bytes and bpp are of the code after each iteration, header and checks apart; *plain* is "
-        "the",
-        "same coder with no model of the bits. The end of a code costs up to a byte, which shows",
+        "Bytes and bpp are of the payload after each iteration, header and checksums apart; "
+        "*plain* is the",
+        "same coder with no model of the bits. The end of a payload costs up to a byte, which "
+        "shows",
         "in thumbnails. *Pictures* is the time that the decoder's iterations take, *entropy "
         "decoding*",
         "all that comes before them, for streams with all iterations; the share is of both "

@@ -43,7 +43,7 @@ def op_times(
     Returns:
         in the order of the file, for each operator its `kind`, its `name` for people, its
         `multiplications` (0 for what has no kernel) and its milliseconds `ms`: with one thread
-        of processor time, which other programs do not lengthen, else by the clock.
+        of CPU time, which other programs do not lengthen, else by the clock.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     for buffer in model.buffers:

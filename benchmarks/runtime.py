@@ -1,4 +1,4 @@
-"""LiteRT against Keras: speed, memory, share of the processor's peak, cold start.
+"""LiteRT against Keras: speed, memory, share of the CPU's peak, cold start.
 
     python benchmarks/runtime.py [--model NAME]... [--sizes WxH]... [--threads N]...
         [--images FOLDER]... [--repeats N] [--json FILE] [--markdown FILE]
@@ -362,7 +362,7 @@ def compare(report: dict[str, Any]) -> None:
     """Adds what follows from the measurements of several contenders.
 
     `multiplications` of an encode and a decode iteration, `gflops` and `share_of_gemm`, with one
-    thread of processor time, which other programs do not lengthen, else by the clock; and
+    thread of CPU time, which other programs do not lengthen, else by the clock; and
     `times_keras`: how many times as fast as Keras on the same model it is, or, if that has no
     weights, on the first model that has some.
     """

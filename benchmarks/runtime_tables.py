@@ -101,7 +101,7 @@ def _peak_table(report) -> str:
         "of GEMM",
         "GEMM, GFLOP/s",
     ]
-    return f"### Share of the processor's peak\n\n{_table(head, rows)}"
+    return f"### Share of the CPU's peak\n\n{_table(head, rows)}"
 
 
 def _images_table(report) -> str:

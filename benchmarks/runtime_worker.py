@@ -74,7 +74,7 @@ class GemmContender:
         return {}
 
     def round(self) -> dict[str, Any]:
-        """Billions of float operations a second, by the clock and of processor time.
+        """Billions of float operations per second, by the clock and of CPU time.
 
         A multiply-accumulate is two.
         """
@@ -105,7 +105,7 @@ class CodecContender:
         self._pixels = load_photo(settings["image"], width, height)
         self._iterations = min(self._codec.max_iterations, settings["most_iterations"])
         self._stream = self._random_stream(width, height)
-        # For each iteration that ran, by whole images: seconds by the clock and of the processors.
+        # For each iteration that ran, by whole images: seconds by the clock and of the CPUs.
         self._times: dict[str, list[list[tuple[float, float]]]] = {
             "encode_iteration": [],
             "decode_iteration": [],
@@ -349,7 +349,7 @@ def _limit_memory(limit: int | None) -> None:
 
 
 def _timed(function) -> tuple[float, float, Any]:
-    """Seconds by the clock, seconds of all processors, and the result."""
+    """Seconds by the clock, seconds of all CPUs, and the result."""
     start, start_cpu = time.perf_counter(), time.process_time()
     result = function()
     return time.perf_counter() - start, time.process_time() - start_cpu, result

@@ -1,4 +1,4 @@
-"""Training: patches a second, memory and start-up, against the same layers in plain PyTorch.
+"""Training: patches per second, memory and start-up, against the same layers in plain PyTorch.
 
     python benchmarks/training.py [--torch PYTHON] [--layout NAME]... [--iterations N]...
         [--batch-size N]... [--rounds N] [--add] [--json FILE] [--markdown FILE]
@@ -183,7 +183,7 @@ def measure(settings, contenders, rounds: int, torch_python: Path | None) -> dic
         for contender, found in zip(contenders, samples, strict=True)
         if contender["framework"] == GEMM
     )
-    # By the processors' time, for which what else runs hardly counts.
+    # By CPU time, for which what else runs hardly counts.
     gemm_seconds = statistics.median(sample["cpu_seconds"] for sample in peak)
     multiplications = workers[0].facts["multiplications"]
     report["multiplications"] = multiplications
@@ -285,7 +285,7 @@ def to_markdown(report) -> str:
 
 
 def ratios(result, rivals) -> tuple[float, float]:
-    """How many times as fast as the fastest rival: by the clock, and by processor time."""
+    """How many times as fast as the fastest rival: by the clock, and by CPU time."""
     return (
         result["patches_per_s"] / max(rival["patches_per_s"] for rival in rivals),
         min(rival["cpu_ms_per_patch"] for rival in rivals) / result["cpu_ms_per_patch"],

@@ -43,9 +43,9 @@ def answer_questions(make_contender: Callable) -> None:
 
 
 def time_batches(train_batch: Callable[[], float]) -> dict:
-    """Seconds of a batch by the clock and of the processors, over a second of batches or more.
+    """Seconds of a batch by the clock and of the CPUs, over a second of batches or more.
 
-    Processor time is that of all threads together; other programs hardly lengthen it.
+    CPU time is that of all threads together; other programs hardly lengthen it.
     """
     batches = 0
     began, cpu_began = time.perf_counter(), time.process_time()

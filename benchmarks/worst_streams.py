@@ -34,7 +34,7 @@ from tfrnnc.model_folder.presets import DEFAULT_PRESET
 @click.option("--model", default=DEFAULT_PRESET, show_default=True)
 @click.argument("limits", nargs=-1, required=True)
 def main(model, limits):
-    """Measure the worst stream of up to MAX_PIXELS pixels in so many ITERATIONS."""
+    """Measure the worst stream of up to MAX_PIXELS pixels in this number of ITERATIONS."""
     codec = tfrnnc.load(model)
     rows = []
     for each in limits:

@@ -79,8 +79,8 @@ class RnncImageFile(ImageFile.ImageFile):
     ) -> tuple[str, tuple[int, int, float, float]] | None:
         """Decodes fewer iterations for a picture that is going to be made smaller.
 
-        The picture keeps its size: how many times it is larger than what is asked for, so many
-        times fewer iterations are decoded.
+        The picture keeps its size. Iterations are divided by how many times it is larger than what
+        is asked for.
 
         Args:
             mode: is not used.

@@ -63,16 +63,16 @@ def check_stream(data: bytes) -> None:
     except StreamError:
         partial = None
     try:
-        found = _read(data)
+        whole = _read(data)
     except StreamError:
-        found = None
+        whole = None
     if partial is None:
-        assert found is None
+        assert whole is None
         return
     _check_planes(partial, data)
-    if found is not None:
-        assert len(found.planes) <= len(partial.planes)
-        for plane, other in zip(found.planes, partial.planes, strict=False):
+    if whole is not None:
+        assert len(whole.planes) <= len(partial.planes)
+        for plane, other in zip(whole.planes, partial.planes, strict=False):
             np.testing.assert_array_equal(plane, other)
     if partial.whole_iterations:
         writer = StreamWriter(partial.header, SPEC)
@@ -96,7 +96,7 @@ def check_entropy_model(content: bytes) -> None:
 
 
 def mend_header(data: bytes) -> bytes:
-    """A stream whose header has the right letters, model and check, so that its code is read."""
+    """A stream whose header has the right letters, model and checksum: its payload is read."""
     first = 0x02 | (data[0] & 0xF0 if data else 0)
     model_id = MODEL.stream_id if first & 0x10 else MODEL.codec_id
     sides = bytes(byte & 0x7F for byte in data[1:3].ljust(2, b"\1"))
@@ -108,20 +108,20 @@ def _read(data: bytes, **settings) -> Planes:
     return read_planes(data, SPEC, ReadOptions(limits=LIMITS, **settings))
 
 
-def _check_planes(found: Planes, data: bytes) -> None:
+def _check_planes(read: Planes, data: bytes) -> None:
     header, offset = read_header(data)
-    assert header == found.header
-    assert 1 <= len(found.planes) <= header.iterations
-    assert found.whole_iterations in (len(found.planes), len(found.planes) - 1)
-    assert len(found.ends) == found.whole_iterations
-    assert all(offset < end <= len(data) for end in found.ends)
-    assert found.ends == sorted(found.ends)
-    for number, plane in enumerate(found.planes, start=1):
+    assert header == read.header
+    assert 1 <= len(read.planes) <= header.iterations
+    assert read.whole_iterations in (len(read.planes), len(read.planes) - 1)
+    assert len(read.ends) == read.whole_iterations
+    assert all(offset < end <= len(data) for end in read.ends)
+    assert read.ends == sorted(read.ends)
+    for number, plane in enumerate(read.planes, start=1):
         assert plane.shape == header.plane_shape(SPEC.stride, SPEC.bits)
-        whole = number <= found.whole_iterations and not header.adaptive
+        whole = number <= read.whole_iterations and not header.adaptive
         assert set(np.unique(plane)) <= ({-1, 1} if whole else {-1, 0, 1})
     if header.adaptive:
-        taken = [plane.any(axis=2) for plane in found.planes]
+        taken = [plane.any(axis=2) for plane in read.planes]
         assert all(not (after & ~before).any() for before, after in pairwise(taken))
-        for plane in found.planes[: found.whole_iterations]:
+        for plane in read.planes[: read.whole_iterations]:
             assert (plane.any(axis=2) == plane.all(axis=2)).all()

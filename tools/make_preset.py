@@ -7,6 +7,8 @@ The cards' text is in templates/.
 
 from __future__ import annotations
 
+import shlex
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -21,6 +23,8 @@ from tfrnnc.errors import ConfigError
 from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import PRESETS_FOLDER
+from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.training_set import TrainingSet, parse_location
 
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
 QUANTIZATION = "weights"
@@ -41,6 +45,80 @@ class FinishedRun(NamedTuple):
 
     settings: dict
     log: list[dict[str, str]]
+
+    @property
+    def best(self) -> dict[str, str]:
+        """The row of the weights that were kept."""
+        return min(self.log, key=lambda row: float(row["val_loss"]))
+
+    @property
+    def hours(self) -> float:
+        """What all epochs took, validation apart."""
+        steps = [0, *(int(row["step"]) for row in self.log)]
+        speeds = [float(row["steps_per_second"]) for row in self.log]
+        return (
+            sum((b - a) / speed for (a, b), speed in zip(pairwise(steps), speeds, strict=True))
+            / 3600
+        )
+
+    def sets(self) -> list[PatchSet]:
+        """What batches were drawn from; locations without settings of their own are one set."""
+        recipe = Recipe(**self.settings["recipe"])
+        plain, own = [], []
+        for text in self.settings["data"]["data"]:
+            location, given = parse_location(text)
+            one = TrainingSet([], **given)
+            size, patch = one.size("batch_size", recipe), one.size("patch_size", recipe)
+            if given:
+                own.append(PatchSet([named(location)], size, patch, one.share))
+            else:
+                plain.append(named(location))
+        joined = [PatchSet(plain, recipe.batch_size, recipe.patch_size, 1.0)] if plain else []
+        return joined + own
+
+    @property
+    def batch_size(self) -> float:
+        """Patches in a batch, on average over the sets that batches are drawn from."""
+        sets = self.sets()
+        return sum(one.share * one.batch_size for one in sets) / sum(one.share for one in sets)
+
+
+class PatchSet(NamedTuple):
+    """A set of images, by its names, and what a batch of it is."""
+
+    names: list[str]
+    batch_size: int
+    patch_size: int
+    share: float
+
+    def line(self, share_of: float) -> str:
+        """What a model card says of it, of all the sets' shares."""
+        names = ", ".join(f"`{name}`" for name in self.names)
+        return (
+            f"- {names}: {self.batch_size} patches of {self.patch_size}x{self.patch_size}, "
+            f"{100 * self.share / share_of:.0f} % of the batches"
+        )
+
+
+def named(path: str) -> str:
+    """A folder by its name and that of the folder it is in, wherever on a machine they are."""
+    return "/".join(Path(path).parts[-2:]) if Path(path).is_absolute() else path
+
+
+def _split_option(word: str) -> tuple[str, str]:
+    """`--output=folder` as `--output=` and `folder`; what is no option has an empty first part."""
+    option, equals, value = word.partition("=")
+    return (option + equals, value) if equals and word.startswith("--") else ("", word)
+
+
+def portable(line: str) -> str:
+    """A command whose paths are those of no machine; see `named`."""
+    words = []
+    for word in shlex.split(line):
+        option, value = _split_option(word)
+        path, mark, query = value.partition("?")
+        words.append(option + named(path) + mark + query)
+    return shlex.join(words)
 
 
 @command()
@@ -88,8 +166,7 @@ def main(run, name, images, presets, notes, weights):
     described = Card(name, codec.identity.ids, notes)
     card = model_card(model, finished, measure(codec, measured), images, described)
     if codec.entropy_model:
-        saved = measure_entropy_model(codec, measured)
-        card += entropy_section(source, codec.entropy_model, saved)
+        card += entropy_section(source, codec.entropy_model, measure_entropy_model(codec, measured))
     preset.write_model_card(card)
     click.echo(f"{preset}")
 
@@ -135,23 +212,33 @@ def measure_entropy_model(codec, images) -> list[tuple[float, float]]:
 
 def entropy_section(run: ModelFolder, entropy_model, saved: list[tuple[float, float]]) -> str:
     """What a model card says of the entropy model."""
-    settings = run.read_entropy_settings()
-    best = min(run.read_entropy_log(), key=lambda row: float(row["val_loss"]))
     rows = "\n".join(
         f"| {iteration} | {plain:.1f} | {coded:.1f} | {100 * (1 - coded / plain):.1f} % |"
         for iteration, (plain, coded) in enumerate(saved, start=1)
     )
     return filled(
         "model_card_entropy",
-        command=settings["command"],
-        seed=settings["recipe"]["seed"],
-        epoch=best["epoch"],
-        loss=f"{float(best['val_loss']):.4f}",
-        log=ENTROPY_LOG_FILE,
+        training=_entropy_training(run),
         size=f"{len(entropy_model.to_bytes()):,}",
         identity=entropy_model.stream_id.hex(),
         rows=rows,
     )
+
+
+def _entropy_training(run: ModelFolder) -> str:
+    """Where the entropy model is from: the codec's own training, or one after it."""
+    if not run.has_entropy_settings:
+        return filled("model_card_entropy_joint").rstrip()
+    settings = run.read_entropy_settings()
+    best = min(run.read_entropy_log(), key=lambda row: float(row["val_loss"]))
+    return filled(
+        "model_card_entropy_after",
+        command=portable(settings["command"]),
+        seed=settings["recipe"]["seed"],
+        epoch=best["epoch"],
+        loss=f"{float(best['val_loss']):.4f}",
+        log=ENTROPY_LOG_FILE,
+    ).rstrip()
 
 
 def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Card) -> str:
@@ -166,9 +253,8 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
         for part, layout in (("encoder", model.encoder_layout), ("decoder", model.decoder_layout))
     )
     earlier = run.settings.get("earlier_commands", [])
-    batch_size = run.settings["recipe"]["batch_size"]
-    best = min(run.log, key=lambda row: float(row["val_loss"]))
-    speed = np.median([float(row["steps_per_second"]) for row in run.log]) * batch_size
+    shares = sum(one.share for one in run.sets())
+    speed = np.median([float(row["steps_per_second"]) for row in run.log]) * run.batch_size
     versions = run.settings["versions"].items()
     return filled(
         "model_card",
@@ -181,15 +267,16 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
         stride=model.stride,
         iterations=model.iterations,
         layers=layers,
-        commands="\n".join([*earlier, run.settings["command"]]),
+        commands="\n".join(map(portable, [*earlier, run.settings["command"]])),
         earlier=filled("model_card_earlier") if earlier else "",
+        sets="\n".join(one.line(shares) for one in run.sets()),
         seed=run.settings["recipe"]["seed"],
         versions=", ".join(f"{package} {number}" for package, number in versions),
         speed=f"{speed:.0f}",
-        steps=best["step"],
-        batch_size=batch_size,
-        patches=f"{int(best['step']) * batch_size:,}",
-        loss=f"{float(best['val_loss']):.5f}",
+        hours=f"{run.hours:.1f}",
+        steps=f"{int(run.best['step']):,}",
+        patches=f"{round(int(run.best['step']) * run.batch_size):,}",
+        loss=f"{float(run.best['val_loss']):.5f}",
         images=f"{Path(images).parent.name}/{Path(images).name}",
         rows=table,
     )

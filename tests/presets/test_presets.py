@@ -77,12 +77,12 @@ def test_golden_stream_decodes_as_ever(name, request):
 def test_a_golden_adaptive_stream(request):
     """Of a model whose locations depend on each other, made with `--psnr 28 --adaptive`."""
     golden = request.config.rootpath / "tests" / "golden"
-    stream = (golden / f"{DEFAULT_PRESET}_dynamic.rnnc").read_bytes()
+    stream = (golden / f"{DEFAULT_PRESET}_adaptive.rnnc").read_bytes()
     codec = tfrnnc.load(DEFAULT_PRESET)
     assert read_header(stream)[0].adaptive
     iterations = codec.read_planes(stream).iterations_taken
     assert (iterations.min(), iterations.max()) == (1, 5)
-    expected = read_image(golden / f"{DEFAULT_PRESET}_dynamic.png")
+    expected = read_image(golden / f"{DEFAULT_PRESET}_adaptive.png")
     assert np.abs(codec.decode(stream).astype(int) - expected).max() <= 1
     assert psnr(read_image(golden / "photo.png"), expected) == pytest.approx(28, abs=0.05)
 

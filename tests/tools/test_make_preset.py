@@ -61,7 +61,8 @@ def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
     assert "tfrnnc-train --data photos --output run" in card
     assert "tfrnnc-train --data thumbnails --output before" in card
     assert "Seed 42" in card
-    assert "after 20 steps of 8 patches\n(160 patches)" in card
+    assert "after 20 steps\n(about 160 patches)" in card
+    assert "- `photos`: 8 patches of 32x32, 100 % of the batches" in card
     assert "(0.25000)" in card
 
     images = [read_image(path) for path in find_images(image_folder)]
@@ -91,3 +92,47 @@ def test_a_bad_name_is_refused(run_folder, image_folder, tmp_path):
     result = make_preset(*words)
     assert result.returncode == 1
     assert "'../x' is not usable" in result.stderr
+
+
+JOINT = (
+    "tfrnnc-train --data '/mnt/me/native/train?patch_size=64&batch_size=16&share=3' "
+    "--data '/mnt/me/thumbnails/train?batch_size=64' --output /mnt/me/run"
+)
+
+
+def test_a_joint_run(run_folder, image_folder, tmp_path):
+    """One that trains the entropy model too, on sets with patches of their own."""
+    import keras
+
+    from tfrnnc.model_folder.keras_model import load_model, model_id
+    from tfrnnc.model_folder.model_folder import ModelFolder
+    from tfrnnc.models.entropy_network import EntropyNetwork
+
+    model = load_model(run_folder)
+    keras.utils.set_random_seed(1)
+    network = EntropyNetwork(model.iterations, model.bits, groups=4, hidden=8, width=4)
+    content = network.to_entropy_model(model_id(model)).to_bytes()
+    folder = ModelFolder(run_folder)
+    folder.entropy_model_path.write_bytes(content)
+    settings = {**folder.read_settings(), "command": JOINT, "earlier_commands": []}
+    settings["data"]["data"] = [
+        "/mnt/me/native/train?patch_size=64&batch_size=16&share=3",
+        "/mnt/me/thumbnails/train?batch_size=64",
+    ]
+    settings["recipe"]["loss"] = "rate-distortion"
+    write_settings(run_folder, settings)
+
+    words = [run_folder, "mine", "--images", image_folder, "--presets", tmp_path / "presets"]
+    result = make_preset(*words)
+    assert result.returncode == 0, result.stderr
+    card = (tmp_path / "presets" / "mine" / "MODEL_CARD.md").read_text()
+    assert "/mnt" not in card
+    assert "--data native/train?patch_size=64" in card.replace("'", "")
+    assert "- `native/train`: 16 patches of 64x64, 75 % of the batches" in card
+    assert "- `thumbnails/train`: 64 patches of 32x32, 25 % of the batches" in card
+    # 28 patches in a batch on average, at a median of 2 batches per second
+    assert "56 patches per second" in card
+    assert "after 20 steps\n(about 560 patches)" in card
+    assert "0.0 hours of training" in card
+    assert "Trained together with the codec, by the same command" in card
+    assert len(re.findall(r"^\| 3 \|", card, re.M)) == 2

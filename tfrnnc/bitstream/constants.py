@@ -9,7 +9,7 @@ VERSION = 2
 ID_BYTES = 4  #: of the identity of a model
 MAX_SIDE = 2**31 - 1  #: of an image, in pixels
 MAX_ITERATIONS = 255
-PARTIAL_SHARE = 8  #: a last iteration that is not whole counts from one in so many of its bits
+PARTIAL_SHARE = 8  #: a last iteration that is not whole counts from one in this many of its bits
 
 
 class Flag(IntFlag):

@@ -27,7 +27,7 @@ from tfrnnc.errors import CorruptStreamError
 
 
 def checksum_bytes(plane_bits: int) -> int:
-    """Bytes of the checksum that follows a plane of so many bits."""
+    """Bytes of the checksum that follows a plane of a number of bits."""
     return SMALL_CHECKSUM_BYTES if plane_bits <= SMALL_PLANE else LARGE_CHECKSUM_BYTES
 
 

@@ -47,8 +47,8 @@ writing = option_group("Results")
     type=click.Choice([PAPER, MODERN]),
     default=MODERN,
     show_default=True,
-    help="paper: code without headers at the sizes of --bytes. modern: whole files over a sweep "
-    "of qualities.",
+    help="paper: payloads without headers at the sizes of --bytes. modern: whole files over a "
+    "sweep of qualities.",
 )
 @measuring(
     "--bytes",

@@ -74,7 +74,7 @@ def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> dict:
         StreamError: if not even its header can be read.
     """
     header, offset = read_header(data)
-    state, found, missing = _read(select, data)
+    state, read, missing = _read(select, data)
     identity = _identity(select, data)
     return {
         "file": source,
@@ -91,9 +91,9 @@ def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> dict:
         "adaptive": header.adaptive,
         "iterations": header.iterations,
         "state": state,
-        "whole_iterations": found and found.whole_iterations,
-        "iteration_ends": found and found.ends,
-        "mean_iterations": found and round(float(found.iterations_taken.mean()), 2),
+        "whole_iterations": read and read.whole_iterations,
+        "iteration_ends": read and read.ends,
+        "mean_iterations": read and round(float(read.iterations_taken.mean()), 2),
         "bytes": len(data),
         "missing_bytes_at_most": missing,
         "header_bytes": offset,
@@ -137,10 +137,10 @@ def _read(select: Callable[[bytes], Codec], data: bytes) -> tuple[str, Planes | 
     except CorruptStreamError:
         state = "damaged"
     try:
-        found = codec.read_planes(data, allow_truncated=True)
+        read = codec.read_planes(data, allow_truncated=True)
     except StreamError:
-        found = None
-    return state, found, _missing_bytes(codec, data, found) if state == "cut" else None
+        read = None
+    return state, read, _missing_bytes(codec, data, read) if state == "cut" else None
 
 
 def _identity(select: Callable[[bytes], Codec], data: bytes) -> ModelIdentity:
@@ -155,7 +155,7 @@ def _identity(select: Callable[[bytes], Codec], data: bytes) -> ModelIdentity:
     return identify(header.model_id, header.entropy_coded)
 
 
-def _missing_bytes(codec: Codec, data: bytes, found: Planes | None) -> int:
+def _missing_bytes(codec: Codec, data: bytes, read: Planes | None) -> int:
     """The most bytes that a stream can have lost at its end.
 
     A plane that its model would make grow is stored, so its bits take a bit each.
@@ -163,9 +163,9 @@ def _missing_bytes(codec: Codec, data: bytes, found: Planes | None) -> int:
     header, whole_bytes = read_header(data)
     height, width, bits = header.plane_shape(codec.runtime.stride, codec.runtime.bits)
     whole, locations = 0, height * width
-    if found is not None and found.whole_iterations:
-        whole, whole_bytes = found.whole_iterations, found.ends[-1]
-        locations = int(np.count_nonzero(coded_locations(found.planes[whole - 1])))
+    if read is not None and read.whole_iterations:
+        whole, whole_bytes = read.whole_iterations, read.ends[-1]
+        locations = int(np.count_nonzero(coded_locations(read.planes[whole - 1])))
     plane = float(locations * bits)
     if header.checked:
         plane += 8 * checksum_bytes(height * width * bits)

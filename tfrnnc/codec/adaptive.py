@@ -17,8 +17,8 @@ from tfrnnc.metrics import location_errors, psnr
 from tfrnnc.runtimes.residual_loop import Refine, ResidualLoop
 from tfrnnc.runtimes.runtime import Runtime
 
-CLOSE = 1000  #: bytes are filled but for one in so many, and to the byte where they are fewer
-FINE = 128  #: the last iteration's locations are counted to one in so many
+CLOSE = 1000  #: bytes are filled but for one in this many, and to the byte where they are fewer
+FINE = 128  #: the last iteration's locations are counted to one in this many
 #: Decibels above the PSNR without stops at which locations are first tried to stop.
 FIRST_THRESHOLDS = (0.0, 2.0, 4.0, 6.0)
 FINER = 1.0  #: decibels from the best of these to the last that are tried
@@ -70,17 +70,17 @@ class IterationAssignment:
         self.size = order.size
 
     def iterations(self, count: int) -> np.ndarray:
-        """How many iterations each location takes after so many have gone on, int (h, w)."""
+        """How many iterations each location takes once a number have gone on, int (h, w)."""
         iterations = np.ones(int(np.prod(self._grid)), int)
         np.maximum.at(iterations, self._where[:count], self._until[:count])
         return iterations.reshape(self._grid)
 
     def bits(self, count: int) -> float:
-        """Bits that so many of them take beyond the first iteration."""
+        """Bits that a number of them take beyond the first iteration."""
         return float(self._spent[count - 1]) if count else 0.0
 
     def count(self, bits: float) -> int:
-        """How many can go on for so many bits."""
+        """How many can go on for a number of bits."""
         return int(np.searchsorted(self._spent, bits, side="right"))
 
 

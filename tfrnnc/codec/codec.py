@@ -58,7 +58,7 @@ def load(
             `tfrnnc-train` or `tfrnnc-export` wrote.
         runtime: "litert" runs the folder's TFLite files, "keras" its weights in Keras. None
             takes LiteRT if the folder has TFLite files, else Keras.
-        threads: that LiteRT uses; None takes one for each processor.
+        threads: that LiteRT uses; None takes one for each CPU.
 
     Returns:
         a codec, ready to encode and decode.
@@ -288,14 +288,15 @@ class Codec:
             adaptive: as for `encode`.
 
         Returns:
-            the header; in front of the code of any such image it makes a stream.
+            the header; in front of the payload of any such image it makes a stream.
 
         Examples:
             >>> codec = load()
-            >>> code = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=30, headerless=True)
-            >>> codec.decode(codec.shared_header(32, 32) + code).shape
+            >>> image = np.zeros((32, 32, 3), np.uint8)
+            >>> payload = codec.encode(image, max_bytes=30, headerless=True)
+            >>> codec.decode(codec.shared_header(32, 32) + payload).shape
             (32, 32, 3)
-            >>> len(code) <= 30
+            >>> len(payload) <= 30
             True
         """
         spec = self.spec if entropy_coding else self.spec.without_entropy_model()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tfrnnc.codec.encode_options import SizeKeywords
 
-#: Of images up to so many padded pixels, what decoders have after each iteration is kept; of larger
-#: ones after the last two.
+#: Of images up to this many padded pixels, what decoders have after each iteration is kept; of
+#: larger ones after the last two.
 KEPT_PIXELS = 1 << 16
 
 
@@ -106,7 +106,7 @@ class ProgressiveEncoder:
         self._padded = self._header.padded_pixels(spec.stride)
         options.work_limits.require(self._padded)
         self._planes: list[np.ndarray] = []
-        self._decoded: dict[int, Decoded] = {0: Decoded()}  # after so many iterations
+        self._decoded: dict[int, Decoded] = {0: Decoded()}  # by the number of iterations
         self._writer = self._new_writer()
         self._loop = self._new_loop()
 
@@ -177,7 +177,7 @@ class ProgressiveEncoder:
         return request.iterations, False
 
     def _take(self, count: int) -> bool:
-        """Encodes what is missing of so many iterations; False if there are fewer."""
+        """Encodes what is missing of a number of iterations; False if there are fewer."""
         while len(self._planes) < count:
             self._options.work_limits.require(self._padded, len(self._planes) + 1)
             if self._planes:
@@ -196,7 +196,7 @@ class ProgressiveEncoder:
         self._writer.add(plane)
 
     def _writer_for(self, whole: int) -> StreamWriter:
-        """What writes so many iterations, and what fills the last byte of a headerless payload."""
+        """What writes some iterations, and what fills the last byte of a headerless payload."""
         lacks_next = 0 < whole == self._writer.iterations < self._spec.iterations
         if self._options.headerless and lacks_next:
             if self._options.adaptive:
@@ -205,7 +205,7 @@ class ProgressiveEncoder:
         return self._writer
 
     def _picture(self, count: int) -> np.ndarray:
-        """The picture after so many iterations, uint8 (H, W, 3)."""
+        """The picture after a number of iterations, uint8 (H, W, 3)."""
         if count == len(self._planes):
             self._decode_last()
         decoded = self._decoded.get(count)

@@ -182,7 +182,7 @@ class JoinedImages(Sequence):
 
 
 def hold_out(sources: Sequence, every: int = 20) -> tuple[JoinedImages, JoinedImages]:
-    """Splits sources into images to train on and, one of so many, images to measure on.
+    """Splits sources into images to train on and, one of a number, images to measure on.
 
     Raises:
         DataError: if there is only one image.

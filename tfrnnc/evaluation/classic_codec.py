@@ -87,7 +87,7 @@ class ClassicCodec(ABC):
         return chosen
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
-        """The highest quality whose file has at most so many bytes, or else the lowest."""
+        """The highest quality whose file has at most a number of bytes, or else the lowest."""
         data, seconds = self._timed(pixels, self.qualities[0])
         best = self.qualities[0], data, seconds
         low, high = 0, len(self.qualities)

@@ -45,7 +45,7 @@ class EvaluatedCodec(Protocol):
         """Whole files from the lowest to the highest quality, the same settings for all images."""
 
     def at_sizes(self, pixels: np.ndarray, targets: Sequence[int]) -> list[Coded]:
-        """For each target the code that the paper compares at it, headers not counted."""
+        """For each target the payload that the paper compares at it, headers not counted."""
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
-        """The best whole file of at most so many bytes, or the smallest there is."""
+        """The best whole file of at most a number of bytes, or the smallest there is."""

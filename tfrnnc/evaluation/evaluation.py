@@ -173,6 +173,6 @@ def as_json(content: dict) -> str:
 
 
 def _short_name(folder: Path) -> str:
-    """The last two parts of a folder's path, if it has so many."""
+    """The last two parts of a folder's path, or its name if there are no more."""
     parts = folder.resolve().parts
     return "/".join(parts[-2:]) if len(parts) > 2 else folder.resolve().name

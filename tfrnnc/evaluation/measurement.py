@@ -38,7 +38,7 @@ class EvaluationProtocol:
     """How codecs are compared.
 
     Attributes:
-        name: "paper": at each target size the code without headers; "modern": whole files, over
+        name: "paper": at each target size the payload without headers; "modern": whole files, over
             a sweep of qualities.
         metrics: names in `METRICS`.
         targets: bytes; none for "modern".
@@ -97,7 +97,7 @@ def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProto
 def picture_at(
     codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol, size: int
 ) -> dict:
-    """A picture for a strip: of so many bytes, by the rules of the protocol.
+    """A picture for a strip: of a number of bytes, by the rules of the protocol.
 
     Returns:
         "bytes", and "png", the picture as PNG in base64.

@@ -90,7 +90,7 @@ class ProgressiveCodec:
         return coded
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
-        """A file of at most so many bytes; the last iteration is cut where they end.
+        """A file of at most a number of bytes; the last iteration is cut where they end.
 
         Raises:
             ConfigError: if the bytes are too few for any picture.

@@ -51,7 +51,7 @@ class Task:
         image: to encode.
         codec: that encodes it.
         protocol: how it is measured.
-        picture_bytes: make a picture of so many bytes rather than measure.
+        picture_bytes: make a picture of this many bytes rather than measure.
     """
 
     image: EvaluatedImage

@@ -46,7 +46,7 @@ class Strips:
         Args:
             images: to choose from.
             codecs: that are shown.
-            protocol: says how a picture of so many bytes is made; see `picture_at`.
+            protocol: says how a picture of a number of bytes is made; see `picture_at`.
             runner: that encodes.
             folder: that exists, for `strip_IMAGE.png` or `.jpg`.
 
@@ -78,7 +78,7 @@ class Strips:
 
 
 def choose(count: int, wanted: int) -> list[int]:
-    """Numbers of so many images, evenly from all.
+    """Numbers of some images, evenly from all.
 
     Examples:
         >>> choose(24, 3)

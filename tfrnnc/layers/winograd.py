@@ -148,7 +148,7 @@ def _one_dimension() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
 
     def values(coefficients: int) -> np.ndarray:
-        """From so many coefficients to the values at the points; at infinity, the last one."""
+        """From a number of coefficients to the values at the points; at infinity, the last one."""
         finite = np.vander(_POINTS, coefficients, increasing=True)
         return np.vstack([finite, np.eye(coefficients)[-1:]])
 

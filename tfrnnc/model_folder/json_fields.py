@@ -90,7 +90,7 @@ class Fields:
         return value
 
     def hexadecimal(self, name: str, length: int) -> str:
-        """So many bytes in hexadecimal."""
+        """A number of bytes in hexadecimal."""
         return self.text(name, f"[0-9a-f]{{{2 * length}}}", f"{2 * length} hexadecimal digits")
 
     def choice(self, name: str, choices: Sequence[T]) -> T:

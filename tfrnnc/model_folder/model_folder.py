@@ -132,6 +132,11 @@ class ModelFolder:
         """Whether a training run has begun here."""
         return (self.path / SETTINGS_FILE).is_file()
 
+    @property
+    def has_entropy_settings(self) -> bool:
+        """Whether the entropy model was trained by itself, after the codec."""
+        return (self.path / ENTROPY_SETTINGS_FILE).is_file()
+
     def read_config(self) -> ModelConfig:
         """What `config.json` holds.
 

@@ -11,7 +11,7 @@ from tfrnnc.models.residual_codec import Layout, ResidualCodec
 class Conv(ResidualCodec):
     """Convolutions and transposed convolutions, without memory (section 3.5).
 
-    The code is a grid at a quarter of the image's height and width, with 2 bits a location.
+    The latent bits are a grid at a quarter of the image's height and width, with 2 bits a location.
     The predictions of all iterations are added up. Arguments are those of `ResidualCodec`.
 
     Examples:

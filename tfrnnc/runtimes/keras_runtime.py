@@ -23,7 +23,7 @@ class KerasRuntime(Runtime):
     """A `Runtime` for Keras models.
 
     Threads take turns: Keras promises nothing of models that several threads call at once, and its
-    backend already computes one call on all processors. A pickle holds the model's settings and
+    backend already computes one call on all CPUs. A pickle holds the model's settings and
     weights, so that it needs no folder.
 
     Args:

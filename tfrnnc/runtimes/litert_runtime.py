@@ -23,7 +23,7 @@ from tfrnnc.runtimes.windows import count, cut, even
 MAX_PIXELS_AT_ONCE = 1 << 20
 WINDOW_SIDE = 512
 
-# Interpreters that are kept between images are for so many pixels at most, which take 200 to 1000
+# Interpreters that are kept between images are for this many pixels at most, which take 200 to 1000
 # bytes each: of one file, and of all files of a model.
 KEPT_PIXELS_OF_A_FILE = 1 << 17
 KEPT_PIXELS = 1 << 20

@@ -19,7 +19,7 @@ class Window(NamedTuple):
     last: int
 
     def computed(self, stride: int) -> slice:
-        """What is computed, in an array with one location for so many pixels."""
+        """What is computed, in an array with one location for each square of pixels."""
         return slice(self.start // stride, self.stop // stride)
 
     def kept(self, stride: int) -> slice:

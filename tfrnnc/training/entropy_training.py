@@ -47,7 +47,7 @@ def train_entropy_model(
 
     The codec first codes all patches that will be needed; its weights do not change. After each
     epoch the folder's `entropy_log.csv` gets a line, and `entropy_model.bin` is replaced if it
-    is the best so far by the length of the validation patches' code.
+    is the best so far by the length of the validation patches' payload.
 
     Args:
         model: the finished codec.

@@ -13,7 +13,7 @@ PEAK_LEARNING_RATES = {"muon": 0.03, "adam": 2e-3}
 LOSSES = ("paper", "balanced", "rate-distortion")
 PRECISIONS = ("float32", "bfloat16")
 MAX_SEED = (1 << 32) - 1  #: that NumPy's generator takes
-#: Bits per pixel after each iteration, per bit and location of the code, that are aimed at unless
+#: Bits per pixel after each iteration, per latent bit, that are aimed at unless
 #: told otherwise: cheap at first, where the bits are easiest to predict.
 _FILL = (0.32, 0.80)
 _MAY_BE_ZERO = (

@@ -1,6 +1,6 @@
 // Times encoding and decoding in headless Chromium: `node scripts/measure.mjs IMAGE [RUNS]`, after
 // the build. Says what the page says, encoding with all iterations and then decoding what was saved, and
-// the processor's time that the page took, which counts where other work runs beside it.
+// the CPU time that the page took, which counts where other work runs beside it.
 import { chromium } from "playwright-core";
 import { serve } from "./serve.mjs";
 
@@ -28,7 +28,7 @@ async function timed(file) {
   await page.setInputFiles("#file", file);
   await page.locator("#bytes:enabled").waitFor({ timeout: 300_000 });
   const seconds = (await processorTime()) - start;
-  return `${await page.textContent("#status")}; ${seconds.toFixed(1)} s of the processor`;
+  return `${await page.textContent("#status")}; ${seconds.toFixed(1)} s of CPU time`;
 }
 
 for (let run = 0; run < Number(runs); run++) {

@@ -125,6 +125,9 @@ for (const golden of GOLDEN.streams) {
         : writer.whole()
       : headerless;
     assert.equal(toHex(written ?? new Uint8Array(0)), golden.stream);
+    const { length } = readHeader(data);
+    const ends = golden.ends.map((_, i) => length + writer.end(i + 1, writer.payload()));
+    assert.deepEqual(ends, golden.ends);
   });
 }
 

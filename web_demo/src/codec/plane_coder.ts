@@ -13,7 +13,7 @@ import {
   planeBits,
 } from "./plane";
 import { COST_OF_ONE } from "./probabilities";
-import { RangeDecoder, RangeEncoder } from "./range_coder";
+import { type CoderState, endIn, RangeDecoder, RangeEncoder } from "./range_coder";
 
 /** What encoder and decoder share. */
 abstract class PlaneCoder {
@@ -79,6 +79,8 @@ abstract class PlaneCoder {
 /** Writes planes. */
 export class PlaneEncoder extends PlaneCoder {
   private readonly coder = new RangeEncoder();
+  /** What the coder was after each plane. */
+  private readonly states: CoderState[] = [];
 
   /**
    * Appends a plane of -1 and +1, and, if adaptive, 0 for all bits of the locations that stopped. A
@@ -110,6 +112,12 @@ export class PlaneEncoder extends PlaneCoder {
     }
     this.planes.push(plane);
     for (const bit of this.checksum(plane, mask)) this.coder.encode(bit, EVEN);
+    this.states.push(this.coder.state);
+  }
+
+  /** After a number of planes, how many bytes of a payload of no fewer it takes to have them. */
+  end(iterations: number, payload: Uint8Array): number {
+    return endIn(this.states[iterations - 1], payload);
   }
 
   /** The fewest bytes that hold all planes so far; more can be added. */

@@ -169,8 +169,7 @@ export class ProgressiveEncoder {
     const made = Math.min(whole + 1, this.runtime.iterations);
     while (this.iterations < made) await this.iterateNow();
     const payload = this.writer.payload(made);
-    const { ends } = this.read(concatenate(this.prefix, payload), { allowTruncated: true });
-    return payload.slice(0, ends[whole - 1] - this.prefix.length);
+    return payload.slice(0, this.writer.end(whole, payload));
   }
 
   /** The planes of a stream of this image, whole or cut; see `readPlanes`. */

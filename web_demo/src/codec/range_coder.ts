@@ -12,11 +12,37 @@ const LIMIT = INITIAL_RANGE + 1;
 /** The value of the first of a number's bytes. */
 const TOP = 256 ** (RANGE_BYTES - 1);
 
+/** What an encoder is at some point: its output so far is a number from `low` up. */
+export interface CoderState {
+  /** Bytes that have gone out. */
+  readonly size: number;
+  /** What comes after them, at least; above 32 bits if it carries into them. */
+  readonly low: number;
+  /** How much more it may be, this number excluded. */
+  readonly range: number;
+}
+
+/**
+ * How many bytes of an encoder's output it takes to settle all bits up to a point.
+ * @param state of the encoder at that point.
+ * @param data its output after that point or a later one.
+ */
+export function endIn({ size, low, range }: CoderState, data: Uint8Array): number {
+  const position = size + RANGE_BYTES;
+  const code = (numberAt(data, size, RANGE_BYTES) - low + 2 * LIMIT) % LIMIT;
+  return settledSize(data, position, code, range);
+}
+
 /** Writes bits, each with its probability. */
 export class RangeEncoder {
   private low = 0;
   private range = INITIAL_RANGE;
   private out: number[] = [];
+
+  /** What the encoder is now. */
+  get state(): CoderState {
+    return { size: this.out.length, low: this.low, range: this.range };
+  }
 
   /** Appends a bit; the probability is 65536 times the chance that it is 1, from 1 to 65535. */
   encode(bit: boolean | number, probability: number): void {
@@ -73,7 +99,7 @@ export class RangeDecoder {
     for (let i = 0; i < RANGE_BYTES; i++) this.code = this.code * 256 + (data[i] ?? 0);
     // From here on the code stays below the range.
     if (this.code >= this.range) {
-      throw new CorruptStreamError("the stream is damaged: its code begins with ff ff ff ff");
+      throw new CorruptStreamError("the stream is damaged: its payload begins with ff ff ff ff");
     }
   }
 
@@ -104,16 +130,24 @@ export class RangeDecoder {
 
   /** How many of the bytes it takes to settle the bits read so far. */
   get used(): number {
-    for (let spare = RANGE_BYTES; spare > 0; spare--) {
-      let tail = 0;
-      for (let i = this.position - spare; i < this.position; i++) {
-        tail = tail * 256 + (this.data[i] ?? 0);
-      }
-      const known = this.code - tail;
-      if (known >= 0 && known + 256 ** spare <= this.range) return this.position - spare;
-    }
-    return this.position;
+    return settledSize(this.data, this.position, this.code, this.range);
   }
+}
+
+/** How many bytes settle the bits that were read by a decoder with these numbers. */
+function settledSize(data: Uint8Array, position: number, code: number, range: number): number {
+  for (let spare = RANGE_BYTES; spare > 0; spare--) {
+    const known = code - numberAt(data, position - spare, spare);
+    if (known >= 0 && known + 256 ** spare <= range) return position - spare;
+  }
+  return position;
+}
+
+/** The number that some bytes make, the highest first; bytes past the end are zeros. */
+function numberAt(data: Uint8Array, position: number, count: number): number {
+  let number = 0;
+  for (let i = position; i < position + count; i++) number = number * 256 + (data[i] ?? 0);
+  return number;
 }
 
 function carry(out: number[]): void {

@@ -52,6 +52,16 @@ export class StreamWriter {
     return this.payloads[iterations - 1];
   }
 
+  /**
+   * How many bytes of a payload it takes to have some iterations whole: known from when they were
+   * written, without reading it.
+   * @param iterations that end there.
+   * @param payload of these or more.
+   */
+  end(iterations: number, payload: Uint8Array): number {
+    return this.encoder.end(iterations, payload);
+  }
+
   /** The stream of the first `iterations` planes. */
   whole(iterations = this.iterations): Uint8Array {
     const header = headerBytes({ ...this.header, iterations, openEnd: false });

@@ -1,4 +1,4 @@
-/** Starts LiteRT.js on the processor. */
+/** Starts LiteRT.js on the CPU. */
 
 import { Environment, type LiteRt, loadLiteRt } from "@litertjs/core";
 import { RuntimeFailure } from "../codec/errors";

@@ -2,7 +2,7 @@ package tfrnnc.bitstream
 
 /** The network of one iteration; all in integers. */
 internal class IterationModel(private val layers: List<Layer>, val heads: List<Head>) {
-    /** The context of every location, so many activations each; null in the first iteration. */
+    /** The context of every location, a vector of activations; null in the first iteration. */
     fun context(previous: List<BitPlane>, shape: PlaneShape): Activations? {
         if (layers.isEmpty()) return null
         val (first, second) = layers

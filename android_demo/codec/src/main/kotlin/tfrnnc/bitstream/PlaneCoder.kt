@@ -73,6 +73,7 @@ internal class PlaneEncoder(
     adaptive: Boolean = false,
 ) : PlaneCoder(shape, model, seed, adaptive) {
     private val coder = RangeEncoder()
+    private val states = mutableListOf<CoderState>()
 
     /**
      * Appends a plane of -1 and +1, and, if adaptive, 0 for all bits of the locations that stopped.
@@ -91,7 +92,11 @@ internal class PlaneEncoder(
         coded.forEach { bit, probability -> coder.encode(bit, probability) }
         append(plane)
         for (bit in checksum(plane, mask)) coder.encode(bit == 1, Format.EVEN)
+        states += coder.state
     }
+
+    /** After some planes, how many bytes of a payload of no fewer it takes to have them. */
+    fun end(iterations: Int, payload: ByteArray): Int = states[iterations - 1].endIn(payload)
 
     private fun addMask(goesOn: BooleanArray): BooleanArray? = mask { location, probability ->
         coder.encode(goesOn[location], probability)

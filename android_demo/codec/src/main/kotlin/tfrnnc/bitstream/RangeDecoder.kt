@@ -23,7 +23,7 @@ internal class RangeDecoder(
         repeat(Format.RANGE_BYTES) { code = code shl 8 or next() }
         // From here on the code stays below the range.
         if (code >= range) {
-            throw CorruptStreamException("the stream is damaged: its code begins with ff ff ff ff")
+            throw CorruptStreamException("the stream is damaged: its payload begins with ff ff ff ff")
         }
     }
 
@@ -58,19 +58,7 @@ internal class RangeDecoder(
     }
 
     /** How many bytes from the start it takes to settle the bits read so far. */
-    fun used(): Int {
-        for (spare in Format.RANGE_BYTES - 1 downTo 1) {
-            var tail = 0L
-            for (i in position - spare until position) {
-                tail = tail shl 8 or (if (i < end) data[i].toLong() and 0xFF else 0L)
-            }
-            val known = code - tail
-            if (known >= 0 && known + (1L shl 8 * spare) <= range) {
-                return position - spare - start
-            }
-        }
-        return position - start
-    }
+    fun used(): Int = settledSize(data, position, code, range, end) - start
 
     private fun next(): Long {
         val byte = if (position < end) data[position].toLong() and 0xFF else 0L
@@ -81,4 +69,22 @@ internal class RangeDecoder(
     companion object {
         const val ENDED = -1
     }
+}
+
+/** How many bytes settle the bits that were read by a decoder with these numbers. */
+internal fun settledSize(data: ByteArray, position: Int, code: Long, range: Long, end: Int): Int {
+    for (spare in Format.RANGE_BYTES downTo 1) {
+        val known = code - numberAt(data, position - spare, spare, end)
+        if (known >= 0 && known + (1L shl 8 * spare) <= range) return position - spare
+    }
+    return position
+}
+
+/** The number that some bytes make, the highest first; those from the end on are zeros. */
+internal fun numberAt(data: ByteArray, position: Int, count: Int, end: Int): Long {
+    var number = 0L
+    for (i in position until position + count) {
+        number = number shl 8 or (if (i < end) data[i].toLong() and 0xFF else 0L)
+    }
+    return number
 }

@@ -1,11 +1,34 @@
 package tfrnnc.bitstream
 
+/**
+ * What an encoder is at some point: its output so far is a number from [low] up.
+ *
+ * @property size bytes that have gone out.
+ * @property low what comes after them, at least; above 32 bits if it carries into them.
+ * @property range how much more it may be, this number excluded.
+ */
+internal class CoderState(private val size: Int, private val low: Long, private val range: Long) {
+    /**
+     * How many bytes of the encoder's output it takes to settle all bits up to this point.
+     *
+     * @param data the output after this point or a later one.
+     */
+    fun endIn(data: ByteArray): Int {
+        val code = numberAt(data, size, Format.RANGE_BYTES, data.size) - low and Format.INITIAL_RANGE
+        return settledSize(data, size + Format.RANGE_BYTES, code, range, data.size)
+    }
+}
+
 /** Writes bits, each with its probability; docs/FORMAT.md describes the coder. */
 internal class RangeEncoder {
     private var low = 0L
     private var range = Format.INITIAL_RANGE
     private var out = ByteArray(256)
     private var size = 0
+
+    /** What the encoder is now. */
+    val state: CoderState
+        get() = CoderState(size, low, range)
 
     /**
      * Appends a bit.

@@ -34,6 +34,15 @@ class StreamWriter(private val header: Header, spec: StreamSpec) {
     /** The payload of all planes so far. */
     fun payload(): ByteArray = encoder.finish()
 
+    /**
+     * How many bytes of a payload it takes to have some iterations whole: known from when they were
+     * written, without reading it.
+     *
+     * @param iterations that end there.
+     * @param payload of these or more.
+     */
+    fun end(iterations: Int, payload: ByteArray): Int = encoder.end(iterations, payload)
+
     /** The stream of all planes so far. */
     fun whole(): ByteArray =
         header.copy(iterations = iterations, openEnd = false).toBytes() + payload()

@@ -27,7 +27,7 @@ data class EncodeOptions(
     /**
      * How many iterations to encode at most.
      *
-     * @throws ConfigException if [iterations] is not one of a model of so many.
+     * @throws ConfigException if the model has fewer than [iterations].
      */
     internal fun wantedIterations(most: Int): Int {
         if (iterations != null && iterations !in 1..most) {

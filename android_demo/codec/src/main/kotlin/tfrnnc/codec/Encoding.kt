@@ -64,8 +64,7 @@ internal class Encoding(
     private fun endWithinNextIteration() {
         if (!over && whole < codec.runtime.iterations) writer.add(loop.iterate().first)
         val payload = writer.payload()
-        val planes = read(payload) ?: error("the payload of whole iterations can be read")
-        data = payload.copyOf(planes.ends[whole - 1] - prefix.size)
+        data = payload.copyOf(writer.end(whole, payload))
     }
 
     /** Takes what fits of the last iteration, if the picture gains from it. */

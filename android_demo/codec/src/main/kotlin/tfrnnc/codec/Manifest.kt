@@ -122,6 +122,6 @@ data class IterationFile(
  */
 @Serializable
 data class Tensor(val name: String, val channels: Int, val stride: Int) {
-    /** A map of zeros for an image of so many pixels. */
+    /** A map of zeros for an image of this size. */
     fun zeros(height: Int, width: Int) = FeatureMap(height / stride, width / stride, channels)
 }

@@ -51,6 +51,9 @@ class GoldenContainerTest {
                         if (header.openEnd) headerless else writer.whole(),
                     )
                 }
+                val length = Header.readWithLength(golden.stream).second
+                val ends = golden.ends.indices.map { length + writer.end(it + 1, writer.payload()) }
+                assertEquals(golden.ends, ends)
             }
         }
 

@@ -54,8 +54,8 @@ class WindowsTest {
     @Test
     fun `an adaptive stream of a model whose locations depend on each other`() {
         val golden = File(Repository.root, "tests/golden")
-        val stream = File(golden, "conv_lstm_small_dynamic.rnnc").readBytes()
-        val expected = Repository.image(File(golden, "conv_lstm_small_dynamic.png"))
+        val stream = File(golden, "conv_lstm_small_adaptive.rnnc").readBytes()
+        val expected = Repository.image(File(golden, "conv_lstm_small_adaptive.png"))
         for (windowSide in listOf(1000, 64)) codec(windowSide = windowSide).use {
             assertNear(expected, it.decode(stream))
         }
