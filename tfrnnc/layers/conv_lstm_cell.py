@@ -89,8 +89,11 @@ class ConvLSTMCell(keras.layers.Layer):
         Returns:
             the pair [h, c].
         """
-        shape = (batch_size, self.output_side(height), self.output_side(width), self.filters)
-        return [ops.zeros(shape, self.compute_dtype) for _ in self.state_size]
+        sides = self.output_side(height), self.output_side(width)
+        return [
+            ops.zeros((batch_size, *sides, channels), self.compute_dtype)
+            for channels in self.state_size
+        ]
 
     def build(self, inputs_shape, states_shape=None):
         self.kernel = self.add_weight(

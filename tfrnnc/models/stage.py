@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import keras
-from keras import ops
 
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import (
@@ -249,10 +248,12 @@ class Stage(keras.layers.Layer):
 
     def initial_states(self, batch, height, width) -> list:
         """The states before the first iteration: zeros, for a batch of that size."""
-        return [
-            ops.zeros((batch, *shape), self.compute_dtype)
-            for shape in self.state_shapes(height, width)
-        ]
+        states = []
+        for layer in self.stack:
+            if isinstance(layer, _RECURRENT):
+                states += layer.get_initial_state(batch, height, width)
+            height, width = (_output_side(layer, side) for side in (height, width))
+        return states
 
     def get_config(self):
         return {**super().get_config(), "layout": self.layout}

@@ -78,7 +78,7 @@ class PythonTest {
         val model = hex(GoldenContainer.entropyModelFile)
         val streams = GoldenContainer.streams.filter { it.name != "large" }.map { it.stream }
         val cases =
-            List(4000) {
+            List(Integer.getInteger("tfrnnc.mutations", 4000)) {
                 var data = mutate(streams.random(random), random)
                 if (it % 20 == 0) data = data.copyOf(minOf(11, data.size)) + ByteArray(6) { -1 }
                 Triple(data, random.nextInt(3), random.nextBoolean())
