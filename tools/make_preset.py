@@ -228,7 +228,8 @@ def entropy_section(run: ModelFolder, entropy_model, saved: list[tuple[float, fl
 def _entropy_training(run: ModelFolder) -> str:
     """Where the entropy model is from: the codec's own training, or one after it."""
     if not run.has_entropy_settings:
-        return filled("model_card_entropy_joint").rstrip()
+        kept = run.read_settings()["recipe"].get("freeze_entropy_model", False)
+        return filled(f"model_card_entropy_{'kept' if kept else 'joint'}").rstrip()
     settings = run.read_entropy_settings()
     best = min(run.read_entropy_log(), key=lambda row: float(row["val_loss"]))
     return filled(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import make_preset as make_preset_module
 import tfrnnc
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import block_ssim, psnr
@@ -136,3 +137,7 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     assert "0.0 hours of training" in card
     assert "Trained together with the codec, by the same command" in card
     assert len(re.findall(r"^\| 3 \|", card, re.M)) == 2
+
+    settings["recipe"]["freeze_entropy_model"] = True
+    write_settings(run_folder, settings)
+    assert "which kept it as it was" in make_preset_module._entropy_training(folder)
