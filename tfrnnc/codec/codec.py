@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -20,23 +20,18 @@ from tfrnnc.bitstream import (
     WorkLimits,
     read_header,
     read_planes,
+    read_planes_of_batch,
 )
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
+from tfrnnc.codec.batches import run_in_batches
+from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
 from tfrnnc.codec.encode_options import EncodeOptions, with_keywords
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
-from tfrnnc.codec.reconstruction import decode, decode_iterations
+from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
 from tfrnnc.codec.search import BitSearch
-from tfrnnc.errors import (
-    ConfigError,
-    ImageError,
-    ModelError,
-    RunError,
-    StreamError,
-    TruncatedStreamError,
-    WrongModelError,
-)
+from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.identity import ModelIdentity
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
@@ -51,10 +46,6 @@ if TYPE_CHECKING:
     from tfrnnc.codec.encode_options import EncodeKeywords
 
 logger = logging.getLogger("tfrnnc")
-
-#: What stands in a batch's results in place of an item that cannot be encoded or decoded.
-ItemError: TypeAlias = ConfigError | ImageError | RunError | StreamError
-ITEM_ERRORS = (ConfigError, ImageError, RunError, StreamError)
 
 
 def load(
@@ -244,13 +235,12 @@ class Codec:
             ConfigError, ModelError: as for `encode_batch`.
         """
         options = with_keywords(EncodeOptions() if options is None else options, keywords)
-        results: list[Encoded | ItemError] = []
-        for image in images:
-            try:
-                results.append(self.encode_with_picture(image, options))
-            except ITEM_ERRORS as error:
-                results.append(error)
-        return results
+        worker = self._worker
+        return run_in_batches(
+            images,
+            lambda image: self.encoder(image, options),
+            lambda encoders: run_together(worker, [each.fitting() for each in encoders]),
+        )
 
     def encoder(
         self,
@@ -433,21 +423,10 @@ class Codec:
             ((32, 32, 3), 'TruncatedStreamError')
         """
         limits = WorkLimits(max_pixels, max_work)
-        ReadOptions(iterations, require_bool("allow_truncated", allow_truncated), limits)
-        results: list[np.ndarray | ItemError] = []
-        for data in streams:
-            try:
-                picture = self.decode(
-                    data,
-                    iterations,
-                    allow_truncated=allow_truncated,
-                    max_pixels=max_pixels,
-                    max_work=max_work,
-                )
-                results.append(picture)
-            except ITEM_ERRORS as error:
-                results.append(error)
-        return results
+        options = ReadOptions(iterations, require_bool("allow_truncated", allow_truncated), limits)
+        return run_in_batches(
+            streams, self._own_stream, lambda batch: self._decode_together(batch, options)
+        )
 
     def decode_progressive(
         self,
@@ -505,6 +484,31 @@ class Codec:
         self._require_own(read_header(data)[0])
         return read_planes(data, self.spec, options)
 
+    def _own_stream(self, data: bytes) -> _Stream:
+        """A stream of this model."""
+        data = as_bytes(data)
+        header, _ = read_header(data)
+        self._require_own(header)
+        height, width, _ = header.plane_shape(self.spec.stride, self.spec.bits)
+        return _Stream(data, (height * self.spec.stride, width * self.spec.stride))
+
+    def _decode_together(
+        self, streams: Sequence[_Stream], options: ReadOptions
+    ) -> list[np.ndarray | ItemError]:
+        """The pictures of streams of images of one padded size, or what keeps them from it."""
+        read = read_planes_of_batch([stream.data for stream in streams], self.spec, options)
+        decodings = [self._decoding(planes) for planes in read if isinstance(planes, Planes)]
+        pictures = iter(run_together(self._worker, decodings))
+        return [next(pictures) if isinstance(each, Planes) else each for each in read]
+
+    def _decoding(self, planes: Planes) -> Calls[np.ndarray]:
+        header = planes.header
+        return decoding(self.runtime, planes.planes, (header.height, header.width), header.adaptive)
+
+    @property
+    def _worker(self) -> Worker:
+        return Worker(self.runtime, self.entropy_model)
+
     def _require_own(self, header: Header) -> None:
         """Refuses streams of other models."""
         spec = self.spec if header.entropy_coded else self.spec.without_entropy_model()
@@ -521,6 +525,13 @@ class Codec:
         except TruncatedStreamError:
             return False
         return True
+
+
+class _Stream(NamedTuple):
+    """A stream, and the size of its image, padded to the model's stride."""
+
+    data: bytes
+    padded_size: tuple[int, int]
 
 
 def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
