@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import click
@@ -21,10 +19,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 import tfrnnc
-from tfrnnc.cli import common
+from helpers.reports import read_json
+from tfrnnc.cli import common, file_pairs
 from tfrnnc.cli.decode import FORMATS
 from tfrnnc.cli.decode import main as decode
+from tfrnnc.cli.encode import EncodeTask
 from tfrnnc.cli.encode import main as encode
+from tfrnnc.cli.file_tasks import run_files
 from tfrnnc.cli.info import main as info
 from tfrnnc.images import read_image
 
@@ -83,7 +84,7 @@ ERRORS = [
 def test_whatever_fails_is_named_and_the_rest_is_done(run, images, monkeypatch, error):
     reader = fail_for("b.png", error, read_image)
     monkeypatch.setattr("tfrnnc.cli.encode.read_image", reader)
-    result = run(encode, *images, "-d", "out", code=1)
+    result = run(encode, *images, "-o", "out", code=1)
     assert result.stderr.startswith("error: b.png: ")
     assert len(result.stderr.splitlines()) == 1
     assert sorted(os.listdir("out")) == ["a.rnnc", "c.rnnc"]
@@ -91,10 +92,10 @@ def test_whatever_fails_is_named_and_the_rest_is_done(run, images, monkeypatch, 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_decoding_goes_on_as_well(run, images, monkeypatch, error):
-    run(encode, *images, "-d", "small")
+    run(encode, *images, "-o", "small")
     reader = fail_for("small/b.rnnc", error, common.read_input)
     monkeypatch.setattr("tfrnnc.cli.decode.read_input", reader)
-    result = run(decode, "small/a.rnnc", "small/b.rnnc", "small/c.rnnc", "-d", "out", code=1)
+    result = run(decode, "small/a.rnnc", "small/b.rnnc", "small/c.rnnc", "-o", "out", code=1)
     assert result.stderr.startswith("error: small/b.rnnc: ")
     assert sorted(os.listdir("out")) == ["a.png", "c.png"]
 
@@ -111,7 +112,7 @@ def test_a_full_disk_is_named_for_each_file(run, images, monkeypatch):
                 raise full
 
     monkeypatch.setattr(common, "replacing", fails_late)
-    result = run(encode, *images, "-d", "out", code=1)
+    result = run(encode, *images, "-o", "out", code=1)
     for name in ("a", "b"):
         assert f"error: out/{name}.rnnc: cannot be written (No space left on" in result.stderr
     assert os.listdir("out") == ["c.rnnc"]
@@ -119,11 +120,11 @@ def test_a_full_disk_is_named_for_each_file(run, images, monkeypatch):
 
 def test_json_reports_failures_too(run, images):
     Path("b.png").write_bytes(b"not an image")
-    facts = json.loads(run(encode, *images, "-d", "out", "--json", code=1).stdout)
+    facts = read_json(run(encode, *images, "-o", "out", "--json", code=1).stdout)
     assert [fact["input"] for fact in facts] == images
     assert facts[1]["error"].startswith("b.png: not an image of a known format")
     assert ["error" in fact for fact in facts] == [False, True, False]
-    facts = json.loads(run(info, "out/a.rnnc", "b.png", "--json", code=1).stdout)
+    facts = read_json(run(info, "out/a.rnnc", "b.png", "--json", code=1).stdout)
     assert (facts[0]["file"], facts[1]["input"]) == ("out/a.rnnc", "b.png")
 
 
@@ -131,7 +132,7 @@ def test_json_reports_failures_too(run, images):
 @pytest.mark.parametrize("words", [["--json"], []])
 def test_an_interruption_ends_the_process_by_its_signal(images, tmp_path, words):
     os.mkfifo(tmp_path / "pipe.png")  # Reading it takes for ever.
-    command = [Path(sys.executable).parent / "tfrnnc-encode", *images, "pipe.png", "-d", "out"]
+    command = [Path(sys.executable).parent / "tfrnnc-encode", *images, "pipe.png", "-o", "out"]
     process = subprocess.Popen(
         [*command, *words],
         cwd=tmp_path,
@@ -140,15 +141,13 @@ def test_an_interruption_ends_the_process_by_its_signal(images, tmp_path, words)
         text=True,
         start_new_session=True,
     )
-    while not (tmp_path / "out" / "c.rnnc").is_file():
-        assert process.poll() is None
-        time.sleep(0.01)
+    told = "".join(process.stdout.readline() for _ in images)
     process.send_signal(signal.SIGINT)
-    reported, errors = process.communicate()
+    reported, errors = process.communicate(timeout=100)
     assert process.returncode == -signal.SIGINT
     assert errors == ""
     if words:
-        assert [fact["input"] for fact in json.loads(reported)] == images
+        assert [fact["input"] for fact in read_json(told + reported)] == images
     assert sorted(os.listdir(tmp_path / "out")) == ["a.rnnc", "b.rnnc", "c.rnnc"]
 
 
@@ -156,7 +155,8 @@ def test_an_interruption_ends_the_process_by_its_signal(images, tmp_path, words)
 
 
 def pair_names(*paths, suffix=".rnnc"):
-    return [Path(output).name for _, output in common.pair_paths(paths, Path("out"), [suffix])]
+    selection = file_pairs.Selection(paths, None, False, Path("out"), [".png"], [suffix])
+    return [Path(output).name for _, output in selection.pairs]
 
 
 def test_outputs_keep_the_extensions_that_tell_them_apart():
@@ -180,7 +180,7 @@ def test_inputs_of_the_same_name_are_refused(paths):
 def test_a_hundred_thousand_names():
     """With as many comparisons as pairs of names this takes hours."""
     paths = [f"{number}.{kind}" for number in range(50_000) for kind in ("png", "jpg")]
-    names = common._name_outputs(paths, ".rnnc")
+    names = file_pairs.name_outputs(paths, ".rnnc")
     assert len(set(names)) == len(paths)
 
 
@@ -188,16 +188,16 @@ def test_images_beside_each_other_do_not_meet(run, noise):
     pixels = noise(16, 24), noise(16, 24, 1)
     Image.fromarray(pixels[0]).save("a.png")
     Image.fromarray(pixels[1]).save("a.bmp")
-    run(encode, "a.png", "a.bmp", "-d", "small")
+    run(encode, "a.png", "a.bmp", "-o", "small")
     assert sorted(os.listdir("small")) == ["a.bmp.rnnc", "a.png.rnnc"]
-    run(decode, "small/a.bmp.rnnc", "small/a.png.rnnc", "-d", "back")
+    run(decode, "small/a.bmp.rnnc", "small/a.png.rnnc", "-o", "back")
     assert sorted(os.listdir("back")) == ["a.bmp.png", "a.png.png"]
     shutil.copy("small/a.png.rnnc", "small/a.bmp")
-    run(decode, "small/a.png.rnnc", "small/a.bmp", "-d", "again")
+    run(decode, "small/a.png.rnnc", "small/a.bmp", "-o", "again")
     assert sorted(os.listdir("again")) == ["a.png", "a.png.png"]
 
 
-@pytest.mark.parametrize("words", [[], ["-d", "."]])
+@pytest.mark.parametrize("words", [[], ["-o", "."]])
 def test_one_after_the_other_nothing_is_written_over(run, noise, words):
     Image.fromarray(noise(16, 24)).save("a.png")
     Image.fromarray(noise(16, 24, 1)).save("a.bmp")
@@ -214,7 +214,7 @@ def test_one_after_the_other_nothing_is_written_over(run, noise, words):
     assert Path("a.rnnc").read_bytes() == first
 
 
-@pytest.mark.parametrize("words", [[], ["-d", "."]])
+@pytest.mark.parametrize("words", [[], ["-o", "."]])
 def test_originals_are_not_written_over(run, images, words):
     original = Path("a.png").read_bytes()
     run(encode, "a.png")
@@ -226,8 +226,8 @@ def test_originals_are_not_written_over(run, images, words):
 
 
 def test_what_is_there_does_not_stop_the_rest(run, images):
-    run(encode, "b.png", "-d", "out")
-    result = run(encode, *images, "-d", "out", code=1)
+    run(encode, "b.png", "-o", "out")
+    result = run(encode, *images, "-o", "out", code=1)
     assert result.stderr.splitlines() == [
         "error: out/b.rnnc: is there already, and may be the original; give --overwrite to write "
         "over it"
@@ -249,7 +249,7 @@ def test_every_format_that_is_offered_holds_a_picture(run, images, suffix):
 
 
 def test_a_format_that_is_too_small_is_one_line(run, images, monkeypatch):
-    run(encode, *images, "-d", "small")
+    run(encode, *images, "-o", "small")
 
     def refuse(*_, **__):
         raise ValueError("encoding error 5: Image size exceeds WebP limit of 16383 pixels")
@@ -296,7 +296,7 @@ def test_warnings_name_the_file_and_only_ours_are_shown(run, noise):
     image = Image.fromarray(noise(16, 24))
     image.save("a.png", icc_profile=b"no profile")
     image.save("a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09")
-    result = run(encode, "a.png", "a.jpg", "-d", "out")
+    result = run(encode, "a.png", "a.jpg", "-o", "out")
     assert result.stderr.startswith("a.png: the colour profile cannot be used")
     assert len(result.stderr.splitlines()) == 1
 
@@ -310,7 +310,7 @@ def test_how_much_was_there_is_said(run, images):
     assert "decode those with --partial" in result.stderr
     result = run(decode, "a.rnnc", "out.png", "--partial")
     assert ", 2 of 3 iterations were there" in result.stdout
-    (fact,) = json.loads(run(decode, "a.rnnc", "out.png", "--partial", "--json").stdout)
+    (fact,) = read_json(run(decode, "a.rnnc", "out.png", "--partial", "--json").stdout)
     assert (fact["whole_iterations"], fact["iterations"]) == (2, 3)
     assert "cut: 2 of them whole, at most 3 bytes missing" in run(info, "a.rnnc").stdout
 
@@ -323,7 +323,7 @@ def test_no_more_is_missing_than_info_says(independent_folder, tmp_path, noise, 
     for size in range(20, len(data), 7):
         path.write_bytes(data[:size])
         words = [str(path), "--model", str(independent_folder), "--json"]
-        (fact,) = json.loads(CliRunner().invoke(info, words).stdout)
+        (fact,) = read_json(CliRunner().invoke(info, words).stdout)
         assert fact["state"] == "cut"
         assert len(data) - size <= fact["missing_bytes_at_most"]
         if settings == {"entropy_coding": False}:
@@ -361,3 +361,178 @@ def test_pictures_are_the_same_whatever_the_format(run, images, tiny_model_folde
     for suffix in (".png", ".bmp", ".ppm", ".tif"):
         run(decode, "a.rnnc", f"out{suffix}")
         np.testing.assert_array_equal(read_image(f"out{suffix}"), expected)
+
+
+# Folders, lists, processes
+
+
+@pytest.fixture
+def tree(noise, tmp_path):
+    """A folder with images at three depths, and files that are none."""
+    for seed, name in enumerate(["a.png", "b/c.png", "b/d/e.jpg", "b/d/a.PNG"]):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise(16, 24, seed)).save(path)
+    for name in ("notes.txt", ".hidden.png", "b/.git/f.png"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"none of them")
+    return ["a.rnnc", "b/c.rnnc", "b/d/a.rnnc", "b/d/e.rnnc"]
+
+
+def files_in(folder):
+    found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+def test_the_tree_of_outputs_is_that_of_inputs(run, tree, tiny_model_folder):
+    run(encode, "-r", "in", "-o", "out")
+    assert files_in("out") == tree
+    codec = tfrnnc.load(tiny_model_folder)
+    for name in ("a.png", "b/d/e.jpg"):
+        expected = codec.encode(read_image(Path("in") / name))
+        assert (Path("out") / name).with_suffix(".rnnc").read_bytes() == expected
+    run(decode, "-r", "out", "-o", "back")
+    assert files_in("back") == [name.replace(".rnnc", ".png") for name in tree]
+    result = run(encode, "in", "-o", "flat", code=1)
+    assert "in: a folder, not a file" in result.stderr
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\0"])
+def test_lists_of_files(run, tree, ends, tmp_path):
+    listed = ends.join(["in/a.png", str(tmp_path / "in/b/c.png"), "in/../in/b/d/e.jpg", ""])
+    run(encode, "--files-from", "-", "-o", "out", input=listed)
+    place = (tmp_path / "in/b/c.rnnc").relative_to("/").as_posix()
+    assert files_in("out") == sorted(["in/a.rnnc", "in/b/d/e.rnnc", place])
+    Path("list").write_text(f"in/b{ends}")
+    run(encode, "--files-from", "list", "-r", "-o", "more")
+    assert files_in("more") == ["in/b/c.rnnc", "in/b/d/a.rnnc", "in/b/d/e.rnnc"]
+    assert (
+        "missing.txt: no such file"
+        in run(encode, "--files-from", "missing.txt", "-o", "out", code=1).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-r", "in"], "with --recursive give --output-dir"),
+        (["--files-from", "-"], "with --files-from give --output-dir"),
+        (["-r", "in", "-o", "x", "--overwrite", "--skip-existing"], "contradict each other"),
+    ],
+)
+def test_many_files_are_not_understood(run, tree, words, message):
+    assert message in run(encode, *words, code=2).stderr
+
+
+def test_the_system_is_asked_once_about_each_folder(monkeypatch, tmp_path):
+    """Not about each of 20,000 files, which takes seconds before the first is encoded."""
+    asked = []
+    realpath = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or realpath(path))
+    paths = tuple(str(tmp_path / f"{number % 4}" / f"{number}.png") for number in range(20_000))
+    selection = file_pairs.Selection(paths, None, False, tmp_path / "out", [".png"], [".rnnc"])
+    assert len(selection.pairs) == len(paths)
+    assert len(asked) == 5
+
+
+@posix
+def test_links_do_not_hide_that_an_output_is_an_input(run, images):
+    os.symlink("a.png", "link.rnnc")
+    result = run(encode, "a.png", "link.rnnc", code=2)
+    assert "link.rnnc is both input and output" in result.stderr
+
+
+def test_what_is_there_is_skipped(run, images):
+    run(encode, "b.png", "-o", "out")
+    before = Path("out/b.rnnc").stat().st_mtime_ns
+    result = run(encode, *images, "-o", "out", "--skip-existing", "--json")
+    skipped = {"input": "b.png", "output": os.path.join("out", "b.rnnc"), "skipped": True}
+    assert [fact for fact in read_json(result.stdout) if "skipped" in fact] == [skipped]
+    assert Path("out/b.rnnc").stat().st_mtime_ns == before
+    again = run(encode, *images, "-o", "out", "--skip-existing")
+    assert again.stdout.count("skipped, as out") == 3
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_do_what_one_does(run, tree, jobs):
+    """Some files are broken, some outputs are there; the rest is done, whatever the processes."""
+    Path("in/b/d/bad.png").write_bytes(b"no image")
+    for number in range(40):
+        shutil.copy("in/a.png", f"in/{number}.png")
+    Path("out").mkdir()
+    Path("out/7.rnnc").write_bytes(b"there")
+    words = ["-r", "in", "-o", "out", "--jobs", str(jobs), "--json"]
+    result = CliRunner().invoke(encode, words)  # With a preset, which runs without TensorFlow.
+    assert result.exit_code == 1
+    facts = read_json(result.stdout)
+    assert len(facts) == len({fact["input"] for fact in facts}) == 45
+    failed = sorted(fact["input"] for fact in facts if "error" in fact)
+    assert failed == ["in/7.png", "in/b/d/bad.png"]
+    assert Path("out/7.rnnc").read_bytes() == b"there"
+    assert files_in("out") == sorted([*tree, *(f"{number}.rnnc" for number in range(40))])
+    expected = Path("out/a.rnnc").read_bytes()
+    assert all(Path(f"out/{n}.rnnc").read_bytes() == expected for n in range(40) if n != 7)
+
+
+class KillsItself(EncodeTask):
+    """Ends its process as a lack of memory does, where an image is called so."""
+
+    def load(self, source, output):
+        if "killer" in source:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().load(source, output)
+
+
+@posix
+def test_a_process_that_is_killed_costs_its_file_only(images, tmp_path):
+    names = [*images, "killer.png", *(f"{number}.png" for number in range(12))]
+    for name in names[3:]:
+        shutil.copy(tmp_path / "a.png", tmp_path / name)
+    pairs = [(str(tmp_path / name), str(tmp_path / "out" / f"{name}.rnnc")) for name in names]
+    task = KillsItself(
+        model=None,
+        runtime=None,
+        threads=1,
+        output_is_named=False,
+        overwrite=False,
+        skip_existing=False,
+        limits={},
+        background=None,
+        measured=False,
+    )
+    facts = list(run_files(task, pairs, 2))
+    assert sorted(fact["input"] for fact in facts) == sorted(source for source, _ in pairs)
+    (failed,) = [fact for fact in facts if "error" in fact]
+    assert failed["input"].endswith("killer.png")
+    assert "a process ended while it was at it" in failed["error"]
+    assert files_in(tmp_path / "out") == sorted(f"{n}.rnnc" for n in names if n != "killer.png")
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_signals_leave_nothing_half_written(noise, tmp_path, number, jobs):
+    for name in range(200):
+        Image.fromarray(noise(64, 64, name)).save(tmp_path / f"{name}.png")
+    command = [Path(sys.executable).parent / "tfrnnc-encode", "-r", ".", "-o", "out", "--json"]
+    process = subprocess.Popen(
+        [*command, "--jobs", str(jobs)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    first = process.stdout.readline()
+    process.send_signal(number)
+    reported, errors = process.communicate(timeout=100)
+    assert process.returncode == -number
+    assert errors == ""
+    facts = read_json(first + reported)
+    written = files_in(tmp_path / "out")
+    assert not [name for name in written if not name.endswith(".rnnc") or name.startswith(".")]
+    assert {Path(fact["output"]).name for fact in facts} <= set(written)
+    codec = tfrnnc.load()
+    for name in written[:5]:
+        assert codec.decode((tmp_path / "out" / name).read_bytes()).shape == (64, 64, 3)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import tfrnnc
+from helpers.reports import read_json
 from tfrnnc.cli.decode import main as decode
 from tfrnnc.cli.encode import main as encode
 from tfrnnc.cli.info import main as info
@@ -56,15 +56,15 @@ def test_report_says_what_people_ask_first(run, image):
 
 
 def test_json_report(run, image):
-    (fact,) = json.loads(run(encode, image, "photo.rnnc", "--json", "--iterations", 2).stdout)
+    (fact,) = read_json(run(encode, image, "photo.rnnc", "--json", "--iterations", 2).stdout)
     assert fact["bytes"] == Path("photo.rnnc").stat().st_size
     assert fact["bpp"] == pytest.approx(fact["bytes"] * 8 / (40 * 48), abs=1e-4)
     assert (fact["width"], fact["height"]) == (48, 40)
-    (fact,) = json.loads(run(info, "photo.rnnc", "--json").stdout)
+    (fact,) = read_json(run(info, "photo.rnnc", "--json").stdout)
     assert fact["iterations"] == fact["whole_iterations"] == 2
     assert (fact["state"], fact["version"], fact["entropy_coded"]) == ("whole", 2, False)
     assert fact["iteration_ends"][1] == fact["bytes"]
-    (fact,) = json.loads(run(decode, "photo.rnnc", "--json").stdout)
+    (fact,) = read_json(run(decode, "photo.rnnc", "--json").stdout)
     assert fact["output"] == "photo.png"
 
 
@@ -83,7 +83,7 @@ def test_adaptive(image, independent_folder, tmp_path, monkeypatch):
     data, picture, *_ = codec.encode_with_picture(read_image(image), adaptive=True)
     assert Path("photo.rnnc").read_bytes() == data
     np.testing.assert_array_equal(read_image("out.png"), picture)
-    (fact,) = json.loads(run(info, "photo.rnnc", "--json"))
+    (fact,) = read_json(run(info, "photo.rnnc", "--json"))
     mean = codec.read_planes(data).iterations_taken.mean()
     assert (fact["adaptive"], fact["mean_iterations"]) == (True, pytest.approx(mean, abs=0.006))
     assert f"entropy-coded, adaptive, format version 2, {fact['iterations']} iterations" in run(
@@ -119,13 +119,13 @@ def test_many_inputs(run, image_folder):
     assert len(result.stdout.splitlines()) == len(images) == 12
     streams = sorted(Path("small").glob("*.rnnc"))
     assert [path.stem for path in streams] == [path.stem for path in images]
-    run(decode, *streams, "-d", "back", "--quiet")
+    run(decode, *streams, "-o", "back", "--quiet")
     assert len(list(Path("back").glob("*.png"))) == 12
 
 
 def test_one_bad_input_does_not_stop_the_others(run, image):
     Path("broken.png").write_bytes(b"not an image")
-    result = run(encode, "broken.png", "missing.png", image, "-d", "out", code=1)
+    result = run(encode, "broken.png", "missing.png", image, "-o", "out", code=1)
     assert "error: broken.png: not an image of a known format; " in result.stderr
     assert "missing.png: no such file" in result.stderr
     assert [path.name for path in Path("out").iterdir()] == [f"{image.stem}.rnnc"]
@@ -243,8 +243,8 @@ def test_background(run, noise):
         ["a.png", "b.png"],
         ["a.png", "b.rnnc", "c.rnnc"],
         ["a.rnnc", "a.rnnc"],
-        ["-", "-d", "out"],
-        ["x/a.png", "y/a.png", "-d", "out"],
+        ["-", "-o", "out"],
+        ["x/a.png", "y/a.png", "-o", "out"],
         ["a.png", "--iterations", "0"],
         ["a.png", "--iterations", "many"],
         ["a.png", "--bpp", "nan"],

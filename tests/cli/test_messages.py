@@ -73,7 +73,7 @@ def test_encode_fails(run, words, message):
         (["photo.png", "stream.rnnc", "a.rnnc"], "give --output-dir FOLDER"),
         (["stream.rnnc"], "is both input and output; give another OUTPUT"),
         (["."], "'.' is a folder, not a file; name the files in it"),
-        (["photo.png", "-d", "text.txt"], "Directory 'text.txt' is a file"),
+        (["photo.png", "-o", "text.txt"], "Directory 'text.txt' is a file"),
         (["photo.png", "--bpp", "0"], "--bpp must be a finite number above 0"),
         (["photo.png", "--ssim", "2"], "--ssim is 1 at most"),
         (["photo.png", "--bp", "0.5"], "Did you mean"),
@@ -115,7 +115,7 @@ def test_decode_fails(run, words, message):
         (["stream.rnnc", "a.gif"], "'a.gif' should end in .png, "),
         (["missing.rnnc", "a.ico"], "'a.ico' should end in .png, "),
         (["stream.rnnc", "folder"], "for a folder, give --output-dir FOLDER"),
-        (["..", "-d", "folder"], "'..' is a folder, not a file; name the files in it"),
+        (["..", "-o", "folder"], "'..' is a folder, not a file; name the files in it"),
     ],
 )
 def test_decode_is_not_understood(run, words, message):

@@ -54,7 +54,7 @@ def test_models_and_modes_complete():
 
 def test_files_and_folders_complete():
     assert complete("tfrnnc-evaluate --data ph") == [("dir", "ph")]
-    assert complete("tfrnnc-encode -d out") == [("dir", "out")]
+    assert complete("tfrnnc-encode -o out") == [("dir", "out")]
     for line in ("tfrnnc-encode ph", "tfrnnc-decode ph.rnnc ph", "tfrnnc-info a ph"):
         assert complete(line) == [("file", "ph")]
     for name in ("encode", "decode", "info"):

@@ -179,15 +179,31 @@ class EntropyModel:
         Returns:
             int (h, w, bits), that each bit is 1, of `CERTAIN`; of locations that stopped, anything.
         """
-        height, width, bits = plane.shape
-        grid = _grid(height, width)
-        iteration = self.iterations[len(planes)]
+        return self.probabilities_of_batch([planes], [plane])[0]
+
+    def probabilities_of_batch(
+        self, planes: Sequence[Sequence[np.ndarray]], batch: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """The probabilities of the same iteration of several images, in fewer products.
+
+        Args:
+            planes: for each image, int8 (h, w, bits), of the iterations before, as for `passes`.
+            batch: for each image, its plane, int8 (h, w, bits), all of one shape.
+
+        Returns:
+            int (images, h, w, bits): what `probabilities` gives for each image.
+        """
+        height, width, bits = batch[0].shape
+        iteration = self.iterations[len(planes[0])]
+        grid = _grid_of(height, width, len(batch))
         heads = iteration.merged
-        context = _context(iteration, planes, plane.shape)
-        known = _with_border(ACTIVATION_SCALE * plane.reshape(-1, bits).astype(np.float32), grid)
+        context = _context(iteration, planes, grid)
+        values = np.array(batch, np.float32).reshape(-1, bits)
+        values *= ACTIVATION_SCALE
+        known = _with_border(values, grid)
         evens = known.copy()
         evens[grid.inside[grid.parities[1]]] = 0
-        result = np.empty((height * width, bits), np.int64)
+        result = np.empty((len(values), bits), np.int64)
         for parity, locations in enumerate(grid.parities):
             for part in _parts(locations.size):
                 places = locations[part]
@@ -195,11 +211,13 @@ class EntropyModel:
                 sums = _product(known[around].reshape(places.size, -1), heads.earlier)
                 if parity:
                     sums += _product(evens[around].reshape(places.size, -1), heads.own)
-                sums += _product(context[places], heads.context) + heads.bias[parity]
-                result[places] = _to_probabilities(
-                    _product(_activate(sums), heads.output) + heads.output_bias
-                )
-        return result.reshape(plane.shape)
+                if iteration.context:
+                    sums += _product(context[places], heads.context)
+                sums += heads.bias[parity]
+                logits = _product(_activate(sums), heads.output)
+                logits += heads.output_bias
+                result[places] = _to_probabilities(logits)
+        return result.reshape(len(batch), height, width, bits)
 
     def passes(
         self, planes: Sequence[np.ndarray], plane: np.ndarray, mask: np.ndarray | None = None
@@ -216,41 +234,60 @@ class EntropyModel:
         Yields:
             each pass, with its probabilities.
         """
-        height, width, bits = plane.shape
-        iteration = self.iterations[len(planes)]
-        grid = _grid(height, width)
-        context = _context(iteration, planes, plane.shape)
-        known = np.zeros(((height + 2) * (width + 2), bits), np.float32)
-        for number, (locations, channels) in enumerate(self._passes(plane.shape, mask)):
-            group, parity = divmod(number, 2)
-            head = iteration.heads[group]
-            probabilities = np.empty((locations.size, channels.stop - channels.start), np.int64)
-            for part in _parts(locations.size):
-                places = locations[part]
-                values = known[grid.neighbours[places], : channels.stop].reshape(places.size, -1)
-                sums = _product(values, head.plane) + _product(context[places], head.context)
-                units = _activate(sums + head.bias[parity])
-                probabilities[part] = _to_probabilities(
-                    _product(units, head.output) + head.output_bias
-                )
-            yield Pass(locations, channels, probabilities)
-            bits_of_pass = plane.reshape(-1, bits)[locations, channels]
-            known[grid.inside[locations], channels] = ACTIVATION_SCALE * bits_of_pass.astype(
-                np.float32
-            )
+        grid = _grid(*plane.shape[:2])
+        parities: Sequence[np.ndarray] = grid.parities
+        if mask is not None:
+            parities = [parity[mask.ravel()[parity]] for parity in parities]
+        yield from self._passes([planes], plane[None], grid, parities)
+
+    def passes_of_batch(
+        self, planes: Sequence[Sequence[np.ndarray]], batch: np.ndarray
+    ) -> Iterator[Pass]:
+        """The passes of the same iteration of several images, of which all locations take it.
+
+        Args:
+            planes: for each image, as for `passes`.
+            batch: int8 (images, h, w, bits), as `plane` is for `passes`.
+
+        Yields:
+            each pass, with its locations in the order of the images: location `i` of image `n` is
+            `n * h * w + i`.
+        """
+        grid = _grid_of(batch.shape[1], batch.shape[2], len(batch))
+        yield from self._passes(planes, batch, grid, grid.parities)
 
     def _passes(
-        self, shape: tuple[int, int, int], mask: np.ndarray | None
-    ) -> Iterator[tuple[np.ndarray, slice]]:
-        """The locations and channels of each pass."""
-        height, width, bits = shape
-        parities = [
-            parity if mask is None else parity[mask.ravel()[parity]]
-            for parity in _grid(height, width).parities
-        ]
-        for first, end in pairwise(group_edges(bits, len(self.iterations[0].heads))):
-            for locations in parities:
-                yield locations, slice(first, end)
+        self,
+        planes: Sequence[Sequence[np.ndarray]],
+        batch: np.ndarray,
+        grid: _Grid,
+        parities: Sequence[np.ndarray],
+    ) -> Iterator[Pass]:
+        """The passes at these locations of the images' grid."""
+        bits = batch.shape[-1]
+        iteration = self.iterations[len(planes[0])]
+        context = _context(iteration, planes, grid)
+        known = np.zeros((grid.places, bits), np.float32)
+        located = batch.reshape(-1, bits)
+        edges = group_edges(bits, len(iteration.heads))
+        for head, (first, end) in zip(iteration.heads, pairwise(edges), strict=True):
+            channels = slice(first, end)
+            for parity, locations in enumerate(parities):
+                probabilities = np.empty((locations.size, end - first), np.int64)
+                for part in _parts(locations.size):
+                    places = locations[part]
+                    values = known[grid.neighbours[places], :end].reshape(places.size, -1)
+                    sums = _product(values, head.plane)
+                    if iteration.context:
+                        sums += _product(context[places], head.context)
+                    sums += head.bias[parity]
+                    logits = _product(_activate(sums), head.output)
+                    logits += head.output_bias
+                    probabilities[part] = _to_probabilities(logits)
+                yield Pass(locations, channels, probabilities)
+                known[grid.inside[locations], channels] = ACTIVATION_SCALE * located[
+                    locations, channels
+                ].astype(np.float32)
 
     def to_bytes(self) -> bytes:
         """The model as it stands in its file."""
@@ -333,28 +370,47 @@ def group_edges(bits: int, groups: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where things are in a plane, and in one with a border of zeros around it.
+    """Where things are in the planes of a batch, and in those with borders of zeros around them.
 
     Attributes:
-        parities: the even and the odd locations of the checkerboard, counted row by row.
-        inside: of each location, its place in the plane with the border.
-        neighbours: (h * w, 9), of each location the 3x3 places around it, row by row.
+        parities: the even and the odd locations of the checkerboards, counted row by row and image
+            by image.
+        inside: of each location, its place in the planes with borders.
+        neighbours: (images * h * w, 9), of each location the 3x3 places around it, row by row.
+        places: how many there are in the planes with borders.
     """
 
     parities: tuple[np.ndarray, np.ndarray]
     inside: np.ndarray
     neighbours: np.ndarray
+    places: int
 
 
 @lru_cache(maxsize=1)
 def _grid(height: int, width: int) -> _Grid:
-    """The grid of a plane. The last one is kept, which takes some 100 bytes per location."""
+    """The grid of one plane. The last one is kept, which takes some 100 bytes per location."""
     rows, columns = np.divmod(np.arange(height * width), width)
     odd = (rows + columns) % 2 == 1
     corner = rows * (width + 2) + columns
     around = (np.arange(3)[:, None] * (width + 2) + np.arange(3)).ravel()
     neighbours = corner[:, None] + around
-    return _Grid((np.flatnonzero(~odd), np.flatnonzero(odd)), neighbours[:, 4], neighbours)
+    places = (height + 2) * (width + 2)
+    return _Grid((np.flatnonzero(~odd), np.flatnonzero(odd)), neighbours[:, 4], neighbours, places)
+
+
+def _grid_of(height: int, width: int, images: int) -> _Grid:
+    """The grid of a batch."""
+    return _grid(height, width) if images == 1 else _batch_grid(height, width, images)
+
+
+@lru_cache(maxsize=4)
+def _batch_grid(height: int, width: int, images: int) -> _Grid:
+    """The grid of several planes. The last ones are kept: batches are of small planes."""
+    one = _grid(height, width)
+    number = np.arange(images)[:, None]
+    even, odd = ((number * (height * width) + parity).ravel() for parity in one.parities)
+    neighbours = (number[..., None] * one.places + one.neighbours).reshape(-1, 9)
+    return _Grid((even, odd), neighbours[:, 4], neighbours, images * one.places)
 
 
 @lru_cache(maxsize=1)
@@ -377,22 +433,25 @@ def _parts(size: int) -> Iterator[slice]:
 
 def _with_border(values: np.ndarray, grid: _Grid) -> np.ndarray:
     """Values of all locations, (h * w, channels), with a border of zeros around them."""
-    padded = np.zeros((int(grid.neighbours[-1, -1]) + 1, values.shape[1]), np.float32)
+    padded = np.zeros((grid.places, values.shape[1]), np.float32)
     padded[grid.inside] = values
     return padded
 
 
 def _context(
-    iteration: IterationModel, planes: Sequence[np.ndarray], shape: tuple[int, int, int]
+    iteration: IterationModel, planes: Sequence[Sequence[np.ndarray]], grid: _Grid
 ) -> np.ndarray:
-    """What the planes of the iterations before give, (h * w, hidden); no channels in the first."""
-    height, width, _ = shape
+    """What the planes of the iterations before give, (images * h * w, hidden).
+
+    There are no channels in the first iteration.
+    """
     if not iteration.context:
-        return np.zeros((height * width, 0), np.float32)
-    values = np.concatenate(planes, axis=2).reshape(height * width, -1)
-    values = ACTIVATION_SCALE * values.astype(np.float32)
+        return np.zeros((len(grid.inside), 0), np.float32)
+    # (images, iterations, h, w, bits) to (images, h, w, iterations, bits)
+    values = np.array(planes, np.float32).transpose(0, 2, 3, 1, 4).reshape(len(grid.inside), -1)
+    values *= ACTIVATION_SCALE
     for kernel, bias in iteration.context:
-        values = _convolve(values, _grid(height, width), kernel, bias)
+        values = _convolve(values, grid, kernel, bias)
     return values
 
 
@@ -402,7 +461,9 @@ def _convolve(values: np.ndarray, grid: _Grid, kernel: np.ndarray, bias: np.ndar
     outputs = np.empty((len(values), bias.size), np.float32)
     for part in _parts(len(values)):
         patches = padded[grid.neighbours[part]].reshape(part.stop - part.start, -1)
-        outputs[part] = _activate(_product(patches, kernel) + bias)
+        sums = _product(patches, kernel)
+        sums += bias
+        outputs[part] = _activate(sums)
     return outputs
 
 
@@ -425,18 +486,28 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         last = rest @ kernel
     if not whole:
         return np.asarray(last)
+    if not len(rest):
+        return (values.reshape(whole // rows, rows, height) @ kernel).reshape(whole, width)
     stack = values[:whole].reshape(whole // rows, rows, height) @ kernel
     return np.concatenate([stack.reshape(whole, width), last])
 
 
 def _to_probabilities(sums: np.ndarray) -> np.ndarray:
-    """What the output layer's sums mean."""
-    logits = np.minimum(np.maximum(np.floor(sums / WEIGHT_SCALE), LOGIT_MIN), LOGIT_MAX)
+    """What the output layer's sums mean. They are overwritten."""
+    logits = _rescale(sums, LOGIT_MIN, LOGIT_MAX)
     return np.asarray(PROBABILITIES[logits.astype(np.int64) - LOGIT_MIN])
 
 
 def _activate(sums: np.ndarray) -> np.ndarray:
-    return np.asarray(np.minimum(np.maximum(np.floor(sums / WEIGHT_SCALE), 0), ACTIVATION_MAX))
+    """What a layer's sums give to the next one. They are overwritten."""
+    return _rescale(sums, 0, ACTIVATION_MAX)
+
+
+def _rescale(sums: np.ndarray, least: int, most: int) -> np.ndarray:
+    np.multiply(sums, np.float32(1 / WEIGHT_SCALE), out=sums)  # A power of two, so exact.
+    np.floor(sums, out=sums)
+    np.maximum(sums, np.float32(least), out=sums)
+    return np.minimum(sums, np.float32(most), out=sums)
 
 
 def _require_exact(iteration: IterationModel, number: int) -> None:

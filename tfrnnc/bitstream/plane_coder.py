@@ -150,12 +150,14 @@ class PlaneEncoder(_PlaneCoder):
         self._coder = RangeEncoder()
         self._coded: list[_CodedPlane] = []
 
-    def add(self, plane: np.ndarray) -> None:
+    def add(self, plane: np.ndarray, probabilities: np.ndarray | None = None) -> None:
         """Appends a plane.
 
         Args:
             plane: int8 (h, w, bits) of -1 and +1; if adaptive, 0 for all bits of the locations
                 that stopped. A plane of zeros ends the payload, and does not count.
+            probabilities: what the model gives for it after the planes before, int (h, w, bits),
+                if that is known already.
         """
         start = self._coder.state
         preamble: list[int] = []
@@ -167,18 +169,20 @@ class PlaneEncoder(_PlaneCoder):
                 return
         stored = self.model is None
         if self.model is not None:
-            stored, probabilities = self._choose(self.model, plane, mask)
+            if probabilities is None:
+                probabilities = self.model.probabilities(self.planes, plane)
+            stored, coded_with = self._choose(plane, mask, probabilities)
             self._coder.encode([int(stored)], [STORED])
             preamble.append(STORED)
         bits = plane.ravel()[self._order(mask, stored)] > 0
         if stored:
-            probabilities = np.broadcast_to(np.uint16(EVEN), bits.shape)
-        self._coder.encode(bits.tolist(), probabilities.tolist())
+            coded_with = np.broadcast_to(np.uint16(EVEN), bits.shape)
+        self._coder.encode(bits.tolist(), coded_with.tolist())
         self.planes.append(plane)
         checksum = self._checksum(plane, mask)
         self._coder.encode(checksum, [EVEN] * len(checksum))
         self._coded.append(
-            _CodedPlane(plane, mask, stored, preamble, probabilities, start, self._coder.state)
+            _CodedPlane(plane, mask, stored, preamble, coded_with, start, self._coder.state)
         )
 
     def ended(self) -> PlaneEncoder:
@@ -256,11 +260,11 @@ class PlaneEncoder(_PlaneCoder):
         return (self._locations(mask)[:, None] * bits + np.arange(bits)).ravel()
 
     def _choose(
-        self, model: EntropyModel, plane: np.ndarray, mask: np.ndarray | None
+        self, plane: np.ndarray, mask: np.ndarray | None, probabilities: np.ndarray
     ) -> tuple[bool, np.ndarray]:
         """Whether a plane is stored, and else its bits' probabilities, in the order of coding."""
         order = self._order(mask, stored=False)
-        probabilities = model.probabilities(self.planes, plane).ravel()[order]
+        probabilities = probabilities.ravel()[order]
         costs = costs_of(plane.ravel()[order], probabilities)
         return bool(costs.sum() > order.size), probabilities.astype(np.uint16)
 
@@ -280,6 +284,25 @@ class PlaneEncoder(_PlaneCoder):
         masks.code(before, next_bit)
         self._coder.encode(bits, probabilities)
         return probabilities
+
+
+@dataclass
+class _BegunPlane:
+    """A plane that is being read.
+
+    Attributes:
+        plane: int8 (h, w, bits), zero where not read.
+        mask: bool (h, w), the locations that take it; None for all.
+        stored: whether its bits are in the order of the grid; None if the data ends before it says.
+        size: how many bits there are to read.
+        settled: how many were read.
+    """
+
+    plane: np.ndarray
+    mask: np.ndarray | None
+    stored: bool | None
+    size: int
+    settled: int = 0
 
 
 class PlaneDecoder(_PlaneCoder):
@@ -313,40 +336,45 @@ class PlaneDecoder(_PlaneCoder):
         Raises:
             CorruptStreamError: if the checksum after it fails.
         """
-        mask = None
+        begun = self._begin()
+        return self._finish(begun) if isinstance(begun, _BegunPlane) else begun
+
+    def _begin(self) -> _BegunPlane | PartialPlane | EndOfStream:
+        """Reads what is before the bits of a plane."""
+        mask, size = None, self._size
         if self._masks and self.planes:
             mask = self._read_mask(self._masks)
             if mask is None:
                 return PartialPlane(np.zeros(self.shape, np.int8), 0, self._size)
             if not mask.any():
                 return EndOfStream()
-        read = self._read_bits(mask)
-        if read.settled < read.size or not self._read_checksum(read.plane, mask):
-            return read
-        self.planes.append(read.plane)
-        self.ends.append(self._coder.used)
-        return WholePlane(read.plane)
+            size = int(np.count_nonzero(mask)) * self.shape[2]
+        said = [1] if self.model is None else self._coder.decode([STORED])
+        stored = bool(said[0]) if said else None
+        return _BegunPlane(np.zeros(self.shape, np.int8), mask, stored, size)
 
-    def _read_bits(self, mask: np.ndarray | None) -> PartialPlane:
-        plane = np.zeros(self.shape, np.int8)
-        bits_there = self._size
-        if mask is not None:
-            bits_there = int(np.count_nonzero(mask)) * self.shape[2]
-        stored = [0] if self.model is None else self._coder.decode([STORED])
-        if not stored:
-            return PartialPlane(plane, 0, bits_there)
-        target = plane.reshape(-1, self.shape[2])
-        settled = 0
-        for part in self._passes(bool(stored[0]), plane, mask):
+    def _finish(self, begun: _BegunPlane) -> WholePlane | PartialPlane:
+        """Reads the bits of a plane, those that were not, and its checksum."""
+        if begun.stored is not None and not begun.settled:
+            self._read_bits(begun)
+        plane = begun.plane
+        if begun.settled < begun.size or not self._read_checksum(plane, begun.mask):
+            return PartialPlane(plane, begun.settled, begun.size)
+        self.planes.append(plane)
+        self.ends.append(self._coder.used)
+        return WholePlane(plane)
+
+    def _read_bits(self, begun: _BegunPlane) -> None:
+        target = begun.plane.reshape(-1, self.shape[2])
+        for part in self._passes(bool(begun.stored), begun.plane, begun.mask):
             wanted = part.probabilities.size
             bits = self._coder.decode(part.probabilities.ravel().tolist())
-            settled += len(bits)
+            begun.settled += len(bits)
             values = np.zeros(wanted, np.int8)
             values[: len(bits)] = as_plane(np.array(bits, bool))
             target[part.locations, part.channels] = values.reshape(part.probabilities.shape)
             if len(bits) < wanted:
                 break
-        return PartialPlane(plane, settled, bits_there)
 
     def _read_checksum(self, plane: np.ndarray, mask: np.ndarray | None) -> bool:
         """Whether the checksum after a plane is whole.
@@ -375,6 +403,66 @@ class PlaneDecoder(_PlaneCoder):
         locations, bits = self._locations(mask), self.shape[2]
         even = np.broadcast_to(EVEN, (locations.size, bits))
         return iter([Pass(locations, slice(0, bits), even)])
+
+
+def read_together(
+    decoders: Sequence[PlaneDecoder],
+) -> list[WholePlane | PartialPlane | EndOfStream | CorruptStreamError]:
+    """Reads the next plane of several streams, with the entropy model's work done for all at once.
+
+    Args:
+        decoders: of the same shape and model, which have read as many planes.
+
+    Returns:
+        for each, what `PlaneDecoder.read` gives, or the error that it raises.
+    """
+    begun = [decoder._begin() for decoder in decoders]
+    model = decoders[0].model
+    if model is not None:
+        together = [
+            (decoder, each)
+            for decoder, each in zip(decoders, begun, strict=True)
+            if isinstance(each, _BegunPlane) and each.stored is False and each.mask is None
+        ]
+        if len(together) > 1:
+            _read_bits_together(model, together)
+    results: list[WholePlane | PartialPlane | EndOfStream | CorruptStreamError] = []
+    for decoder, each in zip(decoders, begun, strict=True):
+        try:
+            results.append(decoder._finish(each) if isinstance(each, _BegunPlane) else each)
+        except CorruptStreamError as error:
+            results.append(error)
+    return results
+
+
+def _read_bits_together(
+    model: EntropyModel, begun: Sequence[tuple[PlaneDecoder, _BegunPlane]]
+) -> None:
+    """Reads the bits of planes that all locations take."""
+    coders = [decoder._coder for decoder, _ in begun]
+    batch = np.stack([each.plane for _, each in begun])
+    for (_, each), plane in zip(begun, batch, strict=True):
+        each.plane = plane
+    located = batch.reshape(-1, batch.shape[-1])
+    going_on = [True] * len(begun)
+    for part in model.passes_of_batch([decoder.planes for decoder, _ in begun], batch):
+        probabilities = part.probabilities.reshape(len(begun), -1)
+        wanted = probabilities.shape[1]
+        rows, cut = [], []
+        for number, row in enumerate(probabilities.tolist()):
+            bits = coders[number].decode(row) if going_on[number] else []
+            begun[number][1].settled += len(bits)
+            if len(bits) < wanted:
+                going_on[number] = False
+                cut.append((number, len(bits)))
+                bits += [0] * (wanted - len(bits))
+            rows.append(bits)
+        values = as_plane(np.array(rows, bool))
+        for number, settled in cut:
+            values[number, settled:] = 0
+        located[part.locations, part.channels] = values.reshape(part.probabilities.shape)
+        if not any(going_on):
+            break
 
 
 def payload_sizes(planes: Sequence[np.ndarray], model: EntropyModel | None) -> list[int]:

@@ -52,15 +52,17 @@ class StreamWriter:
         model = spec.entropy_model if header.entropy_coded else None
         self._encoder = PlaneEncoder(shape, model, header.checksum_seed(), header.adaptive)
 
-    def add(self, plane: np.ndarray) -> None:
+    def add(self, plane: np.ndarray, probabilities: np.ndarray | None = None) -> None:
         """Appends an iteration's plane.
 
         Args:
             plane: int8 (h, w, bits) of -1 and +1; in adaptive streams 0 for all bits of the
                 locations that stopped, in this iteration or before. A plane of zeros ends the
                 payload and is no iteration.
+            probabilities: what the entropy model gives for it, int (h, w, bits), if that is known
+                already.
         """
-        self._encoder.add(plane)
+        self._encoder.add(plane, probabilities)
 
     def ended(self) -> StreamWriter:
         """Another writer, of the same planes and an end after which no location goes on.
@@ -70,6 +72,11 @@ class StreamWriter:
         other = copy.copy(self)
         other._encoder = self._encoder.ended()
         return other
+
+    @property
+    def planes(self) -> list[np.ndarray]:
+        """The planes so far, int8 (h, w, bits)."""
+        return self._encoder.planes
 
     @property
     def iterations(self) -> int:

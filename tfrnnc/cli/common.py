@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
-import logging
 import os
 import re
 import signal
-import stat
 import sys
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from tqdm import tqdm
 
-from tfrnnc.cli.options import GroupedCommand, option_group
-from tfrnnc.errors import ForeignStreamError, TfrnncError
+from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
+from tfrnnc.cli.file_pairs import STANDARD, STANDARD_OUTPUTS, Selection
+from tfrnnc.cli.file_tasks import (
+    FileTask,
+    OutputError,
+    describe_os_error,
+    run_files,
+    start_logging,
+)
+from tfrnnc.cli.options import FileName, GroupedCommand, option_group
+from tfrnnc.errors import TfrnncError
 from tfrnnc.files import replacing
 
-STANDARD = "-"  #: stands for standard input or output
-STANDARD_OUTPUTS = (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+JSON_HELP = "Report as JSON Lines: an object for each input, as soon as it is done."
 
 # A parameter of the library and, behind it, the option: allow_truncated=True (--partial).
 _PARAMETER = re.compile(r"\w+=\w*(?:, (--[\w-]+)| \((--[\w-]+)\))")
@@ -49,14 +55,14 @@ def command(**settings):
         @click.version_option(package_name="tfrnnc", prog_name="tfrnnc")
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
-            logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
-            warnings.filterwarnings("ignore", module=r"PIL\.")  # Of metadata that is not used.
+            start_logging()
             try:
                 return function(*args, **kwargs)
             except KeyboardInterrupt as interruption:
                 if str(interruption):
                     click.echo(f"error: {interruption}", err=True)
-                _die_by(signal.SIGINT)
+                stopped = isinstance(interruption, Terminated)
+                _die_by(signal.SIGTERM if stopped else signal.SIGINT)
             except TfrnncError as error:
                 fail(in_words_of_the_command(str(error)))
             except BrokenPipeError:
@@ -71,19 +77,15 @@ def command(**settings):
 
 def runtime_options(function):
     """Adds --runtime and --threads to a command."""
-    model_option = option_group("Model")
-    for option in (
-        model_option(
-            "--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."
-        ),
-        model_option(
+    option = option_group("Model")
+    return _decorator(
+        option(
             "--runtime",
             type=click.Choice(["litert", "keras"]),
             help="What runs the model (default: LiteRT if it was exported, Keras if not).",
         ),
-    ):
-        function = option(function)
-    return function
+        option("--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."),
+    )(function)
 
 
 def fail(error: Exception | str) -> NoReturn:
@@ -93,7 +95,8 @@ def fail(error: Exception | str) -> NoReturn:
 
 
 def _die_by(number: signal.Signals) -> NoReturn:
-    """Ends the process as the signal would have without Python."""
+    """Ends the process as the signal would have without Python, but for what it has to put away."""
+    atexit._run_exitfuncs()  # Semaphores of other processes, which the signal would leave.
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
@@ -131,118 +134,6 @@ def in_words_of_the_command(message: str) -> str:
     return "; ".join(fitting) or message
 
 
-class OutputError(TfrnncError):
-    """An output cannot be written. The message begins with its path."""
-
-
-def describe_os_error(error: OSError, name: str | None = None) -> str:
-    """What went wrong with a file, and what to do.
-
-    Args:
-        error: as the system raised it.
-        name: of the file; None takes the error's own.
-    """
-    name = name or error.filename or "a file"
-    if isinstance(error, FileNotFoundError):
-        return f"{name}: no such file; check the path"
-    if isinstance(error, IsADirectoryError):
-        return f"{name}: a folder, not a file; name the files in it"
-    if isinstance(error, NotADirectoryError | FileExistsError):
-        return f"{name}: a part of this path is a file, not a folder; give another path"
-    return f"{name}: {error.strerror or error}; check the path, its permissions and the disk"
-
-
-def pair_paths(
-    paths: tuple[str, ...], output_dir: Path | None, formats: Sequence[str]
-) -> list[tuple[str, str]]:
-    """Pairs inputs with outputs, from a command's words.
-
-    Args:
-        paths: "INPUT OUTPUT" or "INPUT"; with an output folder, all are inputs.
-        output_dir: the folder for the outputs, if given.
-        formats: extensions that outputs may have; the first is that of outputs named after their
-            input.
-
-    Raises:
-        click.UsageError: if an output is missing, not of the command's kind, or is an input too.
-    """
-    if output_dir is not None:
-        if STANDARD in paths:
-            raise click.UsageError("--output-dir takes files, not standard input")
-        outputs = _name_outputs(paths, formats[0])
-        pairs = [(path, str(output_dir / name)) for path, name in zip(paths, outputs, strict=True)]
-    elif len(paths) == 1:
-        path = paths[0]
-        pairs = [(path, path if path == STANDARD else str(_with_suffix(path, formats[0])))]
-    elif len(paths) == 2 and _can_be_output(paths[1], formats):
-        pairs = [(paths[0], paths[1])]
-    elif len(paths) == 2:
-        raise click.UsageError(
-            f"the output {paths[1]!r} should end in {_listed(formats)}; for several inputs, or for "
-            "a folder, give --output-dir FOLDER"
-        )
-    else:
-        raise click.UsageError("for several inputs give --output-dir FOLDER")
-    resolved = {Path(path).resolve() for path, _ in pairs if path != STANDARD}
-    for _, output in pairs:
-        if output != STANDARD and Path(output).resolve() in resolved:
-            raise click.UsageError(f"{output} is both input and output; give another OUTPUT")
-    return pairs
-
-
-def _name_outputs(paths: Sequence[str], suffix: str) -> list[str]:
-    """Names for the outputs of several inputs: a.png gives a.rnnc.
-
-    Where two would be the same, both keep their input's extension: a.png.rnnc and a.jpg.rnnc.
-
-    Raises:
-        click.UsageError: if two are the same nevertheless, as their inputs have the same name.
-    """
-    names = [_with_suffix(path, suffix).name for path in paths]
-    longer = [Path(path).name + suffix for path in paths]
-    while True:
-        counts = Counter(names)
-        # A longer name may be that of another output.
-        clashing = [
-            index for index, name in enumerate(names) if counts[name] > 1 and name != longer[index]
-        ]
-        if not clashing:
-            break
-        for index in clashing:
-            names[index] = longer[index]
-    if twice := sorted(name for name, count in counts.items() if count > 1):
-        raise click.UsageError(f"several inputs would be written to {', '.join(twice)}")
-    return names
-
-
-def _with_suffix(path: str, suffix: str) -> Path:
-    """A path with another suffix."""
-    if Path(path).name in ("", ".."):
-        raise click.UsageError(f"{path!r} is a folder, not a file; name the files in it")
-    return Path(path).with_suffix(suffix)
-
-
-def _can_be_output(path: str, formats: Sequence[str]) -> bool:
-    """Whether a path is of a command's kind: by its extension, or a pipe or a device."""
-    if path in STANDARD_OUTPUTS or Path(path).suffix.lower() in formats:
-        return True
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Words as in "a, b or c"."""
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def display(path: str, standard: str = "standard input") -> str:
-    """A path as people read it."""
-    return standard if path == STANDARD else path
-
-
 def read_input(path: str) -> bytes:
     """Reads an input whole.
 
@@ -256,22 +147,138 @@ def read_input(path: str) -> bytes:
     return data
 
 
-def overwrite_option(function):
-    """Adds --overwrite to a command."""
-    text = "Write over files that are there already and were not named as OUTPUT."
-    return option_group("Files")("--overwrite", is_flag=True, help=text)(function)
+def file_options(action: str):
+    """Adds the options that say which files a command reads and writes.
+
+    Args:
+        action: what it does with them, in one word.
+    """
+    option = option_group("Files")
+    return _decorator(
+        option(
+            "-o",
+            "--output-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            help=f"{action} every path given into this folder.",
+        ),
+        option(
+            "-r",
+            "--recursive",
+            is_flag=True,
+            help="Take folders too: all files of the command's kinds in them and the folders below "
+            "them. The folder of --output-dir then has the same folders.",
+        ),
+        option(
+            "--files-from",
+            type=FileName(),
+            metavar="FILE",
+            help="Take the paths in this file, or - for standard input, too: one in a line, or "
+            "with zero bytes after them (find -print0). Outputs have the same paths below "
+            "--output-dir.",
+        ),
+        option(
+            "--overwrite",
+            is_flag=True,
+            help="Write over files that are there already and were not named as OUTPUT.",
+        ),
+        option("--skip-existing", is_flag=True, help="Skip inputs whose output is there already."),
+        option(
+            "-j",
+            "--jobs",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Processes, each with one thread unless --threads is given.",
+        ),
+    )
 
 
-def require_new(path: str) -> None:
-    """Refuses an output that is there already, for where nobody has named it.
+def work_limit_options(group: str):
+    """Adds --max-pixels and --max-work to a command, under a heading."""
+    option = option_group(group)
+    return _decorator(
+        option(
+            "--max-pixels",
+            type=click.IntRange(1),
+            default=MAX_PIXELS,
+            show_default=True,
+            help="Refuse larger images, padded to the model's stride.",
+        ),
+        option(
+            "--max-work",
+            type=click.IntRange(1),
+            default=MAX_WORK,
+            show_default=True,
+            help="Refuse more pixels times iterations.",
+        ),
+    )
+
+
+def report_options(function):
+    """Adds --json and --quiet to a command."""
+    return _decorator(
+        click.option("--json", "as_json", is_flag=True, help=JSON_HELP),
+        click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
+    )(function)
+
+
+def _decorator(*options):
+    """One decorator that adds options, in their order."""
+
+    def decorate(function):
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def file_settings(files: Selection, overwrite: bool, skip_existing: bool) -> dict[str, Any]:
+    """Attributes of a `FileTask`, from the options of `file_options`.
 
     Raises:
-        OutputError: if there is such a file.
+        click.UsageError: if they contradict each other.
     """
-    if path != STANDARD and os.path.lexists(path):
-        raise OutputError(
-            f"{path}: is there already, and may be the original; give --overwrite to write over it"
-        )
+    if overwrite and skip_existing:
+        raise click.UsageError("--overwrite and --skip-existing contradict each other; give one")
+    files.pairs  # noqa: B018  (says what is wrong with them before anything is started)
+    return {
+        "output_is_named": files.output_is_named,
+        "overwrite": overwrite,
+        "skip_existing": skip_existing,
+    }
+
+
+def model_settings(
+    model: str | None, runtime: str | None, threads: int | None, jobs: int
+) -> dict[str, Any]:
+    """Attributes of a `FileTask`, from the options of a command."""
+    threads = threads or (1 if jobs > 1 else None)
+    return {"model": model, "runtime": runtime, "threads": threads}
+
+
+def run_task(
+    task: FileTask, files: Selection, jobs: int, report: Report, describe: Callable[[dict], str]
+) -> None:
+    """Does a task for the files of a command, and reports.
+
+    Args:
+        task: what to do.
+        files: which files.
+        jobs: how many processes.
+        report: how to report; if an output is standard output, it goes to standard error.
+        describe: puts the facts of a file in a line.
+    """
+    pairs = files.pairs
+    to_stderr = any(output in STANDARD_OUTPUTS for _, output in pairs)
+
+    def described(fact: dict) -> str:
+        if fact.get("skipped"):
+            return f"{fact['input']}: skipped, as {fact['output']} is there already"
+        return describe(fact)
+
+    facts = run_files(task, pairs, jobs)
+    replace(report, to_stderr=to_stderr).tell(facts, described, len(pairs))
 
 
 def write_output(path: str, data: bytes) -> None:
@@ -301,76 +308,74 @@ def write_output(path: str, data: bytes) -> None:
         ) from error
 
 
-def run_all(
-    pairs: list[tuple[str, str]],
-    work: Callable[[str, str], dict],
-    describe: Callable[[dict], str],
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Does the work of a command for each input, and reports.
+@dataclass(frozen=True)
+class Report:
+    """How a command tells what it did.
 
-    An input that fails, whatever the reason, is reported, and the others are still done; the exit
-    code is then 1. Reports go to standard output, or to standard error where that carries the
-    data.
-
-    Args:
-        pairs: inputs and outputs.
-        work: takes both and returns the facts to report.
-        describe: puts the facts in a line.
-        as_json: print one JSON list of facts instead of lines; what failed has "input" and
-            "error". Interrupted, it holds what was done until then.
-        quiet: print nothing but errors.
+    Attributes:
+        as_json: as JSON Lines, an object for each input as soon as it is done; what failed has
+            "input" and "error".
+        quiet: errors only.
+        to_stderr: whether standard output carries the data.
     """
-    to_stderr = any(output in STANDARD_OUTPUTS for _, output in pairs)
-    facts, failures = [], 0
-    interruption = None
+
+    as_json: bool
+    quiet: bool = False
+    to_stderr: bool = False
+
+    def tell(
+        self, facts: Generator[dict, None, None], describe: Callable[[dict], str], total: int
+    ) -> None:
+        """Reports facts as they come. The command fails if an input did.
+
+        Args:
+            facts: of inputs; closed at the end, whatever happens, which ends other processes.
+            describe: puts those of one in a line.
+            total: how many there will be.
+        """
+        failures = 0
+        with _terminations(), closing(facts), _progress_bar(total, self.quiet) as bar:
+            for fact in facts:
+                bar.update()
+                if "error" in fact:
+                    failures += 1
+                    fact["error"] = in_words_of_the_command(fact["error"])
+                    _print(f"error: {fact['error']}", to_stderr=True)
+                if self.as_json:
+                    _print(json.dumps(fact), self.to_stderr)
+                elif not (self.quiet or "error" in fact):
+                    _print(describe(fact), self.to_stderr)
+        if failures:
+            sys.exit(1)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by SIGTERM."""
+
+
+@contextmanager
+def _terminations() -> Iterator[None]:
+    """Lets SIGTERM end the process as Ctrl-C does: nothing half-written is left."""
+
+    def stop(*_: Any) -> NoReturn:
+        raise Terminated
+
     try:
-        for source, output in _progress(pairs, quiet):
-            try:
-                fact = work(source, output)
-            except (BrokenPipeError, click.ClickException):
-                raise
-            except Exception as error:
-                failures += 1
-                reason = in_words_of_the_command(_reason(error, display(source)))
-                facts.append({"input": source, "error": reason})
-                _print(f"error: {reason}", to_stderr=True)
-                continue
-            facts.append(fact)
-            if not (as_json or quiet):
-                _print(describe(fact), to_stderr)
-    except KeyboardInterrupt as error:
-        interruption = error
-    if as_json:
-        _print(json.dumps(facts, indent=2), to_stderr)
-    if interruption:
-        raise interruption
-    if failures:
-        sys.exit(1)
+        before = signal.getsignal(signal.SIGTERM)
+        if before is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # Not in the main thread.
+        before = None
+    try:
+        yield
+    finally:
+        if before is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, before)
 
 
-def _reason(error: Exception, name: str) -> str:
-    """What to tell of an input that failed."""
-    if isinstance(error, MemoryError):
-        return f"{name}: it does not fit in memory; give a smaller one, or more memory"
-    if isinstance(error, OSError):
-        return describe_os_error(error, name)
-    reason = str(error)
-    if not isinstance(error, TfrnncError):
-        kind = type(error).__name__
-        return f"{name}: {kind}: {reason}; this is a fault of tfrnnc, please report it"
-    if isinstance(error, ForeignStreamError):
-        reason += "; tfrnnc-encode makes streams of images"
-    if isinstance(error, OutputError) or reason.startswith(f"{name}: "):
-        return reason
-    return f"{name}: {reason}"
-
-
-def _progress(pairs: list[tuple[str, str]], quiet: bool) -> Iterable[tuple[str, str]]:
-    if len(pairs) == 1 or quiet or not sys.stderr.isatty():
-        return pairs
-    return tqdm(pairs, unit="image")
+def _progress_bar(total: int, quiet: bool) -> tqdm:
+    """A bar with images per second and the time left; on terminals only."""
+    return tqdm(total=total, unit="image", disable=total == 1 or quiet or not sys.stderr.isatty())
 
 
 def _print(line: str, to_stderr: bool) -> None:

@@ -2,46 +2,112 @@
 
 from __future__ import annotations
 
+import functools
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 from PIL import Image
 
-from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
+from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
-    OutputError,
+    Report,
     command,
-    display,
-    overwrite_option,
-    pair_paths,
+    file_options,
+    file_settings,
+    model_settings,
     read_input,
-    require_new,
-    run_all,
+    report_options,
+    run_task,
     runtime_options,
+    work_limit_options,
     write_output,
 )
+from tfrnnc.cli.file_pairs import Selection
+from tfrnnc.cli.file_tasks import FileTask, Loaded, OutputError, display
 from tfrnnc.cli.options import FileName, ModelName, option_group
-from tfrnnc.cli.start import start_runtime
+from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
+
+SUFFIX = ".rnnc"
 
 FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".tiff", ".webp")
 """Extensions of the formats that hold a picture of any size and all of its colours."""
 
-files = option_group("Files")
 models = option_group("Model")
 what = option_group("What is decoded")
 
 
+@dataclass(kw_only=True)
+class DecodeTask(FileTask):
+    """Decompresses streams.
+
+    Attributes:
+        iterations, allow_truncated, max_pixels, max_work: as for `Codec.decode`.
+    """
+
+    iterations: int | None
+    allow_truncated: bool
+    max_pixels: int
+    max_work: int
+
+    @functools.cached_property
+    def select(self) -> CodecSelector:
+        """What finds the codec of a stream."""
+        return CodecSelector(self.model, self.runtime, self.threads)
+
+    def load(self, source: str, output: str) -> Loaded:
+        """Reads a stream."""
+        data = read_input(source)
+        codec = self.select(data)
+        pixels = read_header(data)[0].padded_pixels(codec.spec.stride)
+        return Loaded(source, output, (codec, data), pixels, len(data))
+
+    def compute(self, batch: Sequence[Loaded]) -> Sequence[Any]:
+        """The pictures of streams."""
+        results: dict[int, Any] = {}
+        by_codec: dict[int, list[int]] = {}
+        for number, loaded in enumerate(batch):
+            by_codec.setdefault(id(loaded.content[0]), []).append(number)
+        for numbers in by_codec.values():
+            codec: Codec = batch[numbers[0]].content[0]
+            streams = [batch[number].content[1] for number in numbers]
+            pictures = codec.decode_batch(streams, self.iterations, **self._wanted)
+            results.update(zip(numbers, pictures, strict=True))
+        return [results[number] for number in range(len(batch))]
+
+    def save(self, loaded: Loaded, result: np.ndarray) -> dict[str, Any]:
+        """Writes a picture."""
+        write_output(loaded.output, _to_file(result, loaded.output))
+        height, width, _ = result.shape
+        fact = {
+            "input": loaded.source,
+            "output": loaded.output,
+            "width": width,
+            "height": height,
+            "bytes": loaded.size_bytes,
+            "bpp": round(8 * loaded.size_bytes / (height * width), 4),
+        }
+        if self.allow_truncated:
+            codec, data = loaded.content
+            found = codec.read_planes(data, self.iterations, **self._wanted)
+            fact["iterations"] = found.header.iterations
+            fact["whole_iterations"] = found.whole_iterations
+        return fact
+
+    @property
+    def _wanted(self) -> dict[str, Any]:
+        names = ("allow_truncated", "max_pixels", "max_work")
+        return {name: getattr(self, name) for name in names}
+
+
 @command()
-@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]", type=FileName())
-@files(
-    "-d",
-    "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Decompress every path given into this folder, as PNG.",
-)
+@click.argument("paths", nargs=-1, metavar="INPUT [OUTPUT]", type=FileName())
+@file_options("Decompress")
 @models(
     "--model",
     type=ModelName(),
@@ -49,75 +115,45 @@ what = option_group("What is decoded")
 )
 @what("--iterations", type=click.IntRange(1), help="Decode these many iterations at most.")
 @what("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
-@what(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse larger images, padded to the model's stride.",
-)
-@what(
-    "--max-work",
-    type=click.IntRange(1),
-    default=MAX_WORK,
-    show_default=True,
-    help="Refuse more pixels times iterations.",
-)
-@overwrite_option
+@work_limit_options("What is decoded")
 @runtime_options
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
-def main(paths, output_dir, model, overwrite, runtime, threads, as_json, quiet, **limits):
+@report_options
+def main(
+    paths, output_dir, recursive, files_from, overwrite, skip_existing, jobs, model, runtime,
+    threads, as_json, quiet, iterations, partial, max_pixels, max_work,
+):  # fmt: skip
     """Decompress .rnnc files to pictures.
 
     INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format: .png,
     .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output; left out, or
     with --output-dir, it is a PNG named after the input. As that may be the name of the original,
-    a file that is there already is not written over.
+    a file that is there already is not written over. A file that fails is reported, and the others
+    are still done.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     Image.init()
     formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]
-    pairs = pair_paths(paths, output_dir, formats)
-    start_runtime(model, runtime)  # Fails now rather than once for each input.
-    select = CodecSelector(model, runtime, threads)
-    iterations, partial = limits["iterations"], limits["partial"]
-    wanted = {"allow_truncated": partial} | {
-        name: limits[name] for name in ("max_pixels", "max_work")
-    }
-    named_by_user = output_dir is None and len(paths) == 2
+    files = Selection(paths, files_from, recursive, output_dir, [SUFFIX], formats)
+    task = DecodeTask(
+        **file_settings(files, overwrite, skip_existing),
+        **model_settings(model, runtime, threads, jobs),
+        iterations=iterations,
+        allow_truncated=partial,
+        max_pixels=max_pixels,
+        max_work=max_work,
+    )
+    task.start()  # Fails now rather than once for each input.
+    run_task(task, files, jobs, Report(as_json, quiet), _describe)
 
-    def work(source: str, output: str) -> dict:
-        data = read_input(source)
-        if not (named_by_user or overwrite):
-            require_new(output)
-        codec = select(data)
-        picture = codec.decode(data, iterations, **wanted)
-        write_output(output, _to_file(picture, output))
-        height, width, _ = picture.shape
-        fact = {
-            "input": source,
-            "output": output,
-            "width": width,
-            "height": height,
-            "bytes": len(data),
-            "bpp": round(8 * len(data) / (height * width), 4),
-        }
-        if partial:
-            found = codec.read_planes(data, iterations, **wanted)
-            fact["iterations"] = found.header.iterations
-            fact["whole_iterations"] = found.whole_iterations
-        return fact
 
-    def describe(fact: dict) -> str:
-        return (
-            f"{display(fact['input'])} ({fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp) "
-            f"-> {display(fact['output'], 'standard output')}: {fact['width']}x{fact['height']}"
-            f"{_describe_iterations(fact)}"
-        )
-
-    run_all(pairs, work, describe, as_json, quiet)
+def _describe(fact: dict) -> str:
+    """What is told of a file, in a line."""
+    return (
+        f"{display(fact['input'])} ({fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp) "
+        f"-> {display(fact['output'], 'standard output')}: {fact['width']}x{fact['height']}"
+        f"{_describe_iterations(fact)}"
+    )
 
 
 def _describe_iterations(fact: dict) -> str:

@@ -7,28 +7,32 @@ import io
 import logging
 import math
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from tfrnnc.bitstream import read_header
-from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.cli.common import (
+    Report,
     command,
-    display,
-    overwrite_option,
-    pair_paths,
+    file_options,
+    file_settings,
+    model_settings,
     read_input,
-    require_new,
-    run_all,
+    report_options,
+    run_task,
     runtime_options,
+    work_limit_options,
     write_output,
 )
+from tfrnnc.cli.file_pairs import Selection
+from tfrnnc.cli.file_tasks import FileTask, Loaded, display
 from tfrnnc.cli.options import FileName, ModelName, option_group
-from tfrnnc.cli.start import start_runtime
-from tfrnnc.codec import Codec, load
+from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
-from tfrnnc.images import parse_colour, read_image
+from tfrnnc.images import EXTENSIONS, parse_colour, read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -49,14 +53,73 @@ def is_stream(content: bytes) -> bool:
     return True
 
 
+@dataclass(kw_only=True)
+class EncodeTask(FileTask):
+    """Compresses images.
+
+    Attributes:
+        limits: keywords of `EncodeOptions`.
+        background: the colour behind transparent images.
+        measured: whether the quality is reported.
+    """
+
+    limits: dict[str, Any]
+    background: str | None
+    measured: bool
+
+    @functools.cached_property
+    def codec(self) -> Codec:
+        """What encodes."""
+        return load(self.model or DEFAULT_PRESET, runtime=self.runtime, threads=self.threads)
+
+    def start(self) -> None:
+        """Makes a process ready."""
+        super().start()
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_is_not_in_report)
+
+    def load(self, source: str, output: str) -> Loaded:
+        """Reads an image."""
+        content = read_input(source)
+        if is_stream(content):
+            raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
+        pixels = read_image(io.BytesIO(content), self.background, display(source))
+        return Loaded(source, output, pixels, pixels[..., 0].size, len(content))
+
+    def compute(self, batch: Sequence[Loaded]) -> Sequence[Any]:
+        """The streams of images, each with the seconds that it took."""
+        start = time.perf_counter()
+        images = (loaded.content for loaded in batch)
+        encoded = self.codec.encode_batch_with_pictures(images, **self.limits)
+        seconds = (time.perf_counter() - start) / len(batch)
+        return [each if isinstance(each, Exception) else (each, seconds) for each in encoded]
+
+    def save(self, loaded: Loaded, result: tuple[Encoded, float]) -> dict[str, Any]:
+        """Writes a stream."""
+        encoded, seconds = result
+        data, pixels = encoded.data, loaded.content
+        write_output(loaded.output, data)
+        height, width, _ = pixels.shape
+        quality = psnr(pixels, encoded.picture) if self.measured else math.nan
+        ssim = block_ssim(pixels, encoded.picture) if self.measured else math.nan
+        return {
+            "input": loaded.source,
+            "output": loaded.output,
+            "width": width,
+            "height": height,
+            "input_bytes": loaded.size_bytes,
+            "bytes": len(data),
+            "bpp": round(8 * len(data) / (height * width), 4),
+            "psnr": round(quality, 2) if math.isfinite(quality) else None,
+            "ssim": round(ssim, 4) if math.isfinite(ssim) else None,
+            "not_reached": [target.name for target in encoded.missed],
+            "seconds": round(seconds, 4),
+        }
+
+
 @command()
-@click.argument("paths", nargs=-1, required=True, metavar="INPUT [OUTPUT]", type=FileName())
-@files(
-    "-d",
-    "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Compress every path given into this folder.",
-)
+@click.argument("paths", nargs=-1, metavar="INPUT [OUTPUT]", type=FileName())
+@file_options("Compress")
 @models(
     "--model",
     type=ModelName(),
@@ -89,81 +152,40 @@ def is_stream(content: bytes) -> bool:
     "--adaptive",
     is_flag=True,
     help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same quality. "
-    "Models "
-    "other than fc and fc_lstm need a limit with it, and some seven times as long.",
+    "Models other than fc and fc_lstm need a limit with it, and some seven times as long.",
 )
 @files("--background", help="The colour behind transparent images (white, #rrggbb).")
-@files(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse larger images, padded to the model's stride.",
-)
-@files(
-    "--max-work",
-    type=click.IntRange(1),
-    default=MAX_WORK,
-    show_default=True,
-    help="Refuse more pixels times iterations.",
-)
-@overwrite_option
+@work_limit_options("Files")
 @runtime_options
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
+@report_options
 def main(
-    paths, output_dir, model, overwrite, runtime, threads, as_json, quiet, background, **limits
-):
+    paths, output_dir, recursive, files_from, overwrite, skip_existing, jobs, model, runtime,
+    threads, as_json, quiet, background, **limits,
+):  # fmt: skip
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
     output; left out, or with --output-dir, it is named after the input, and a file that is there
     already is not written over. Of inputs that differ in their extension only, the outputs keep it
-    (a.png.rnnc). Colours are converted to sRGB. Without limits every iteration of the model is
-    encoded. Limits can be combined; the tightest counts.
+    (a.png.rnnc). A file that fails is reported, and the others are still done. Colours are
+    converted to sRGB. Without limits every iteration of the model is encoded. Limits can be
+    combined; the tightest counts.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     _check_limits(limits, background)
-    pairs = pair_paths(paths, output_dir, [SUFFIX])
-    start_runtime(model, runtime)  # Fails now rather than once for each input.
-    codec = functools.cache(lambda: load(model, runtime=runtime, threads=threads))
+    files = Selection(paths, files_from, recursive, output_dir, EXTENSIONS, [SUFFIX])
+    task = EncodeTask(
+        **file_settings(files, overwrite, skip_existing),
+        **model_settings(model, runtime, threads, jobs),
+        limits=limits,
+        background=background,
+        measured=as_json or not quiet,
+    )
+    task.start()  # Fails now rather than once for each input.
     if limits["adaptive"] or limits["iterations"] is not None:
-        _check_for_model(limits, codec())
-    named_by_user = output_dir is None and len(paths) == 2
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_is_not_in_report)
-
-    def work(source: str, output: str) -> dict:
-        content = read_input(source)
-        if is_stream(content):
-            raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
-        if not (named_by_user or overwrite):
-            require_new(output)
-        pixels = read_image(io.BytesIO(content), background, display(source))
-        coder = codec()
-        start = time.perf_counter()
-        encoded = coder.encode_with_picture(pixels, **limits)
-        seconds = time.perf_counter() - start
-        data, picture = encoded.data, encoded.picture
-        write_output(output, data)
-        height, width, _ = pixels.shape
-        quality = psnr(pixels, picture)
-        return {
-            "input": source,
-            "output": output,
-            "width": width,
-            "height": height,
-            "input_bytes": len(content),
-            "bytes": len(data),
-            "bpp": round(8 * len(data) / (height * width), 4),
-            "psnr": round(quality, 2) if math.isfinite(quality) else None,
-            "ssim": round(block_ssim(pixels, picture), 4),
-            "not_reached": [target.name for target in encoded.missed],
-            "seconds": round(seconds, 3),
-        }
-
-    run_all(pairs, work, _describe, as_json, quiet)
+        _check_for_model(limits, task.codec)
+    run_task(task, files, jobs, Report(as_json, quiet), _describe)
 
 
 def _describe(fact: dict) -> str:

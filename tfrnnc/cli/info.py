@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 
 import click
 import numpy as np
@@ -12,7 +12,8 @@ from tfrnnc.bitstream import Planes, read_header
 from tfrnnc.bitstream.bit_planes import coded_locations
 from tfrnnc.bitstream.constants import CERTAIN, STORED, VERSION
 from tfrnnc.bitstream.plane_coder import checksum_bytes
-from tfrnnc.cli.common import command, display, read_input, run_all
+from tfrnnc.cli.common import JSON_HELP, Report, command, read_input
+from tfrnnc.cli.file_tasks import display, failure
 from tfrnnc.cli.options import FileName, ModelName
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
@@ -43,7 +44,7 @@ _MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
     type=ModelName(),
     help="The folder of the model, for files that none of the presets made.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def main(paths, model, as_json):
     """Tell what .rnnc files hold, without making a picture.
 
@@ -56,10 +57,18 @@ def main(paths, model, as_json):
         find_model(model)  # Fails now rather than once for each input.
     select = CodecSelector(model)
 
-    def work(source: str, _: str) -> dict:
-        return report(select, source, read_input(source))
+    Report(as_json).tell(_each(paths, select), describe, len(paths))
 
-    run_all([(path, "") for path in paths], work, describe, as_json, quiet=False)
+
+def _each(paths: Sequence[str], select: Callable[[bytes], Codec]) -> Generator[dict, None, None]:
+    """What is told of each file, or that it failed."""
+    for path in paths:
+        try:
+            yield report(select, path, read_input(path))
+        except (BrokenPipeError, click.ClickException):
+            raise
+        except Exception as error:
+            yield failure(path, error)
 
 
 def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> dict:

@@ -9,12 +9,13 @@ import numpy as np
 
 from tfrnnc.bitstream import EntropyModel, StreamSpec, coded_locations
 from tfrnnc.bitstream.probabilities import costs_of
+from tfrnnc.codec.calls import Calls
 from tfrnnc.codec.encode_options import EncodeOptions
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request
 from tfrnnc.codec.reconstruction import per_pixel
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import location_errors, psnr
-from tfrnnc.runtimes.residual_loop import Refine, ResidualLoop
+from tfrnnc.runtimes.residual_loop import Decoded, Refine, ResidualLoop
 from tfrnnc.runtimes.runtime import Runtime
 
 CLOSE = 1000  #: bytes are filled but for one in this many, and to the byte where they are fewer
@@ -99,10 +100,10 @@ class AdaptiveEncoder(ProgressiveEncoder):
         self._assignments: dict[int, IterationAssignment] = {}
         self._pictures: list[np.ndarray] = []  # after each iteration
 
-    def _encode(self, request: Request) -> Encoded:
+    def _encode(self, request: Request) -> Calls[Encoded]:
         """The stream of the fewest bits that reach the targets, within the bytes."""
         self._options.work_limits.require(self._padded, request.iterations)
-        assignment = self._assign(request.iterations)
+        assignment = yield from self._assign(request.iterations)
         count = assignment.size
         if request.targets:
             count = _least(
@@ -116,16 +117,16 @@ class AdaptiveEncoder(ProgressiveEncoder):
         if max_bytes is not None and len(data) > max_bytes:
             count, data = self._fill(assignment, max_bytes, count, len(data))
             if len(data) > max_bytes:
-                return super()._encode(request._replace(iterations=1))
+                return (yield from super()._encode(request._replace(iterations=1)))
         picture = self._assigned_picture(assignment, count)
         iterations = int(assignment.iterations(count).max())
         return Encoded(data, picture, iterations, self._missed(request.targets, picture))
 
-    def _assign(self, iterations: int) -> IterationAssignment:
+    def _assign(self, iterations: int) -> Calls[IterationAssignment]:
         if iterations not in self._assignments:
             for count in range(len(self._pictures) + 1, iterations + 1):
-                self._take(count)
-                self._pictures.append(self._picture(count))
+                yield from self._take(count)
+                self._pictures.append((yield from self._picture(count)))
             errors = [
                 location_errors(self._pixels, picture, self._spec.stride)
                 for picture in self._pictures[:iterations]
@@ -134,9 +135,9 @@ class AdaptiveEncoder(ProgressiveEncoder):
             self._assignments[iterations] = IterationAssignment(np.array(errors), bits)
         return self._assignments[iterations]
 
-    def _write(self, plane: np.ndarray) -> None:
+    def _write(self, plane: np.ndarray) -> Calls[None]:
         if not self._writer.iterations:  # Assignments have writers of their own.
-            self._writer.add(plane)
+            yield from super()._write(plane)
 
     def _assigned_picture(self, assignment: IterationAssignment, count: int) -> np.ndarray:
         iterations = assignment.iterations(count)
@@ -190,7 +191,7 @@ class StoppingEncoder(ProgressiveEncoder):
     known once it is tried. See `ProgressiveEncoder` for the arguments.
     """
 
-    def _encode(self, request: Request) -> Encoded:
+    def _encode(self, request: Request) -> Calls[Encoded]:
         """The best of several attempts.
 
         If it reaches the targets, it does so with the fewest bytes; else it has the least error.
@@ -200,13 +201,13 @@ class StoppingEncoder(ProgressiveEncoder):
                 "where locations stop follows from a limit: with adaptive give psnr, ssim, bpp or "
                 "max_bytes, too"
             )
-        plain = self._attempt(math.inf, request)
+        plain = yield from self._attempt(math.inf, request)
         start = psnr(self._pixels, plain.picture)
         tried = {math.inf: (self._rank(plain, request), plain)}
 
-        def consider(threshold: float) -> None:
+        def consider(threshold: float) -> Calls[None]:
             if threshold not in tried:
-                encoded = self._attempt(threshold, request)
+                encoded = yield from self._attempt(threshold, request)
                 tried[threshold] = self._rank(encoded, request), encoded
 
         def best() -> float:
@@ -214,17 +215,17 @@ class StoppingEncoder(ProgressiveEncoder):
 
         if math.isfinite(start):
             for offset in FIRST_THRESHOLDS:
-                consider(start + offset)
+                yield from consider(start + offset)
             if math.isfinite(middle := best()):
                 for threshold in (middle - FINER, middle + FINER):
-                    consider(threshold)
+                    yield from consider(threshold)
         return tried[best()][1]
 
-    def _attempt(self, stop_psnr: float, request: Request) -> Encoded:
+    def _attempt(self, stop_psnr: float, request: Request) -> Calls[Encoded]:
         attempt = _Attempt(
             self._runtime, self._spec, self._pixels, self._options, stop_psnr, request
         )
-        return attempt._encode(request)
+        return (yield from attempt._encode(request))
 
     def _rank(self, encoded: Encoded, request: Request) -> tuple[int, float]:
         reached = request.targets and not encoded.missed
@@ -256,9 +257,9 @@ class StoppingLoop(ResidualLoop):
         plane = super().bits(logits)
         return plane if self._goes_on is None else plane * self._goes_on[..., None]
 
-    def decode(self, plane: np.ndarray) -> None:
+    def decode(self, plane: np.ndarray, decoded: Decoded | None = None) -> None:
         """What a plane shows, which tells which locations go on."""
-        super().decode(plane)
+        super().decode(plane, decoded)
         if self._stop_error:
             wrong = location_errors(self._pixels, self.picture, self._stride) > self._stop_error
             self._goes_on = wrong if self._goes_on is None else self._goes_on & wrong
@@ -288,17 +289,17 @@ class _Attempt(ProgressiveEncoder):
     def _new_loop(self) -> ResidualLoop:
         return StoppingLoop(self._runtime, self._pixels, self._new_refine(), self._stop_psnr)
 
-    def _next_plane(self) -> np.ndarray:
-        plane = self._loop.encode()
+    def _next_plane(self) -> Calls[np.ndarray]:
+        plane = yield from super()._next_plane()
         if not (self._targets and self._planes and plane.any()):
             return plane
         self._loop.decode(plane)
         shown = self._loop.picture
         if self._missed(self._targets, shown):
             return plane
+        before = yield from self._picture(len(self._planes))
         errors = [
-            location_errors(self._pixels, picture, self._spec.stride)
-            for picture in (self._picture(len(self._planes)), shown)
+            location_errors(self._pixels, picture, self._spec.stride) for picture in (before, shown)
         ]
         return self._thinned(plane, errors[0] - errors[1])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -20,13 +20,16 @@ from tfrnnc.bitstream import (
     WorkLimits,
     read_header,
     read_planes,
+    read_planes_of_batch,
 )
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
+from tfrnnc.codec.batches import run_in_batches
+from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
 from tfrnnc.codec.encode_options import EncodeOptions, with_keywords
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
-from tfrnnc.codec.reconstruction import decode, decode_iterations
+from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
@@ -158,11 +161,7 @@ class Codec:
             >>> codec.encode(image, options) == codec.encode(image, iterations=2)
             True
         """
-        encoder = self.encoder(image, options, **keywords)
-        encoded = encoder.fit()
-        for target in encoded.missed:
-            logger.warning("no iteration reaches a %s of %g", target.name, target.value)
-        return encoded.data
+        return _data_of(self.encoder(image, options, **keywords).fit())
 
     def encode_with_picture(
         self,
@@ -184,6 +183,64 @@ class Codec:
             ImageError, TooLargeError, ConfigError: as for `encode`.
         """
         return self.encoder(image, options, **keywords).fit()
+
+    def encode_batch(
+        self,
+        images: Iterable[Image.Image | np.ndarray],
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
+    ) -> list[bytes | ItemError]:
+        """Compresses many images, in less time than one by one and to the same streams.
+
+        Args:
+            images: each as for `encode`, of any sizes.
+            options: how to encode them, and within which limits; these hold for each image.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
+
+        Returns:
+            for each image, in order, its stream, or the error that `encode` raises for it.
+
+        Raises:
+            ConfigError: if an option is out of range.
+            ModelError: if a file of the model is missing or broken.
+
+        Examples:
+            >>> codec = load()
+            >>> image = np.zeros((32, 32, 3), np.uint8)
+            >>> good, bad = codec.encode_batch([image, image.astype(float)], max_bytes=64)
+            >>> good == codec.encode(image, max_bytes=64), type(bad).__name__
+            (True, 'ImageError')
+        """
+        encoded = self.encode_batch_with_pictures(images, options, **keywords)
+        return [_data_of(each) if isinstance(each, Encoded) else each for each in encoded]
+
+    def encode_batch_with_pictures(
+        self,
+        images: Iterable[Image.Image | np.ndarray],
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
+    ) -> list[Encoded | ItemError]:
+        """Compresses many images, and says what comes of each.
+
+        Args:
+            images: as for `encode_batch`, like the others.
+            options: how to encode them, and within which limits.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
+
+        Returns:
+            for each image, in order, what `encode_with_picture` gives for it, or the error that it
+            raises.
+
+        Raises:
+            ConfigError, ModelError: as for `encode_batch`.
+        """
+        options = with_keywords(EncodeOptions() if options is None else options, keywords)
+        worker = self._worker
+        return run_in_batches(
+            images,
+            lambda image: self.encoder(image, options),
+            lambda encoders: run_together(worker, [each.fitting() for each in encoders]),
+        )
 
     def encoder(
         self,
@@ -333,6 +390,45 @@ class Codec:
         shape = found.header.height, found.header.width
         return decode(self.runtime, found.planes, shape, found.header.adaptive)
 
+    def decode_batch(
+        self,
+        streams: Iterable[bytes],
+        iterations: int | None = None,
+        *,
+        allow_truncated: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
+    ) -> list[np.ndarray | ItemError]:
+        """Decompresses many streams, in less time than one by one and to the same pictures.
+
+        Args:
+            streams: of this model, of images of any sizes.
+            iterations: as for `decode`.
+            allow_truncated: as for `decode`.
+            max_pixels: as for `decode`, of each image.
+            max_work: as for `decode`, of each image.
+
+        Returns:
+            for each stream, in order, its picture, uint8 (H, W, 3), or the error that `decode`
+            raises for it.
+
+        Raises:
+            ConfigError: if an option is out of range.
+            ModelError: if a file of the model is missing or broken.
+
+        Examples:
+            >>> codec = load()
+            >>> data = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=64)
+            >>> good, bad = codec.decode_batch([data, data[:20]])
+            >>> good.shape, type(bad).__name__
+            ((32, 32, 3), 'TruncatedStreamError')
+        """
+        limits = WorkLimits(max_pixels, max_work)
+        options = ReadOptions(iterations, require_bool("allow_truncated", allow_truncated), limits)
+        return run_in_batches(
+            streams, self._own_stream, lambda batch: self._decode_together(batch, options)
+        )
+
     def decode_progressive(
         self,
         data: bytes,
@@ -389,6 +485,31 @@ class Codec:
         self._require_own(read_header(data)[0])
         return read_planes(data, self.spec, options)
 
+    def _own_stream(self, data: bytes) -> _Stream:
+        """A stream of this model."""
+        data = as_bytes(data)
+        header, _ = read_header(data)
+        self._require_own(header)
+        height, width, _ = header.plane_shape(self.spec.stride, self.spec.bits)
+        return _Stream(data, (height * self.spec.stride, width * self.spec.stride))
+
+    def _decode_together(
+        self, streams: Sequence[_Stream], options: ReadOptions
+    ) -> list[np.ndarray | ItemError]:
+        """The pictures of streams of images of one padded size, or what keeps them from it."""
+        read = read_planes_of_batch([stream.data for stream in streams], self.spec, options)
+        decodings = [self._decoding(planes) for planes in read if isinstance(planes, Planes)]
+        pictures = iter(run_together(self._worker, decodings))
+        return [next(pictures) if isinstance(each, Planes) else each for each in read]
+
+    def _decoding(self, planes: Planes) -> Calls[np.ndarray]:
+        header = planes.header
+        return decoding(self.runtime, planes.planes, (header.height, header.width), header.adaptive)
+
+    @property
+    def _worker(self) -> Worker:
+        return Worker(self.runtime, self.entropy_model)
+
     def _require_own(self, header: Header) -> None:
         """Refuses streams of other models."""
         spec = self.spec if header.entropy_coded else self.spec.without_entropy_model()
@@ -405,6 +526,13 @@ class Codec:
         except TruncatedStreamError:
             return False
         return True
+
+
+class _Stream(NamedTuple):
+    """A stream, and the size of its image, padded to the model's stride."""
+
+    data: bytes
+    padded_size: tuple[int, int]
 
 
 def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
@@ -430,6 +558,13 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
             f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec
+
+
+def _data_of(encoded: Encoded) -> bytes:
+    """The stream of an encoded image; logs the targets that it misses."""
+    for target in encoded.missed:
+        logger.warning("no iteration reaches a %s of %g", target.name, target.value)
+    return encoded.data
 
 
 def as_bytes(data: bytes) -> bytes:

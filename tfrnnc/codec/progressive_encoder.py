@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tfrnnc.bitstream import CutStream, HeaderlessWriter, StreamSpec, StreamWriter
+from tfrnnc.codec.calls import (
+    Calls,
+    DecodeIteration,
+    EncodeIteration,
+    Probabilities,
+    Worker,
+    run_alone,
+)
 from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
-from tfrnnc.codec.reconstruction import decode
+from tfrnnc.codec.reconstruction import decoding
 from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import block_ssim
@@ -100,6 +108,7 @@ class ProgressiveEncoder:
     ):
         height, width, _ = pixels.shape
         self._runtime, self._spec, self._pixels, self._options = runtime, spec, pixels, options
+        self._worker = Worker(runtime, spec.entropy_model)
         self._header = spec.header(
             width, height, headerless=options.headerless, adaptive=options.adaptive
         )
@@ -109,6 +118,12 @@ class ProgressiveEncoder:
         self._decoded: dict[int, Decoded] = {0: Decoded()}  # by the number of iterations
         self._writer = self._new_writer()
         self._loop = self._new_loop()
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of the image, padded to the model's stride."""
+        height, width, _ = self._header.plane_shape(self._spec.stride, self._spec.bits)
+        return height * self._spec.stride, width * self._spec.stride
 
     def fit(self, **limits: Unpack[SizeKeywords]) -> Encoded:
         """The best stream within limits.
@@ -124,10 +139,18 @@ class ProgressiveEncoder:
             ConfigError: if a limit is out of range, or too few bytes for a picture.
             TooLargeError: if it takes more work than the options allow.
         """
+        return run_alone(self._worker, self.fitting(**limits))
+
+    def fitting(self, **limits: Unpack[SizeKeywords]) -> Calls[Encoded]:
+        """What `fit` computes; `run_together` does that for many images at once.
+
+        Args:
+            **limits: as for `fit`.
+        """
         request = self._settle(with_keywords(self._options.size_limits, limits))
         if request.max_bytes is None and not request.targets:
             self._options.work_limits.require(self._padded, request.iterations)
-        return self._encode(request)
+        return (yield from self._encode(request))
 
     def _settle(self, limits: SizeLimits) -> Request:
         most = self._spec.iterations
@@ -146,92 +169,107 @@ class ProgressiveEncoder:
         ]
         return Request(iterations, max_bytes, targets)
 
-    def _encode(self, request: Request) -> Encoded:
+    def _encode(self, request: Request) -> Calls[Encoded]:
         """The best stream of the first iterations."""
-        whole, is_over = self._count_whole(request)
-        writer = self._writer_for(whole)
+        whole, is_over = yield from self._count_whole(request)
+        writer = yield from self._writer_for(whole)
         data = writer.stream(whole) if whole else None
         max_bytes = request.max_bytes
         fits = data is not None and (max_bytes is None or len(data) <= max_bytes)
         if max_bytes is not None and (is_over or not fits):
             cut = writer.cut(max_bytes, min(whole + 1, writer.iterations))
             if cut and (cut.iterations > whole or not fits):
-                picture = self._cut_picture(cut)
-                if not fits or self._gains(self._picture(whole), picture):
+                picture = yield from self._cut_picture(cut)
+                if not fits or self._gains((yield from self._picture(whole)), picture):
                     missed = self._missed(request.targets, picture)
                     return Encoded(cut.data, picture, cut.whole_iterations, missed)
         if data is None or not fits:
             raise self._too_few(max_bytes)
-        picture = self._picture(whole)
+        picture = yield from self._picture(whole)
         return Encoded(data, picture, whole, self._missed(request.targets, picture))
 
-    def _count_whole(self, request: Request) -> tuple[int, bool]:
+    def _count_whole(self, request: Request) -> Calls[tuple[int, bool]]:
         """How many iterations are asked for, and whether the next one lacks bytes."""
         for count in range(1, request.iterations + 1):
-            if not self._take(count):
+            if not (yield from self._take(count)):
                 return count - 1, False
             if request.max_bytes is not None and self._writer.size(count) > request.max_bytes:
                 return count - 1, True
-            if request.targets and not self._missed(request.targets, self._picture(count)):
+            if request.targets and not self._missed(
+                request.targets, (yield from self._picture(count))
+            ):
                 return count, False
         return request.iterations, False
 
-    def _take(self, count: int) -> bool:
+    def _take(self, count: int) -> Calls[bool]:
         """Encodes what is missing of a number of iterations; False if there are fewer."""
         while len(self._planes) < count:
             self._options.work_limits.require(self._padded, len(self._planes) + 1)
             if self._planes:
-                self._decode_last()  # Encoding goes on from what it shows.
-            plane = self._next_plane()
+                yield from self._decode_last()  # Encoding goes on from what it shows.
+            plane = yield from self._next_plane()
             if not plane.any():
                 return False
             self._planes.append(plane)
-            self._write(plane)
+            yield from self._write(plane)
         return True
 
-    def _next_plane(self) -> np.ndarray:
-        return self._loop.encode()
+    def _next_plane(self) -> Calls[np.ndarray]:
+        loop = self._loop
+        logits, states = yield EncodeIteration(loop.residual, loop.encoder_states, loop.iteration)
+        return loop.take_logits(logits, states)
 
-    def _write(self, plane: np.ndarray) -> None:
-        self._writer.add(plane)
+    def _write(self, plane: np.ndarray) -> Calls[None]:
+        probabilities = None
+        if self._spec.entropy_model is not None:
+            before = self._writer.planes
+            probabilities = yield Probabilities(before, plane, len(before))
+        self._writer.add(plane, probabilities)
 
-    def _writer_for(self, whole: int) -> StreamWriter:
-        """What writes some iterations, and what fills the last byte of a headerless payload."""
+    def _writer_for(self, whole: int) -> Calls[StreamWriter]:
+        """What writes these iterations, and what fills the last byte of a headerless payload."""
         lacks_next = 0 < whole == self._writer.iterations < self._spec.iterations
         if self._options.headerless and lacks_next:
             if self._options.adaptive:
                 return self._writer.ended()
-            self._take(whole + 1)
+            yield from self._take(whole + 1)
         return self._writer
 
-    def _picture(self, count: int) -> np.ndarray:
+    def _picture(self, count: int) -> Calls[np.ndarray]:
         """The picture after a number of iterations, uint8 (H, W, 3)."""
         if count == len(self._planes):
-            self._decode_last()
+            yield from self._decode_last()
         decoded = self._decoded.get(count)
         if decoded is None:
-            return decode(self._runtime, self._planes[:count], self._pixels.shape)
+            planes = self._planes[:count]
+            return (yield from decoding(self._runtime, planes, self._pixels.shape))
         return self._loop.crop(decoded.reconstruction)
 
-    def _decode_last(self) -> None:
+    def _decode_last(self) -> Calls[None]:
         """Decodes the last plane, unless that was done."""
         count = len(self._planes)
         if count not in self._decoded:
-            self._loop.decode(self._planes[-1])
+            plane, before = self._planes[-1], self._loop.before
+            decoded = None
+            if not self._loop.knows(plane):
+                decoded = Decoded(
+                    *(yield DecodeIteration(plane, before.states, before.reconstruction, count - 1))
+                )
+            self._loop.decode(plane, decoded)
             self._decoded[count] = self._loop.decoded
             if self._padded > KEPT_PIXELS:
                 self._decoded.pop(count - 2, None)
 
-    def _cut_picture(self, cut: CutStream) -> np.ndarray:
+    def _cut_picture(self, cut: CutStream) -> Calls[np.ndarray]:
         """What a cut stream decodes to, uint8 (H, W, 3)."""
         whole = cut.whole_iterations
         if cut.partial is None:
-            return self._picture(whole)
+            return (yield from self._picture(whole))
         before = self._decoded.get(whole)
         if before is None:
             planes = [*self._planes[:whole], cut.partial]
-            return decode(self._runtime, planes, self._pixels.shape)
-        reconstruction, _ = self._runtime.decode_iteration(
+            return (yield from decoding(self._runtime, planes, self._pixels.shape))
+        reconstruction, _ = yield DecodeIteration(
             cut.partial, before.states, before.reconstruction, whole
         )
         return self._loop.crop(reconstruction)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from tfrnnc.bitstream import coded_locations
+from tfrnnc.codec.calls import Calls, DecodeIteration, DecodeStates, Worker, run_alone
 from tfrnnc.images import to_uint8
 from tfrnnc.runtimes.runtime import Runtime
 
@@ -24,15 +25,32 @@ def decode(
         adaptive: whether locations may stop. If the model's are independent, those without bits in
             a plane then stay as they were before it.
     """
-    if runtime.reconstruction == "one_shot" and not (adaptive and runtime.independent):
-        *earlier, last_plane = planes
-        states = None
-        for iteration, plane in enumerate(earlier):
-            states = runtime.decode_states(plane, states, iteration)
-        last, _ = runtime.decode_iteration(last_plane, states, None, len(earlier))
-    else:
-        (last,) = deque(_reconstructions(runtime, planes, adaptive), maxlen=1)
-    return to_uint8(last[: shape[0], : shape[1]])
+    return run_alone(Worker(runtime), decoding(runtime, planes, shape, adaptive))
+
+
+def decoding(
+    runtime: Runtime, planes: Sequence[np.ndarray], shape: tuple[int, ...], adaptive: bool = False
+) -> Calls[np.ndarray]:
+    """What `decode` computes; `run_together` does that for many images at once.
+
+    Args:
+        runtime: as for `decode`, like the others.
+        planes: int8 (h, w, bits).
+        shape: of the image, (H, W, ...).
+        adaptive: whether locations may stop.
+    """
+    states: Any = None
+    reconstruction: np.ndarray | None = None
+    pictures_needed = runtime.reconstruction == "additive" or (adaptive and runtime.independent)
+    for iteration, plane in enumerate(planes):
+        before = reconstruction
+        if pictures_needed or iteration == len(planes) - 1:
+            reconstruction, states = yield DecodeIteration(plane, states, before, iteration)
+            reconstruction = _where_taken(runtime, plane, reconstruction, before, adaptive)
+        else:
+            states = yield DecodeStates(plane, states, iteration)
+    assert reconstruction is not None
+    return to_uint8(reconstruction[: shape[0], : shape[1]])
 
 
 def decode_iterations(
@@ -70,7 +88,19 @@ def _reconstructions(
     for iteration, plane in enumerate(planes):
         before = reconstruction
         reconstruction, states = runtime.decode_iteration(plane, states, before, iteration)
-        if adaptive and runtime.independent and before is not None:
-            goes_on = per_pixel(coded_locations(plane), runtime.stride, reconstruction.shape)
-            reconstruction = np.where(goes_on, reconstruction, before)
+        reconstruction = _where_taken(runtime, plane, reconstruction, before, adaptive)
         yield reconstruction
+
+
+def _where_taken(
+    runtime: Runtime,
+    plane: np.ndarray,
+    reconstruction: np.ndarray,
+    before: np.ndarray | None,
+    adaptive: bool,
+) -> np.ndarray:
+    """A reconstruction; where locations stopped, that before it, if the model allows that."""
+    if not (adaptive and runtime.independent) or before is None:
+        return reconstruction
+    goes_on = per_pixel(coded_locations(plane), runtime.stride, reconstruction.shape)
+    return np.where(goes_on, reconstruction, before)

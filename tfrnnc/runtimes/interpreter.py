@@ -32,7 +32,9 @@ class Interpreter:
     Attributes:
         threads: the same.
         size: of the images that it is ready for; None before the first `resize`.
-        largest_pixels: of the largest images that it was ready for; its memory never shrinks.
+        images: how many of them it computes at once.
+        largest_pixels: most pixels of all images at once that it was ready for; its memory never
+            shrinks.
 
     Raises:
         ModelError: if the file cannot be run, or is not as described.
@@ -43,8 +45,10 @@ class Interpreter:
 
         self.threads = threads
         self.size: Size | None = None
+        self.images = 0
         self.largest_pixels = 0
         self._path, self._file = path, file
+        self._shapes: list[tuple[int, int, int, int]] = []  # of the outputs
         try:
             self._litert = litert.Interpreter(model_content=content, num_threads=threads)
             self._signatures = list(self._litert.get_signature_list())
@@ -65,18 +69,28 @@ class Interpreter:
             raise ValueError(f"{tensor.name} is not as the manifest says")
         return int(details["index"])
 
-    def resize(self, size: Size) -> None:
-        """Makes it ready for images of a size."""
-        if size == self.size:
+    def resize(self, size: Size, images: int = 1) -> None:
+        """Makes it ready for images of a size.
+
+        Args:
+            size: of the images.
+            images: how many are computed at once.
+        """
+        if size == self.size and images == self.images:
             return
+        self.size = None
+        self.images = images
         for index, tensor in zip(self._inputs, self._file.inputs, strict=True):
-            self._litert.resize_tensor_input(index, shape_of(tensor, size), strict=True)
+            # Files say that they take one image, but none of their operators minds more.
+            shape = shape_of(tensor, size, images)
+            self._litert.resize_tensor_input(index, shape, strict=images == 1)
         self._litert.allocate_tensors()
         self.size = size
-        self.largest_pixels = max(self.largest_pixels, size[0] * size[1])
+        self._shapes = [shape_of(tensor, size, images) for tensor in self._file.outputs]
+        self.largest_pixels = max(self.largest_pixels, images * size[0] * size[1])
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Computes an image of the size that it is ready for: all outputs.
+        """Computes images of the size that it is ready for: all outputs.
 
         Raises:
             ModelError: if the file's tensors are not as described.
@@ -85,7 +99,7 @@ class Interpreter:
             self._litert.set_tensor(index, value)
         self._litert.invoke()
         outputs = [self._litert.get_tensor(index) for index in self._outputs]
-        return self._checked(outputs, self._file.outputs)
+        return self._checked(outputs)
 
     def run_states(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Computes the new states only, or everything where the file has no signature for that.
@@ -100,7 +114,7 @@ class Interpreter:
         named = {t.name: value for t, value in zip(self._file.inputs, values, strict=True)}
         computed = runner(**named)
         tensors = self._file.outputs[1:]
-        return self._checked([computed[tensor.name] for tensor in tensors], tensors)
+        return self._checked([computed[tensor.name] for tensor in tensors], first=1)
 
     def run_windows(
         self,
@@ -124,16 +138,16 @@ class Interpreter:
                 np.copyto(self._litert.tensor(index)(), piece)
             self._litert.invoke()
             views = [self._litert.tensor(index)() for index in self._outputs]
-            _keep(self._checked(views, self._file.outputs), outputs, window, self._file.outputs)
+            _keep(self._checked(views), outputs, window, self._file.outputs)
             del views
 
-    def _checked(self, arrays: list[np.ndarray], tensors: Sequence[Tensor]) -> list[np.ndarray]:
-        """Computed arrays, whose shapes must be what the manifest says."""
-        assert self.size is not None
-        for array, tensor in zip(arrays, tensors, strict=True):
-            if array.shape != shape_of(tensor, self.size):
+    def _checked(self, arrays: list[np.ndarray], first: int = 0) -> list[np.ndarray]:
+        """Computed arrays, from the first output on; their shapes must be as the manifest says."""
+        for number, array in enumerate(arrays, start=first):
+            if array.shape != self._shapes[number]:
+                name = self._file.outputs[number].name
                 raise ModelError(
-                    f"{self._path}: {tensor.name} is not as the manifest says; export it again"
+                    f"{self._path}: {name} is not as the manifest says; export it again"
                 )
         return arrays
 
@@ -157,9 +171,9 @@ def failures(path: Path, size: Size) -> Iterator[None]:
         ) from error
 
 
-def shape_of(tensor: Tensor, size: Size) -> tuple[int, int, int, int]:
-    """A tensor's shape for an image of a size."""
-    return 1, size[0] // tensor.stride, size[1] // tensor.stride, tensor.channels
+def shape_of(tensor: Tensor, size: Size, images: int = 1) -> tuple[int, int, int, int]:
+    """A tensor's shape for images of a size."""
+    return images, size[0] // tensor.stride, size[1] // tensor.stride, tensor.channels
 
 
 def _first_line(error: Exception) -> str:

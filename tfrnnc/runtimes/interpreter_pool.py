@@ -40,12 +40,13 @@ class InterpreterPool:
         self._large: list[weakref.ref[Interpreter]] = []
 
     @contextmanager
-    def lend(self, threads: int, size: Size) -> Iterator[Interpreter]:
+    def lend(self, threads: int, size: Size, images: int = 1) -> Iterator[Interpreter]:
         """Lends an interpreter that is ready for images of a size, and takes it back.
 
         Args:
             threads: that it computes with.
             size: of the images.
+            images: how many are computed at once.
 
         Raises:
             ModelError: if the file cannot be run, or is not as described.
@@ -56,7 +57,7 @@ class InterpreterPool:
             self._start()
         interpreter = self._take(threads, size) or self._make(threads)
         # One that fails is not taken back, as nothing is certain of it.
-        interpreter.resize(size)
+        interpreter.resize(size, images)
         yield interpreter
         self._take_back(interpreter)
 
@@ -83,6 +84,8 @@ class InterpreterPool:
                 self._large.append(weakref.ref(interpreter))
                 return
             self._kept.append(interpreter)
+            if len(self._kept) == 1:
+                return
             while (
                 len(self._kept) > KEPT_INTERPRETERS
                 or sum(each.largest_pixels for each in self._kept) > self._kept_pixels

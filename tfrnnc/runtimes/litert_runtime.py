@@ -16,7 +16,7 @@ from tfrnnc.model_folder.manifest import IterationFile, Manifest, Tensor
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.runtimes.interpreter import Interpreter, Size, failures, shape_of
 from tfrnnc.runtimes.interpreter_pool import InterpreterPool
-from tfrnnc.runtimes.runtime import Runtime, stage_of
+from tfrnnc.runtimes.runtime import BATCH_PIXELS, Runtime, stage_of
 from tfrnnc.runtimes.windows import count, cut, even
 
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
@@ -96,6 +96,40 @@ class LiteRTRuntime(Runtime):
         decoder = stage_of(self._decoders, iteration)
         return decoder.states_only(plane.astype(np.float32), states, self._size(plane))
 
+    def encode_iteration_of_batch(
+        self, residuals: Sequence[np.ndarray], states: Sequence[Any], iteration: int
+    ) -> list[tuple[np.ndarray, Any]]:
+        """E_t of several images; see `Runtime.encode_iteration_of_batch`."""
+        height, width, _ = residuals[0].shape
+        encoder = stage_of(self._encoders, iteration)
+        return encoder.run_batch(residuals, states, (height, width))
+
+    def decode_iteration_of_batch(
+        self,
+        planes: Sequence[np.ndarray],
+        states: Sequence[Any],
+        reconstructions: Sequence[np.ndarray | None],
+        iteration: int,
+    ) -> list[tuple[np.ndarray, Any]]:
+        """D_t of several images; see `Runtime.decode_iteration_of_batch`."""
+        decoder = stage_of(self._decoders, iteration)
+        results = decoder.run_batch(planes, states, self._size(planes[0]))
+        if self.reconstruction == "one_shot":
+            return results
+        return [
+            (prediction if before is None else before + prediction, new_states)
+            for (prediction, new_states), before in zip(results, reconstructions, strict=True)
+        ]
+
+    def decode_states_of_batch(
+        self, planes: Sequence[np.ndarray], states: Sequence[Any], iteration: int
+    ) -> list[Any]:
+        """D_t of several images, without their pictures; see `Runtime.decode_states_of_batch`."""
+        if self.reconstruction == "additive":
+            return super().decode_states_of_batch(planes, states, iteration)
+        decoder = stage_of(self._decoders, iteration)
+        return decoder.run_states_of_batch(planes, states, self._size(planes[0]))
+
     def _size(self, plane: np.ndarray) -> Size:
         return plane.shape[0] * self.stride, plane.shape[1] * self.stride
 
@@ -123,9 +157,9 @@ class _Iteration:
         self._content: bytes | None = None
         self._reading = threading.Lock()
         files = len(manifest.encoders) + len(manifest.decoders)
-        self._pool = InterpreterPool(
-            self._make_interpreter, min(KEPT_PIXELS_OF_A_FILE, KEPT_PIXELS // files)
-        )
+        kept_pixels = min(KEPT_PIXELS_OF_A_FILE, KEPT_PIXELS // files)
+        self._batch_pixels = 0 if manifest.size else min(BATCH_PIXELS, kept_pixels)
+        self._pool = InterpreterPool(self._make_interpreter, kept_pixels)
 
     def __call__(self, inputs: np.ndarray, states: Any, size: Size) -> tuple[np.ndarray, _States]:
         """Runs the iteration for an image of `size` pixels; returns its output and new states."""
@@ -151,6 +185,54 @@ class _Iteration:
                 run = interpreter.run_states if states_only else interpreter.run
                 outputs = run(values)
             return outputs, [interpreter]
+
+    def run_batch(
+        self, inputs: Sequence[np.ndarray], states: Sequence[Any], size: Size
+    ) -> list[tuple[np.ndarray, Any]]:
+        """What calling it for each of several images gives."""
+        results: list[tuple[np.ndarray, Any]] = []
+        for part in self._parts(len(inputs), size):
+            outputs = self._run_together(inputs[part], states[part], size, states_only=False)
+            results += [
+                (output, [values[number : number + 1] for values in outputs[1:]])
+                for number, output in enumerate(outputs[0])
+            ]
+        return results
+
+    def run_states_of_batch(
+        self, inputs: Sequence[np.ndarray], states: Sequence[Any], size: Size
+    ) -> list[Any]:
+        """What `states_only` gives for each of several images."""
+        results: list[Any] = []
+        for part in self._parts(len(inputs), size):
+            outputs = self._run_together(inputs[part], states[part], size, states_only=True)
+            results += [
+                [values[number : number + 1] for values in outputs]
+                for number in range(len(outputs[0]))
+            ]
+        return results
+
+    def _parts(self, images: int, size: Size) -> list[slice]:
+        """Parts of a batch that are computed at once."""
+        most = max(self._batch_pixels // (size[0] * size[1]), 1)
+        return [slice(first, first + most) for first in range(0, images, most)]
+
+    def _run_together(
+        self, inputs: Sequence[np.ndarray], states: Sequence[Any], size: Size, states_only: bool
+    ) -> list[np.ndarray]:
+        """The outputs of several images, (images, H, W, channels)."""
+        if len(inputs) == 1:
+            return self._run(inputs[0].astype(np.float32), states[0], size, states_only)[0]
+        with failures(self._path, size):
+            values = [np.array(inputs, np.float32)]
+            for number, tensor in enumerate(self._file.inputs[1:]):
+                values.append(np.zeros(shape_of(tensor, size, len(inputs)), np.float32))
+                for row, given in zip(values[-1], states, strict=True):
+                    if given is not None:
+                        row[:] = given[number]
+            with self._pool.lend(self._threads, size, len(inputs)) as interpreter:
+                run = interpreter.run_states if states_only else interpreter.run
+                return run(values)
 
     def _run_windows(
         self,

@@ -63,9 +63,18 @@ class ResidualLoop:
 
         The plane of the iteration before must have been decoded.
         """
-        self.logits, self.encoder_states = self._runtime.encode_iteration(
-            self.residual, self.encoder_states, self.iteration
+        return self.take_logits(
+            *self._runtime.encode_iteration(self.residual, self.encoder_states, self.iteration)
         )
+
+    def take_logits(self, logits: np.ndarray, states: Any) -> np.ndarray:
+        """B of the next iteration, whose E was computed elsewhere: its plane, int8 (h, w, bits).
+
+        Args:
+            logits: that the encoder makes of `residual` and `encoder_states`.
+            states: that it leaves.
+        """
+        self.logits, self.encoder_states = logits, states
         plane = self.bits(self.logits)
         self.before = self.decoded
         self.iteration += 1
@@ -74,14 +83,22 @@ class ResidualLoop:
             self._known = plane, decoded
         return plane
 
-    def decode(self, plane: np.ndarray) -> None:
+    def knows(self, plane: np.ndarray) -> bool:
+        """Whether what a plane decodes to is known, as it was decoded last."""
+        return self._known is not None and self._known[0] is plane
+
+    def decode(self, plane: np.ndarray, decoded: Decoded | None = None) -> None:
         """D of the iteration: what its plane shows, and so the next residual.
 
         Args:
             plane: that `encode` gave, or another in its place.
+            decoded: what it decodes to, if that was computed elsewhere.
         """
-        if self._known is None or self._known[0] is not plane:
+        if decoded is not None:
+            self._known = plane, decoded
+        elif not self.knows(plane):
             self._known = plane, self.decode_alternative(plane)
+        assert self._known is not None
         self.decoded = self._known[1]
         self.residual = self._image - self.decoded.reconstruction
 

@@ -1,0 +1,161 @@
+"""Work that an encoder asks for, so that the same work of many images is done at once.
+
+Encoders are generators: they yield what they need of the runtime or of the entropy model, and are
+sent the result. `run_alone` does each piece of work as it comes; `run_together` lets many encoders
+go on side by side, and does what they need in the same iteration in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel
+from tfrnnc.errors import ConfigError, ImageError, RunError, StreamError
+from tfrnnc.runtimes.runtime import Runtime
+
+T = TypeVar("T")
+
+#: What stands in a batch's results in place of an item that cannot be encoded or decoded.
+ItemError: TypeAlias = ConfigError | ImageError | RunError | StreamError
+ITEM_ERRORS = (ConfigError, ImageError, RunError, StreamError)
+
+
+class EncodeIteration(NamedTuple):
+    """E_t of an image; see `Runtime.encode_iteration`, whose result is sent."""
+
+    residual: np.ndarray
+    states: Any
+    iteration: int
+
+
+class DecodeIteration(NamedTuple):
+    """D_t of an image; see `Runtime.decode_iteration`, whose result is sent."""
+
+    plane: np.ndarray
+    states: Any
+    reconstruction: np.ndarray | None
+    iteration: int
+
+
+class DecodeStates(NamedTuple):
+    """D_t of an image without its picture; see `Runtime.decode_states`, whose result is sent."""
+
+    plane: np.ndarray
+    states: Any
+    iteration: int
+
+
+class Probabilities(NamedTuple):
+    """Probabilities of a plane; see `EntropyModel.probabilities`, whose result is sent."""
+
+    planes: Sequence[np.ndarray]
+    plane: np.ndarray
+    iteration: int
+
+
+Call: TypeAlias = EncodeIteration | DecodeIteration | DecodeStates | Probabilities
+#: A computation that yields calls, is sent their results, and returns something.
+Calls: TypeAlias = Generator[Call, Any, T]
+
+
+class Worker(NamedTuple):
+    """What does the work.
+
+    Attributes:
+        runtime: of the model.
+        entropy_model: of its bits; None where no probabilities are asked for.
+    """
+
+    runtime: Runtime
+    entropy_model: EntropyModel | None = None
+
+    def do(self, call: Call) -> Any:
+        """The result of a call."""
+        if isinstance(call, EncodeIteration):
+            return self.runtime.encode_iteration(*call)
+        if isinstance(call, DecodeIteration):
+            return self.runtime.decode_iteration(*call)
+        if isinstance(call, DecodeStates):
+            return self.runtime.decode_states(*call)
+        assert self.entropy_model is not None
+        return self.entropy_model.probabilities(call.planes, call.plane)
+
+    def do_all(self, calls: Sequence[Call]) -> Sequence[Any]:
+        """The results of calls of one kind, in one iteration, for images of one size."""
+        first = calls[0]
+        if len(calls) == 1:
+            return [self.do(first)]
+        columns: list[Any] = list(zip(*calls, strict=True))
+        columns[-1] = first.iteration
+        if isinstance(first, EncodeIteration):
+            return self.runtime.encode_iteration_of_batch(*columns)
+        if isinstance(first, DecodeIteration):
+            return self.runtime.decode_iteration_of_batch(*columns)
+        if isinstance(first, DecodeStates):
+            return self.runtime.decode_states_of_batch(*columns)
+        assert self.entropy_model is not None
+        return list(self.entropy_model.probabilities_of_batch(*columns[:-1]))
+
+    def try_all(self, calls: Sequence[Call]) -> Sequence[Any]:
+        """As `do_all`; where that fails, each call is done alone, and errors stand for results."""
+        try:
+            return self.do_all(calls)
+        except RunError as error:
+            if len(calls) == 1:
+                return [error]
+        results = []
+        for call in calls:
+            try:
+                results.append(self.do(call))
+            except RunError as error:
+                results.append(error)
+        return results
+
+
+def run_alone(worker: Worker, calls: Calls[T]) -> T:
+    """What one computation returns."""
+    result = None
+    while True:
+        try:
+            call = calls.send(result)
+        except StopIteration as end:
+            return end.value
+        result = worker.do(call)
+
+
+def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | ItemError]:
+    """What computations for images of one size return, or the errors that they raise."""
+    results: list[T | ItemError] = [_NOT_RUN] * len(computations)
+    waiting: dict[tuple[type, int], list[int]] = {}
+    calls: dict[int, Call] = {}
+
+    def go_on(number: int, result: Any) -> None:
+        try:
+            if isinstance(result, RunError):
+                call = computations[number].throw(result)
+            else:
+                call = computations[number].send(result)
+        except StopIteration as end:
+            results[number] = end.value
+        except ITEM_ERRORS as error:
+            results[number] = error
+        else:
+            calls[number] = call
+            waiting.setdefault((type(call), call.iteration), []).append(number)
+
+    for number in range(len(computations)):
+        go_on(number, None)
+    while waiting:
+        # What is furthest behind comes first, so that the others wait for it and go on together.
+        kind = min(waiting, key=lambda kind: kind[1])
+        numbers = waiting.pop(kind)
+        done = worker.try_all([calls.pop(number) for number in numbers])
+        for number, result in zip(numbers, done, strict=True):
+            go_on(number, result)
+    return results
+
+
+_NOT_RUN = RunError("the computation was not run")
