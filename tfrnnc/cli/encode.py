@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from tfrnnc.bitstream import read_header
-from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.cli.common import (
     command,
     display,
@@ -24,11 +23,17 @@ from tfrnnc.cli.common import (
     runtime_options,
     write_output,
 )
+from tfrnnc.cli.encoding_options import (
+    check_for_model,
+    check_limits,
+    encoding_options,
+    needs_model,
+)
 from tfrnnc.cli.options import FileName, ModelName, option_group
 from tfrnnc.cli.start import start_runtime
-from tfrnnc.codec import Codec, load
+from tfrnnc.codec import load
 from tfrnnc.errors import ImageError, StreamError
-from tfrnnc.images import parse_colour, read_image
+from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -36,8 +41,6 @@ SUFFIX = ".rnnc"
 
 files = option_group("Files")
 models = option_group("Model")
-limits_of_size = option_group("Size and quality")
-how = option_group("Effort")
 
 
 def is_stream(content: bytes) -> bool:
@@ -64,49 +67,7 @@ def is_stream(content: bytes) -> bool:
     show_default=True,
     help="A preset, or a folder that tfrnnc-train wrote.",
 )
-@limits_of_size("--iterations", type=click.IntRange(1), help="Encode this many iterations.")
-@limits_of_size("--bpp", type=float, help="At most so many bits per pixel, all counted.")
-@limits_of_size("--max-bytes", type=click.IntRange(1), help="At most so many bytes, all counted.")
-@limits_of_size(
-    "--psnr", type=float, help="Stop at the first iteration that reaches this PSNR in dB."
-)
-@limits_of_size("--ssim", type=float, help="Stop at the first iteration that reaches this SSIM.")
-@how(
-    "--entropy-coding/--no-entropy-coding",
-    default=True,
-    show_default=True,
-    help="Compress the bits by the model's entropy model, if it has one.",
-)
-@how(
-    "--effort",
-    type=click.IntRange(0, 64),
-    default=0,
-    show_default=True,
-    help="Try so many bits of each 8x8 pixels and iteration the other way, for a better picture at "
-    "the same bytes; 2 takes some 30 times as long.",
-)
-@how(
-    "--adaptive",
-    is_flag=True,
-    help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same quality. "
-    "Models "
-    "other than fc and fc_lstm need a limit with it, and some seven times as long.",
-)
-@files("--background", help="The colour behind transparent images (white, #rrggbb).")
-@files(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse larger images, padded to the model's stride.",
-)
-@files(
-    "--max-work",
-    type=click.IntRange(1),
-    default=MAX_WORK,
-    show_default=True,
-    help="Refuse more pixels times iterations.",
-)
+@encoding_options
 @overwrite_option
 @runtime_options
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
@@ -124,12 +85,12 @@ def main(
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
-    _check_limits(limits, background)
+    check_limits(limits, background)
     pairs = pair_paths(paths, output_dir, [SUFFIX])
     start_runtime(model, runtime)  # Fails now rather than once for each input.
     codec = functools.cache(lambda: load(model, runtime=runtime, threads=threads))
-    if limits["adaptive"] or limits["iterations"] is not None:
-        _check_for_model(limits, codec())
+    if needs_model(limits):
+        check_for_model(limits, codec())
     named_by_user = output_dir is None and len(paths) == 2
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_not_in_report)
@@ -182,33 +143,3 @@ def _describe(fact: dict) -> str:
 def _is_not_in_report(record: logging.LogRecord) -> bool:
     """Leaves out what the codec logs of targets, which the report says with the file's name."""
     return not record.getMessage().startswith("no iteration reaches")
-
-
-def _check_limits(limits: dict, background: str | None) -> None:
-    """Raises click.UsageError for values that no image can be encoded with."""
-    for name in ("bpp", "psnr", "ssim"):
-        value = limits[name]
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
-    if limits["ssim"] is not None and limits["ssim"] > 1:
-        raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
-    try:
-        parse_colour(background)
-    except ImageError as error:
-        raise click.UsageError(f"--{error}") from error
-
-
-def _check_for_model(limits: dict, codec: Codec) -> None:
-    """Raises click.UsageError for values that this model cannot encode any image with."""
-    iterations = limits["iterations"]
-    if iterations is not None and iterations > codec.max_iterations:
-        raise click.UsageError(
-            f"--iterations must be from 1 to {codec.max_iterations} for this model, "
-            f"not {iterations}"
-        )
-    limited = any(limits[name] is not None for name in ("psnr", "ssim", "bpp", "max_bytes"))
-    if limits["adaptive"] and not (limited or codec.runtime.independent):
-        raise click.UsageError(
-            "where locations stop follows from a limit: with --adaptive give --psnr, --ssim, --bpp "
-            "or --max-bytes, too"
-        )
