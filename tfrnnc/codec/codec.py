@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -28,7 +28,15 @@ from tfrnnc.codec.encode_options import EncodeOptions, with_keywords
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations
 from tfrnnc.codec.search import BitSearch
-from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
+from tfrnnc.errors import (
+    ConfigError,
+    ImageError,
+    ModelError,
+    RunError,
+    StreamError,
+    TruncatedStreamError,
+    WrongModelError,
+)
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.identity import ModelIdentity
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
@@ -43,6 +51,10 @@ if TYPE_CHECKING:
     from tfrnnc.codec.encode_options import EncodeKeywords
 
 logger = logging.getLogger("tfrnnc")
+
+#: What stands in a batch's results in place of an item that cannot be encoded or decoded.
+ItemError: TypeAlias = ConfigError | ImageError | RunError | StreamError
+ITEM_ERRORS = (ConfigError, ImageError, RunError, StreamError)
 
 
 def load(
@@ -158,11 +170,7 @@ class Codec:
             >>> codec.encode(image, options) == codec.encode(image, iterations=2)
             True
         """
-        encoder = self.encoder(image, options, **keywords)
-        encoded = encoder.fit()
-        for target in encoded.missed:
-            logger.warning("no iteration reaches a %s of %g", target.name, target.value)
-        return encoded.data
+        return _data_of(self.encoder(image, options, **keywords).fit())
 
     def encode_with_picture(
         self,
@@ -184,6 +192,65 @@ class Codec:
             ImageError, TooLargeError, ConfigError: as for `encode`.
         """
         return self.encoder(image, options, **keywords).fit()
+
+    def encode_batch(
+        self,
+        images: Iterable[Image.Image | np.ndarray],
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
+    ) -> list[bytes | ItemError]:
+        """Compresses many images, in less time than one by one and to the same streams.
+
+        Args:
+            images: each as for `encode`, of any sizes.
+            options: how to encode them, and within which limits; these hold for each image.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
+
+        Returns:
+            for each image, in order, its stream, or the error that `encode` raises for it.
+
+        Raises:
+            ConfigError: if an option is out of range.
+            ModelError: if a file of the model is missing or broken.
+
+        Examples:
+            >>> codec = load()
+            >>> image = np.zeros((32, 32, 3), np.uint8)
+            >>> good, bad = codec.encode_batch([image, image.astype(float)], max_bytes=64)
+            >>> good == codec.encode(image, max_bytes=64), type(bad).__name__
+            (True, 'ImageError')
+        """
+        encoded = self.encode_batch_with_pictures(images, options, **keywords)
+        return [_data_of(each) if isinstance(each, Encoded) else each for each in encoded]
+
+    def encode_batch_with_pictures(
+        self,
+        images: Iterable[Image.Image | np.ndarray],
+        options: EncodeOptions | None = None,
+        **keywords: Unpack[EncodeKeywords],
+    ) -> list[Encoded | ItemError]:
+        """Compresses many images, and says what comes of each.
+
+        Args:
+            images: as for `encode_batch`, like the others.
+            options: how to encode them, and within which limits.
+            **keywords: fields of `EncodeOptions`, in place of those of `options`.
+
+        Returns:
+            for each image, in order, what `encode_with_picture` gives for it, or the error that it
+            raises.
+
+        Raises:
+            ConfigError, ModelError: as for `encode_batch`.
+        """
+        options = with_keywords(EncodeOptions() if options is None else options, keywords)
+        results: list[Encoded | ItemError] = []
+        for image in images:
+            try:
+                results.append(self.encode_with_picture(image, options))
+            except ITEM_ERRORS as error:
+                results.append(error)
+        return results
 
     def encoder(
         self,
@@ -332,6 +399,56 @@ class Codec:
         shape = found.header.height, found.header.width
         return decode(self.runtime, found.planes, shape, found.header.adaptive)
 
+    def decode_batch(
+        self,
+        streams: Iterable[bytes],
+        iterations: int | None = None,
+        *,
+        allow_truncated: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
+    ) -> list[np.ndarray | ItemError]:
+        """Decompresses many streams, in less time than one by one and to the same pictures.
+
+        Args:
+            streams: of this model, of images of any sizes.
+            iterations: as for `decode`.
+            allow_truncated: as for `decode`.
+            max_pixels: as for `decode`, of each image.
+            max_work: as for `decode`, of each image.
+
+        Returns:
+            for each stream, in order, its picture, uint8 (H, W, 3), or the error that `decode`
+            raises for it.
+
+        Raises:
+            ConfigError: if an option is out of range.
+            ModelError: if a file of the model is missing or broken.
+
+        Examples:
+            >>> codec = load()
+            >>> data = codec.encode(np.zeros((32, 32, 3), np.uint8), max_bytes=64)
+            >>> good, bad = codec.decode_batch([data, data[:20]])
+            >>> good.shape, type(bad).__name__
+            ((32, 32, 3), 'TruncatedStreamError')
+        """
+        limits = WorkLimits(max_pixels, max_work)
+        ReadOptions(iterations, require_bool("allow_truncated", allow_truncated), limits)
+        results: list[np.ndarray | ItemError] = []
+        for data in streams:
+            try:
+                picture = self.decode(
+                    data,
+                    iterations,
+                    allow_truncated=allow_truncated,
+                    max_pixels=max_pixels,
+                    max_work=max_work,
+                )
+                results.append(picture)
+            except ITEM_ERRORS as error:
+                results.append(error)
+        return results
+
     def decode_progressive(
         self,
         data: bytes,
@@ -429,6 +546,13 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
             f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec
+
+
+def _data_of(encoded: Encoded) -> bytes:
+    """The stream of an encoded image; logs the targets that it misses."""
+    for target in encoded.missed:
+        logger.warning("no iteration reaches a %s of %g", target.name, target.value)
+    return encoded.data
 
 
 def as_bytes(data: bytes) -> bytes:
