@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tfrnnc.pipelines import PackedImages, Shard, assign_to_shards, encode_shard
 beam = pytest.importorskip("apache_beam")
 
 import tfrnnc  # noqa: E402
-from tfrnnc.pipelines.beam import PackImages, main, run, summarize  # noqa: E402
+from tfrnnc.pipelines.beam import PackImages, argument_parser, main, run, summarize  # noqa: E402
 
 # The default runner would download a program first.
 LOCAL = ["--runner", "FnApiRunner"]
@@ -133,3 +134,17 @@ def test_ten_thousand_killed_and_run_again(model_folder, tmp_path):
     assert sorted(json.loads(line)["key"] for line in lines) == sorted(BROKEN)
     decoded = tfrnnc.load(model_folder).decode(PackedImages(output)[-1].stream)
     assert decoded.shape == (16, 16, 3)
+
+
+def test_options_in_the_document_are_those_of_beam():
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    text = (Path(__file__).parents[2] / "docs" / "PIPELINES.md").read_text()
+    lines = re.findall(r"python -m tfrnnc\.pipelines\.beam (.*)", text)
+    lines += re.findall(r"`(--runner [^`]*)`", text)
+    assert len(lines) >= 4
+    for line in lines:
+        words = ["--input", "a", "--output", "b", *line.split()]
+        rest = argument_parser().parse_known_args(words)[1]
+        names = {word.removeprefix("--") for word in rest if word.startswith("--")}
+        assert names <= PipelineOptions(rest).get_all_options(drop_default=True).keys()

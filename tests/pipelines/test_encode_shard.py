@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import tfrnnc
-from tfrnnc.errors import ConfigError, ShardError
+from tfrnnc.errors import ConfigError, ModelError, ShardError
 from tfrnnc.metrics import psnr
 from tfrnnc.pipelines import PackedImages, Shard, encode_shard, list_images, shard_of
 from tfrnnc.pipelines.shard_file import ShardFile
@@ -144,15 +144,38 @@ def test_bad_images_are_listed(shard, noise, codec, tmp_path):
 
 
 def test_faults_of_the_codec_end_no_shard(shard, items, codec, monkeypatch):
-    def fail(image, options):
-        raise errors.pop()
+    """Where a batch fails for a reason that nobody thought of, the others of it are encoded."""
+    encode = type(codec).encode_with_picture
+    errors = {0: RuntimeError("what?"), 1: MemoryError()}
 
-    errors = [RuntimeError("what?"), MemoryError()]
-    monkeypatch.setattr(type(codec), "encode_with_picture", lambda self, *given: fail(*given))
-    report = encode_shard(shard, items[:2], codec, OPTIONS)
-    assert "memory" in report.failures[0]["error"]
-    assert "report it" in report.failures[1]["error"]
-    assert len(ShardFile(shard.path)) == 0
+    def fail_for_some(self, image, *settings, **keywords):
+        for number, error in errors.items():
+            if np.array_equal(image, items[number][1]):
+                raise error
+        return encode(self, image, *settings, **keywords)
+
+    def fail(self, images, *settings, **keywords):
+        raise RuntimeError("what?")
+
+    monkeypatch.setattr(type(codec), "encode_batch_with_pictures", fail)
+    monkeypatch.setattr(type(codec), "encode_with_picture", fail_for_some)
+    report = encode_shard(shard, items, codec, OPTIONS)
+    assert [each["key"] for each in report.failures] == ["0.png", "1.png"]
+    assert "report it" in report.failures[0]["error"]
+    assert "memory" in report.failures[1]["error"]
+    assert len(ShardFile(shard.path)) == 3
+
+
+def test_broken_model_ends_it(shard, items, codec, monkeypatch):
+    """That is no fault of an image."""
+
+    def fail(self, images, *settings, **keywords):
+        raise ModelError("decoder_1.tflite: is missing")
+
+    monkeypatch.setattr(type(codec), "encode_batch_with_pictures", fail)
+    with pytest.raises(ModelError):
+        encode_shard(shard, items, codec, OPTIONS)
+    assert not Path(shard.path).exists()
 
 
 def test_nothing_half_written(shard, items, codec, monkeypatch, tmp_path):

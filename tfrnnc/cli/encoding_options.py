@@ -20,10 +20,8 @@ _files = option_group("Files")
 
 _OPTIONS = (
     _limits_of_size("--iterations", type=click.IntRange(1), help="Encode this many iterations."),
-    _limits_of_size("--bpp", type=float, help="At most so many bits per pixel, all counted."),
-    _limits_of_size(
-        "--max-bytes", type=click.IntRange(1), help="At most so many bytes, all counted."
-    ),
+    _limits_of_size("--bpp", type=float, help="Most bits per pixel, all counted."),
+    _limits_of_size("--max-bytes", type=click.IntRange(1), help="Most bytes, all counted."),
     _limits_of_size(
         "--psnr", type=float, help="Stop at the first iteration that reaches this PSNR in dB."
     ),
@@ -41,7 +39,7 @@ _OPTIONS = (
         type=click.IntRange(0, 64),
         default=0,
         show_default=True,
-        help="Try so many bits of each 8x8 pixels and iteration the other way, for a better "
+        help="How many bits of each 8x8 pixels and iteration to try the other way, for a better "
         "picture at the same bytes; 2 takes some 30 times as long.",
     ),
     _how(

@@ -147,7 +147,7 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     Raises:
         TfrnncError: if the pipeline cannot start.
     """
-    known, rest = _parser().parse_known_args(arguments)
+    known, rest = argument_parser().parse_known_args(arguments)
     options = EncodeOptions(
         **{
             name: getattr(known, name)
@@ -190,7 +190,8 @@ def summarize(result: Any) -> dict[str, Any]:
     return summary
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """What reads the pipeline's own options."""
     parser = argparse.ArgumentParser(
         prog="python -m tfrnnc.pipelines.beam",
         description="Packs images into shards, which are Parquet files, on Apache Beam.",
@@ -208,9 +209,9 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default=DEFAULT_PRESET, help=f"a preset or a folder (default: {DEFAULT_PRESET})"
     )
     parser.add_argument("--iterations", type=_positive, help="encode this many iterations")
-    parser.add_argument("--max-bytes", type=_positive, help="at most so many bytes per image")
+    parser.add_argument("--max-bytes", type=_positive, help="most bytes per image")
     for name, what in (
-        ("bpp", "at most so many bits per pixel"),
+        ("bpp", "most bits per pixel"),
         ("psnr", "stop at the first iteration that reaches this PSNR in dB"),
         ("ssim", "stop at the first iteration that reaches this SSIM"),
     ):

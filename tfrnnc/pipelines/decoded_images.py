@@ -85,4 +85,9 @@ def decode_all(
     Raises:
         StreamError: of the first that cannot be decoded.
     """
-    return [codec.decode(stream, iterations) for stream in streams]
+    pictures = []
+    for picture in codec.decode_batch(streams, iterations):
+        if isinstance(picture, Exception):
+            raise picture
+        pictures.append(picture)
+    return pictures

@@ -79,6 +79,7 @@ def encode_shard(
     Raises:
         ShardError: if there is a shard of other images, or encoded by another model or with other
             options, or the shard cannot be written.
+        ModelError: if a file of the model is missing or broken.
         InstallationError: if PyArrow is not installed.
 
     Examples:
@@ -210,8 +211,17 @@ def _encode(
 def encode_all(
     codec: Codec, images: Sequence[np.ndarray], options: EncodeOptions
 ) -> list[Encoded | Exception]:
-    """Encodes several images; where one fails, its error stands in its place."""
-    return [_attempt(codec.encode_with_picture, image, options) for image in images]
+    """Encodes several images; where one fails, its error stands in its place.
+
+    Raises:
+        ModelError: if a file of the model is missing or broken.
+    """
+    try:
+        return list(codec.encode_batch_with_pictures(images, options))
+    except TfrnncError:
+        raise
+    except Exception:  # A fault, of one of them perhaps.
+        return [_attempt(codec.encode_with_picture, image, options) for image in images]
 
 
 def _attempt(function: Callable[..., _Result], *arguments: Any) -> _Result | Exception:
