@@ -183,17 +183,16 @@ def markdown(report: dict[str, Any]) -> str:
         f"{machine['load_at_start']} at the start.",
         "",
         "| | processes | images per second | share of the ideal | images per CPU second | "
-        "a million takes |",
+        "CPU hours for a million |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, title in (("pack", "`encode_shard`"), ("beam", "Beam, FnApiRunner")):
         for row in report.get(name, []):
-            hours = 1e6 / row["images_per_second"] / 3600
             per_cpu = row["images_per_cpu_second"]
             lines.append(
                 f"| {title} | {row['processes']} | {row['images_per_second']:.0f} | "
                 f"{100 * row['share']:.0f} % | {f'{per_cpu:.0f}' if per_cpu else ''} | "
-                f"{hours:.1f} hours |"
+                f"{f'{1e6 / per_cpu / 3600:.1f}' if per_cpu else ''} |"
             )
     return "\n".join(lines) + "\n"
 
