@@ -34,8 +34,12 @@ demo: $(VENV)/.installed ## Compress a photo and watch it sharpen (demo-output/)
 	$(BIN)/python examples/watch_it_sharpen.py examples/photos/chelsea.png demo-output
 
 .PHONY: test
-test: $(VENV)/.installed-test ## Run all tests.
+test: $(VENV)/.installed-test ## Run all tests but the slow ones.
 	$(BIN)/python -m pytest
+
+.PHONY: test-slow
+test-slow: $(VENV)/.installed-test ## Run the tests that take minutes: 10,000 images on Apache Beam.
+	$(BIN)/python -m pytest -m slow tests
 
 .PHONY: lint
 lint: $(VENV)/.installed-test ## Check format, style and types.

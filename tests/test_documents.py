@@ -128,7 +128,7 @@ DOCUMENTS = listed(
 #: blocks that are no commands, each with its own test here
 NOT_SHELL = {"docs/FORMAT.md", "docs/COMMANDS.md", "CONTRIBUTING.md"}
 COMMON = {"ar", "cat", "for", "head", "ln", "mkdir", "tar"}
-RUN_HERE = {"cat", "head", "tfrnnc-encode", "tfrnnc-decode", "tfrnnc-info"}
+RUN_HERE = {"cat", "head", "tfrnnc-encode", "tfrnnc-decode", "tfrnnc-info", "tfrnnc-pack"}
 COMPLETION = "_COMPLETE="
 
 

@@ -35,6 +35,10 @@ class RunError(TfrnncError):
     """A model cannot be run on an image, mostly for want of memory."""
 
 
+class ShardError(TfrnncError):
+    """A shard cannot be read, is missing, or is of other images or options than those given."""
+
+
 class TrainingError(TfrnncError):
     """Training cannot start or go on."""
 

@@ -24,15 +24,20 @@ from tfrnnc.cli.common import (
     report_options,
     run_task,
     runtime_options,
-    work_limit_options,
     write_output,
+)
+from tfrnnc.cli.encoding_options import (
+    check_for_model,
+    check_limits,
+    encoding_options,
+    needs_model,
 )
 from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import FileTask, Loaded, display
 from tfrnnc.cli.options import FileName, ModelName, option_group
 from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
-from tfrnnc.images import EXTENSIONS, parse_colour, read_image
+from tfrnnc.images import EXTENSIONS, read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -40,8 +45,6 @@ SUFFIX = ".rnnc"
 
 files = option_group("Files")
 models = option_group("Model")
-limits_of_size = option_group("Size and quality")
-how = option_group("Effort")
 
 
 def is_stream(content: bytes) -> bool:
@@ -127,35 +130,7 @@ class EncodeTask(FileTask):
     show_default=True,
     help="A preset, or a folder that tfrnnc-train wrote.",
 )
-@limits_of_size("--iterations", type=click.IntRange(1), help="Encode this many iterations.")
-@limits_of_size("--bpp", type=float, help="Most bits per pixel, all counted.")
-@limits_of_size("--max-bytes", type=click.IntRange(1), help="Most bytes, all counted.")
-@limits_of_size(
-    "--psnr", type=float, help="Stop at the first iteration that reaches this PSNR in dB."
-)
-@limits_of_size("--ssim", type=float, help="Stop at the first iteration that reaches this SSIM.")
-@how(
-    "--entropy-coding/--no-entropy-coding",
-    default=True,
-    show_default=True,
-    help="Compress the bits by the model's entropy model, if it has one.",
-)
-@how(
-    "--effort",
-    type=click.IntRange(0, 64),
-    default=0,
-    show_default=True,
-    help="How many bits of each 8x8 pixels and iteration to try the other way, for a better "
-    "picture at the same bytes; 2 takes some 30 times as long.",
-)
-@how(
-    "--adaptive",
-    is_flag=True,
-    help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same quality. "
-    "Models other than fc and fc_lstm need a limit with it, and some seven times as long.",
-)
-@files("--background", help="The colour behind transparent images (white, #rrggbb).")
-@work_limit_options("Files")
+@encoding_options
 @runtime_options
 @report_options
 def main(
@@ -173,7 +148,7 @@ def main(
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
-    _check_limits(limits, background)
+    check_limits(limits, background)
     files = Selection(paths, files_from, recursive, output_dir, EXTENSIONS, [SUFFIX])
     task = EncodeTask(
         **file_settings(files, overwrite, skip_existing),
@@ -183,8 +158,8 @@ def main(
         measured=as_json or not quiet,
     )
     task.start()  # Fails now rather than once for each input.
-    if limits["adaptive"] or limits["iterations"] is not None:
-        _check_for_model(limits, task.codec)
+    if needs_model(limits):
+        check_for_model(limits, task.codec)
     run_task(task, files, jobs, Report(as_json, quiet), _describe)
 
 
@@ -204,33 +179,3 @@ def _describe(fact: dict) -> str:
 def _is_not_in_report(record: logging.LogRecord) -> bool:
     """Leaves out what the codec logs of targets, which the report says with the file's name."""
     return not record.getMessage().startswith("no iteration reaches")
-
-
-def _check_limits(limits: dict, background: str | None) -> None:
-    """Raises click.UsageError for values that no image can be encoded with."""
-    for name in ("bpp", "psnr", "ssim"):
-        value = limits[name]
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
-    if limits["ssim"] is not None and limits["ssim"] > 1:
-        raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
-    try:
-        parse_colour(background)
-    except ImageError as error:
-        raise click.UsageError(f"--{error}") from error
-
-
-def _check_for_model(limits: dict, codec: Codec) -> None:
-    """Raises click.UsageError for values that this model cannot encode any image with."""
-    iterations = limits["iterations"]
-    if iterations is not None and iterations > codec.max_iterations:
-        raise click.UsageError(
-            f"--iterations must be from 1 to {codec.max_iterations} for this model, "
-            f"not {iterations}"
-        )
-    limited = any(limits[name] is not None for name in ("psnr", "ssim", "bpp", "max_bytes"))
-    if limits["adaptive"] and not (limited or codec.runtime.independent):
-        raise click.UsageError(
-            "where locations stop follows from a limit: with --adaptive give --psnr, --ssim, --bpp "
-            "or --max-bytes, too"
-        )

@@ -1,0 +1,150 @@
+"""The pipeline on Apache Beam."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.thumbnails import BROKEN, write_thumbnails
+from tfrnnc.pipelines import PackedImages, Shard, assign_to_shards, encode_shard, list_images
+
+beam = pytest.importorskip("apache_beam")
+
+import tfrnnc  # noqa: E402
+from tfrnnc.pipelines.beam import PackImages, argument_parser, main, run, summarize  # noqa: E402
+
+# The default runner would download a program first.
+LOCAL = ["--runner", "FnApiRunner"]
+TWO_PROCESSES = [*LOCAL, "--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
+SHARDS = 4
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
+
+
+@pytest.fixture
+def reference(thumbnails, codec, tmp_path) -> Path:
+    """The shards as they are made without Beam."""
+    folder = tmp_path / "reference"
+    options = tfrnnc.EncodeOptions(max_bytes=3)
+    for number, items in enumerate(assign_to_shards(list_images(str(thumbnails)), SHARDS)):
+        encode_shard(Shard(str(folder), number, SHARDS), items, codec, options)
+    return folder
+
+
+def arguments(source: Path, output: Path, model: Path, shards: int = SHARDS) -> list[str]:
+    words = ["--input", source, "--output", output, "--model", model, "--shards", shards]
+    return [*map(str, words), "--max-bytes", "3"]
+
+
+@pytest.mark.parametrize("runner", [LOCAL, TWO_PROCESSES], ids=["one process", "two processes"])
+def test_same_shards(thumbnails, model_folder, reference, contents, tmp_path, runner):
+    words = [*arguments(thumbnails, tmp_path / "out", model_folder), *runner]
+    counted = run(words)
+    quality = counted.pop("psnr")
+    assert counted == {
+        "images": 60,
+        "bytes": 180,
+        "failures": len(BROKEN),
+        "shards": SHARDS,
+        "skipped_shards": 0,
+    }
+    assert 0 < quality["least"] < quality["mean"] < quality["greatest"]
+    assert contents(tmp_path / "out") == contents(reference)
+    if runner is LOCAL:
+        again = run(words)
+        assert (again["skipped_shards"], again["images"], again["psnr"]) == (SHARDS, 60, None)
+        assert again["failures"] == len(BROKEN)
+
+
+def test_in_a_pipeline_of_ones_own(noise, tmp_path):
+    """Images that come as bytes or pixels, with what failed as an output, and empty shards."""
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+    from apache_beam.testing.util import assert_that, equal_to
+
+    options = tfrnnc.EncodeOptions(max_bytes=16)
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        images = pipeline | beam.Create([("good", noise(16, 16)), ("broken", b"?")])
+        packed = images | PackImages(str(tmp_path), 3, options=options)
+        assert_that(packed.failed | beam.Map(lambda each: each["key"]), equal_to(["broken"]))
+        counts = packed.shards | beam.Map(lambda each: each["images"])
+        assert_that(counts, equal_to([0, 0, 1]), "Counts")
+    assert summarize(pipeline.result)["failures"] == 1
+    assert list(PackedImages(tmp_path).keys()) == ["good"]
+
+
+def test_command(thumbnails, model_folder, tmp_path, monkeypatch, capsys):
+    words = arguments(thumbnails, tmp_path / "out", model_folder)
+    monkeypatch.setattr(sys, "argv", ["beam", *words, *LOCAL])
+    main()
+    assert json.loads(capsys.readouterr().out)["images"] == 60
+    monkeypatch.setattr(sys, "argv", ["beam", *words, "--psnr", "-1", *LOCAL])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: psnr must be")
+    monkeypatch.setattr(sys, "argv", ["beam", *words, "--shards", "0"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+
+
+def kill_in_the_middle(words: list[str], output: Path, least: int) -> int:
+    """Starts the pipeline and kills it, workers too, once some shards are there; how many are."""
+    with (output.parent / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tfrnnc.pipelines.beam", *words],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    while len(list(output.glob("part-*"))) < least:
+        assert process.poll() is None, (output.parent / "log").read_text()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return len(list(output.glob("part-*")))
+
+
+@pytest.mark.slow
+@posix
+def test_ten_thousand_killed_and_run_again(model_folder, tmp_path):
+    """Two worker processes: nothing lost, nothing twice."""
+    number, shards = 10_000, 40
+    write_thumbnails(tmp_path / "in", number)
+    output = tmp_path / "out"
+    words = [*arguments(tmp_path / "in", output, model_folder, shards), *TWO_PROCESSES]
+    left = kill_in_the_middle(words, output, 5)
+    assert 5 <= left < shards
+    counted = run(words)
+    assert left <= counted["skipped_shards"] < shards
+    assert (counted["images"], counted["failures"]) == (number, len(BROKEN))
+    assert counted["shards"] == shards
+    keys = list(PackedImages(output).keys())
+    expected = {f"{'sub/' if index % 2 else ''}{index:05d}.png" for index in range(number)}
+    assert len(keys) == number
+    assert set(keys) == expected
+    lines = [line for path in output.glob("_failed-*") for line in path.read_text().splitlines()]
+    assert sorted(json.loads(line)["key"] for line in lines) == sorted(BROKEN)
+    decoded = tfrnnc.load(model_folder).decode(PackedImages(output)[-1].stream)
+    assert decoded.shape == (16, 16, 3)
+
+
+def test_options_in_the_document_are_those_of_beam():
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    text = (Path(__file__).parents[2] / "docs" / "PIPELINES.md").read_text()
+    lines = re.findall(r"python -m tfrnnc\.pipelines\.beam (.*)", text)
+    lines += re.findall(r"`(--runner [^`]*)`", text)
+    assert len(lines) >= 4
+    for line in lines:
+        words = ["--input", "a", "--output", "b", *line.split()]
+        rest = argument_parser().parse_known_args(words)[1]
+        names = {word.removeprefix("--") for word in rest if word.startswith("--")}
+        assert names <= PipelineOptions(rest).get_all_options(drop_default=True).keys()

@@ -1,0 +1,96 @@
+"""The options of commands that encode images, and what is checked of them before the first one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tfrnnc.cli.common import work_limit_options
+from tfrnnc.cli.options import option_group
+from tfrnnc.codec import Codec
+from tfrnnc.errors import ImageError
+from tfrnnc.images import parse_colour
+
+_limits_of_size = option_group("Size and quality")
+_how = option_group("Effort")
+_files = option_group("Files")
+
+_OPTIONS = (
+    _limits_of_size("--iterations", type=click.IntRange(1), help="Encode this many iterations."),
+    _limits_of_size("--bpp", type=float, help="Most bits per pixel, all counted."),
+    _limits_of_size("--max-bytes", type=click.IntRange(1), help="Most bytes, all counted."),
+    _limits_of_size(
+        "--psnr", type=float, help="Stop at the first iteration that reaches this PSNR in dB."
+    ),
+    _limits_of_size(
+        "--ssim", type=float, help="Stop at the first iteration that reaches this SSIM."
+    ),
+    _how(
+        "--entropy-coding/--no-entropy-coding",
+        default=True,
+        show_default=True,
+        help="Compress the bits by the model's entropy model, if it has one.",
+    ),
+    _how(
+        "--effort",
+        type=click.IntRange(0, 64),
+        default=0,
+        show_default=True,
+        help="How many bits of each 8x8 pixels and iteration to try the other way, for a better "
+        "picture at the same bytes; 2 takes some 30 times as long.",
+    ),
+    _how(
+        "--adaptive",
+        is_flag=True,
+        help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same "
+        "quality. Models other than fc and fc_lstm need a limit with it, and some seven times as "
+        "long.",
+    ),
+    _files("--background", help="The colour behind transparent images (white, #rrggbb)."),
+)
+
+
+def encoding_options(function: Callable) -> Callable:
+    """Adds the fields of `EncodeOptions` to a command, but for `headerless`."""
+    function = work_limit_options("Files")(function)
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def check_limits(limits: dict[str, Any], background: str | None) -> None:
+    """Raises click.UsageError for values that no image can be encoded with."""
+    for name in ("bpp", "psnr", "ssim"):
+        value = limits[name]
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
+    if limits["ssim"] is not None and limits["ssim"] > 1:
+        raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
+    try:
+        parse_colour(background)
+    except ImageError as error:
+        raise click.UsageError(f"--{error}") from error
+
+
+def needs_model(limits: dict[str, Any]) -> bool:
+    """Whether `check_for_model` has something to check."""
+    return limits["adaptive"] or limits["iterations"] is not None
+
+
+def check_for_model(limits: dict[str, Any], codec: Codec) -> None:
+    """Raises click.UsageError for values that this model cannot encode any image with."""
+    iterations = limits["iterations"]
+    if iterations is not None and iterations > codec.max_iterations:
+        raise click.UsageError(
+            f"--iterations must be from 1 to {codec.max_iterations} for this model, "
+            f"not {iterations}"
+        )
+    limited = any(limits[name] is not None for name in ("psnr", "ssim", "bpp", "max_bytes"))
+    if limits["adaptive"] and not (limited or codec.runtime.independent):
+        raise click.UsageError(
+            "where locations stop follows from a limit: with --adaptive give --psnr, --ssim, --bpp "
+            "or --max-bytes, too"
+        )

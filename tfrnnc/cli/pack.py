@@ -1,0 +1,194 @@
+"""`tfrnnc-pack`."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from tfrnnc.cli.common import STANDARD, command
+from tfrnnc.cli.encoding_options import (
+    check_for_model,
+    check_limits,
+    encoding_options,
+    needs_model,
+)
+from tfrnnc.cli.file_tasks import display
+from tfrnnc.cli.options import FileName, ModelName, option_group
+from tfrnnc.cli.start import start_runtime
+from tfrnnc.codec import Codec, EncodeOptions, load
+from tfrnnc.errors import DataError
+from tfrnnc.evaluation.runner import available_cpus
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
+from tfrnnc.pipelines import Shard, ShardReport, assign_to_shards, list_images, read_list
+from tfrnnc.pipelines.arrow import import_arrow
+from tfrnnc.pipelines.inputs import Item
+from tfrnnc.pipelines.workers import EncodeSettings, encode_shards
+
+IMAGES_PER_SHARD = 2000  #: where the number of shards is not given
+
+files = option_group("Files")
+models = option_group("Model")
+division = option_group("Division of the work")
+
+
+@command()
+@click.argument("source", metavar="INPUT", type=FileName())
+@files(
+    "-o", "--output", required=True, metavar="FOLDER", help="Where the shards go; a path or a URI."
+)
+@files("--overwrite", is_flag=True, help="Make shards again that are there.")
+@models(
+    "--model",
+    type=ModelName(),
+    default=DEFAULT_PRESET,
+    show_default=True,
+    help="A preset, or a folder that tfrnnc-train wrote.",
+)
+@models(
+    "--runtime",
+    type=click.Choice(["litert", "keras"]),
+    help="What runs the model (default: LiteRT if it was exported, Keras if not).",
+)
+@models(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="LiteRT threads of each process.",
+)
+@encoding_options
+@division(
+    "--shards",
+    type=click.IntRange(1),
+    help=f"How many shards there are (default: one for each {IMAGES_PER_SHARD} images).",
+)
+@division("--jobs", type=click.IntRange(1), help="Processes (default: one per CPU).")
+@division("--task-count", type=click.IntRange(1), help="How many tasks of an array job share this.")
+@division("--task-index", type=click.IntRange(0), help="Which of them this is, from 0.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
+def main(
+    source, output, overwrite, model, runtime, threads, shards, jobs, task_count, task_index,
+    as_json, quiet, background, **limits,
+):  # fmt: skip
+    """Pack many images into shards, which are Parquet files.
+
+    INPUT is a folder, which is searched with the folders below it; or a text file with the path or
+    URI of an image in each line; or - for such lines from standard input. A shard has the columns
+    key, width, height and code: the compressed image without its header, which is kept once.
+    The key is the path below the folder, or the line.
+
+    The same images give the same shards. A shard is written whole or not at all, and not again if
+    it is there: run the command again after an interruption. Images that cannot be read are listed
+    beside their shard, in _failed-*.jsonl, and the others are packed.
+
+    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    """
+    check_limits(limits, background)
+    if (task_count is None) != (task_index is None):
+        raise click.UsageError("--task-count and --task-index are given together")
+    if task_count is not None and task_index >= task_count:
+        raise click.UsageError(f"--task-index must be below --task-count, which is {task_count}")
+    load_codec = functools.partial(_load, model, runtime, threads)
+    if needs_model(limits):
+        check_for_model(limits, load_codec())
+    import_arrow("pyarrow.parquet")  # Fails now rather than after the first shard.
+    items = _read_items(source)
+    count = shards or math.ceil(len(items) / IMAGES_PER_SHARD)
+    assigned = assign_to_shards(items, count)
+    numbers = range(count) if task_count is None else range(task_index, count, task_count)
+    work = [(Shard(output, number, count), assigned[number]) for number in numbers]
+    options = EncodeOptions(background=background, headerless=True, **limits)
+    settings = EncodeSettings(load_codec, options, overwrite)
+    start = time.perf_counter()
+    reports = _watch(encode_shards(work, settings, jobs or available_cpus()), work, quiet)
+    summary = _summarize(reports, time.perf_counter() - start)
+    if as_json:
+        click.echo(json.dumps({"input": source, "output": output, **summary}, indent=2))
+    elif not quiet:
+        click.echo(_describe(output, summary))
+    if summary["failures"]:
+        click.echo(
+            f"error: {output}: {summary['failures']} images could not be packed; "
+            "_failed-*.jsonl beside the shards say why",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _load(model: str, runtime: str | None, threads: int) -> Codec:
+    """The codec, in whatever process this is."""
+    start_runtime(model, runtime)
+    return load(model, runtime=runtime, threads=threads)
+
+
+def _read_items(source: str) -> list[Item]:
+    """What is to be packed.
+
+    Raises:
+        DataError: if that is nothing.
+    """
+    if source == STANDARD:
+        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        items = list(read_list(text))
+    else:
+        items = list(list_images(source))
+    if not items:
+        raise DataError(
+            f"{display(source)}: no images; give a folder of images (.png, .jpg, .webp and "
+            "others), or a list with a path in each line"
+        )
+    return items
+
+
+def _watch(
+    reports: Iterable[ShardReport], work: Sequence[tuple[Shard, Sequence[Item]]], quiet: bool
+) -> list[ShardReport]:
+    """Shows the reports on a progress bar as they come."""
+    hidden = quiet or not sys.stderr.isatty()
+    total = sum(len(items) for _, items in work)
+    done = []
+    with tqdm(total=total, unit="image", disable=hidden) as bar:
+        for report in reports:
+            bar.update(report.images + len(report.failures))
+            done.append(report)
+    return done
+
+
+def _summarize(reports: Sequence[ShardReport], seconds: float) -> dict[str, Any]:
+    """What was done, in numbers."""
+    made = [report for report in reports if not report.skipped]
+    qualities = [each for report in made for each in report.psnr if math.isfinite(each)]
+    encoded = sum(report.images for report in made)
+    return {
+        "shards": len(reports),
+        "skipped_shards": len(reports) - len(made),
+        "images": sum(report.images for report in reports),
+        "encoded": encoded,
+        "failures": sum(len(report.failures) for report in reports),
+        "bytes": sum(report.bytes for report in reports),
+        "psnr": round(sum(qualities) / len(qualities), 2) if qualities else None,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(encoded / seconds, 1),
+    }
+
+
+def _describe(output: str, summary: dict[str, Any]) -> str:
+    """The numbers in a line."""
+    line = (
+        f"{output}: {summary['images']:,} images in {summary['shards']:,} shards, "
+        f"{summary['bytes']:,} bytes of code"
+    )
+    if summary["psnr"] is not None:
+        line += f", PSNR {summary['psnr']:.2f} dB"
+    line += f", {summary['images_per_second']:.1f} images per second"
+    skipped = summary["skipped_shards"]
+    return f"{line} ({skipped:,} shards were there)" if skipped else line
