@@ -25,6 +25,10 @@ EXTENSIONS = frozenset(
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of the formats that are opened, whatever a file is called."""
 
+_HALF_RANGE, _LEVELS_PER_UNIT = np.float32(SCALE), np.float32(255 / (2 * SCALE))
+_UNITS_PER_LEVEL = np.float32(2 * SCALE / 255)
+_BLACK, _WHITE = np.float32(0), np.float32(255)
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,13 +47,20 @@ _log = logging.getLogger(__name__)
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
     """Maps uint8 pixels to float32 in [-0.9, 0.9], inside tanh's range (section 3.1)."""
-    return pixels.astype(np.float32) * np.float32(2 * SCALE / 255) - np.float32(SCALE)
+    values = pixels.astype(np.float32)
+    values *= _UNITS_PER_LEVEL
+    values -= _HALF_RANGE
+    return values
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
     """Maps floats in [-0.9, 0.9] back to uint8 pixels: the nearest level, clipped to 0-255."""
-    levels = (np.asarray(values, np.float32) + np.float32(SCALE)) * np.float32(255 / (2 * SCALE))
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    levels = np.asarray(values, np.float32) + _HALF_RANGE
+    levels *= _LEVELS_PER_UNIT
+    np.rint(levels, out=levels)
+    np.maximum(levels, _BLACK, out=levels)
+    np.minimum(levels, _WHITE, out=levels)
+    return levels.astype(np.uint8)
 
 
 def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
@@ -60,6 +71,8 @@ def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
         (8, 16, 3)
     """
     height, width, _ = pixels.shape
+    if not (height % stride or width % stride):
+        return pixels
     return np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
 
 
@@ -133,7 +146,10 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     """
     behind = parse_colour(background)
     if not isinstance(image, Image.Image):
-        return _flatten(_from_array(image), behind, "")
+        array = _as_array(image)
+        if array.shape[2:] == (3,):
+            return np.array(array, order="C")
+        return _flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
     try:
         image.load()
         return _convert(image, _orientation(image), behind, getattr(image, "filename", ""))
@@ -383,7 +399,8 @@ def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
     return transform
 
 
-def _from_array(image: Any) -> Image.Image:
+def _as_array(image: Any) -> np.ndarray:
+    """An array that Pillow makes an image of."""
     if isinstance(image, str | os.PathLike):
         raise ImageError(f"{os.fspath(image)!r} is a path; give pixels, or an image that is open")
     try:
@@ -408,4 +425,4 @@ def _from_array(image: Any) -> Image.Image:
         )
     if 0 in array.shape:
         raise ImageError(f"the image has no pixels: {array.shape}")
-    return Image.fromarray(np.ascontiguousarray(array))
+    return array

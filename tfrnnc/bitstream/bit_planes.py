@@ -6,6 +6,8 @@ import numpy as np
 
 from tfrnnc.errors import CorruptStreamError
 
+_PLUS, _MINUS = np.array(1, np.int8), np.array(-1, np.int8)
+
 
 def pack_plane(plane: np.ndarray) -> bytes:
     """Packs an iteration's bits, eight to a byte, the most significant first.
@@ -51,7 +53,7 @@ def unpack_plane(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
 
 def as_plane(positive: np.ndarray) -> np.ndarray:
     """A plane, int8 of -1 and +1, from what says where it is +1."""
-    return np.where(positive, np.int8(1), np.int8(-1))
+    return np.where(positive, _PLUS, _MINUS)
 
 
 def coded_locations(plane: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from tfrnnc.bitstream.constants import (
     ENTROPY_MODEL_VERSION,
     EXACT,
     ID_BYTES,
-    LOGIT_MAX,
     LOGIT_MIN,
     WEIGHT_SCALE,
 )
@@ -34,6 +34,11 @@ from tfrnnc.errors import ModelError
 _HEADER = struct.Struct(f"<{len(ENTROPY_MODEL_MAGIC)}sB{ID_BYTES}sBBBHH")
 _CRC_BYTES = 4
 _LOCATIONS_AT_ONCE = 1 << 14  # for the memory: each takes 9 values a channel
+# Kernels and biases are kept with what follows their sums in them. All are powers of two, so that
+# sums stay exact: where 1/128 is the unit, they are the integers below 2^24 of docs/FORMAT.md.
+_OF_BITS = np.float32(ACTIVATION_SCALE / WEIGHT_SCALE)
+_OF_ACTIVATIONS = np.float32(1 / WEIGHT_SCALE)
+_LEAST, _MOST = np.float32(0), np.float32(ACTIVATION_MAX)
 _SMALL_PRODUCT = 1 << 18  # multiplications for which no BLAS library starts threads
 _ROWS = 8  # of products, a multiple: those of two rows come out wrong on ARM with SME (NumPy 2.5.5)
 
@@ -73,25 +78,40 @@ class Head:
     output_bias: np.ndarray
 
 
-@dataclass(frozen=True)
-class _MergedHeads:
-    """The heads of all groups as one, for planes whose bits are known.
+class _Layer(NamedTuple):
+    """A layer whose sums need no division any more.
 
     Attributes:
-        context: (hidden, groups * width), from the context.
-        earlier: (9 * bits, groups * width), from the groups before each group's own.
-        own: (9 * bits, groups * width), from its own bits at even locations, for odd ones.
-        bias: (2, groups * width), for even and odd locations.
-        output: (groups * width, bits).
-        output_bias: (bits,).
+        kernel: (inputs, outputs).
+        bias: (outputs,).
     """
 
-    context: np.ndarray
-    earlier: np.ndarray
-    own: np.ndarray
+    kernel: np.ndarray
     bias: np.ndarray
-    output: np.ndarray
-    output_bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """The network of an iteration, made ready.
+
+    The heads of all groups are one, for planes whose bits are known: `plane` and `output`.
+
+    Attributes:
+        context: the layers of the context.
+        from_context: what the context gives to the heads, a kernel (hidden, groups * width).
+        heads: for each group, for even and for odd locations, from the plane's bits: a kernel
+            (9 * channels, width) and the bias.
+        outputs: for each group, its output layer.
+        plane: for even and for odd locations, a kernel (9 * bits, groups * width) and the bias.
+        output: the output layers, (groups * width, bits).
+    """
+
+    context: list[_Layer]
+    from_context: np.ndarray
+    heads: list[tuple[_Layer, _Layer]]
+    outputs: list[_Layer]
+    plane: tuple[_Layer, _Layer]
+    output: _Layer
 
 
 @dataclass(frozen=True)
@@ -108,29 +128,63 @@ class IterationModel:
     heads: list[Head]
 
     @cached_property
-    def merged(self) -> _MergedHeads:
-        """All heads as one."""
+    def scaled(self) -> _Scaled:
+        """The network, made ready."""
+        scales = (_OF_BITS, _OF_ACTIVATIONS)
+        outputs = [
+            _Layer(
+                head.output * _OF_ACTIVATIONS,
+                # Probabilities are counted from that of the least logit.
+                head.output_bias * _OF_ACTIVATIONS - np.float32(LOGIT_MIN),
+            )
+            for head in self.heads
+        ]
+        return _Scaled(
+            [
+                _Layer(kernel * scale, bias * _OF_ACTIVATIONS)
+                for (kernel, bias), scale in zip(self.context, scales, strict=False)
+            ],
+            np.concatenate([head.context for head in self.heads], axis=1) * _OF_ACTIVATIONS,
+            [self._head(head) for head in self.heads],
+            outputs,
+            self._merged_heads(),
+            self._merged_outputs(outputs),
+        )
+
+    def _head(self, head: Head) -> tuple[_Layer, _Layer]:
+        even, odd = head.bias * _OF_ACTIVATIONS
+        kernel = head.plane * _OF_BITS
+        return _Layer(kernel, even), _Layer(kernel, odd)
+
+    def _merged_heads(self) -> tuple[_Layer, _Layer]:
         bits = sum(head.output_bias.size for head in self.heads)
         width = self.heads[0].bias.shape[1]
-        earlier = np.zeros((9, bits, len(self.heads), width), np.float32)
-        own = np.zeros_like(earlier)
-        output = np.zeros((len(self.heads), width, bits), np.float32)
+        even = np.zeros((9, bits, len(self.heads), width), np.float32)
+        odd = np.zeros_like(even)
         first = 0
         for group, head in enumerate(self.heads):
             end = first + head.output_bias.size
             kernel = head.plane.reshape(9, end, width)
-            earlier[:, :first, group] = kernel[:, :first]
-            own[:, first:end, group] = kernel[:, first:]
-            output[group, :, first:end] = head.output
+            even[:, :first, group] = odd[:, :first, group] = kernel[:, :first]
+            # Of the group's own bits, odd locations know those at even ones: their neighbours.
+            odd[1::2, first:end, group] = kernel[1::2, first:]
             first = end
-        return _MergedHeads(
-            np.concatenate([head.context for head in self.heads], axis=1),
-            earlier.reshape(9 * bits, -1),
-            own.reshape(9 * bits, -1),
-            np.concatenate([head.bias for head in self.heads], axis=1),
-            output.reshape(-1, bits),
-            np.concatenate([head.output_bias for head in self.heads]),
+        biases = np.concatenate([head.bias for head in self.heads], axis=1) * _OF_ACTIVATIONS
+        return (
+            _Layer(even.reshape(9 * bits, -1) * _OF_BITS, biases[0]),
+            _Layer(odd.reshape(9 * bits, -1) * _OF_BITS, biases[1]),
         )
+
+    def _merged_outputs(self, outputs: Sequence[_Layer]) -> _Layer:
+        bias = np.concatenate([layer.bias for layer in outputs])
+        width = len(outputs[0].kernel)
+        kernel = np.zeros((len(outputs), width, bias.size), np.float32)
+        first = 0
+        for group, layer in enumerate(outputs):
+            end = first + layer.bias.size
+            kernel[group, :, first:end] = layer.kernel
+            first = end
+        return _Layer(kernel.reshape(-1, bias.size), bias)
 
 
 class EntropyModel:
@@ -150,6 +204,7 @@ class EntropyModel:
         self.codec_id = codec_id
         self.bits = bits
         self.iterations = iterations
+        self._edges = group_edges(bits, len(iterations[0].heads))
         for number, iteration in enumerate(iterations, start=1):
             _require_exact(iteration, number)
 
@@ -166,7 +221,7 @@ class EntropyModel:
             mask: bool (h, w), the locations that take the iteration; None for all.
         """
         height, width, bits = shape
-        order = _order(height, width, group_edges(bits, len(self.iterations[0].heads)))
+        order = _order(height, width, self._edges)
         return order if mask is None else order[mask.ravel()[order // bits]]
 
     def probabilities(self, planes: Sequence[np.ndarray], plane: np.ndarray) -> np.ndarray:
@@ -194,29 +249,21 @@ class EntropyModel:
             int (images, h, w, bits): what `probabilities` gives for each image.
         """
         height, width, bits = batch[0].shape
-        iteration = self.iterations[len(planes[0])]
+        iteration = self.iterations[len(planes[0])].scaled
         grid = _grid_of(height, width, len(batch))
-        heads = iteration.merged
         context = _context(iteration, planes, grid)
-        values = np.array(batch, np.float32).reshape(-1, bits)
-        values *= ACTIVATION_SCALE
-        known = _with_border(values, grid)
-        evens = known.copy()
-        evens[grid.inside[grid.parities[1]]] = 0
-        result = np.empty((len(values), bits), np.int64)
-        for parity, locations in enumerate(grid.parities):
-            for part in _parts(locations.size):
-                places = locations[part]
-                around = grid.neighbours[places]
-                sums = _product(known[around].reshape(places.size, -1), heads.earlier)
-                if parity:
-                    sums += _product(evens[around].reshape(places.size, -1), heads.own)
-                if iteration.context:
-                    sums += _product(context[places], heads.context)
-                sums += heads.bias[parity]
-                logits = _product(_activate(sums), heads.output)
-                logits += heads.output_bias
-                result[places] = _to_probabilities(logits)
+        known = grid.with_border(np.array(batch))
+        even, odd = iteration.plane
+        result = np.empty((grid.locations.size, bits), np.int64)
+        for part in _parts(grid.locations.size):
+            around = _around(known, grid.neighbours[part])
+            evens = max(grid.evens - part.start, 0)
+            sums = np.concatenate([_sums(around[:evens], even), _sums(around[evens:], odd)])
+            if context is not None:
+                sums += _product(context[part], iteration.from_context)
+            result[grid.locations[part]] = _to_probabilities(
+                _sums(_activate(sums), iteration.output)
+            )
         return result.reshape(len(batch), height, width, bits)
 
     def passes(
@@ -235,9 +282,10 @@ class EntropyModel:
             each pass, with its probabilities.
         """
         grid = _grid(*plane.shape[:2])
-        parities: Sequence[np.ndarray] = grid.parities
+        parities: list[Any] = [slice(0, grid.evens), slice(grid.evens, None)]
         if mask is not None:
-            parities = [parity[mask.ravel()[parity]] for parity in parities]
+            numbers = np.flatnonzero(mask.ravel()[grid.locations])
+            parities = np.split(numbers, [np.count_nonzero(numbers < grid.evens)])
         yield from self._passes([planes], plane[None], grid, parities)
 
     def passes_of_batch(
@@ -254,40 +302,40 @@ class EntropyModel:
             `n * h * w + i`.
         """
         grid = _grid_of(batch.shape[1], batch.shape[2], len(batch))
-        yield from self._passes(planes, batch, grid, grid.parities)
+        parities = [slice(0, grid.evens), slice(grid.evens, None)]
+        yield from self._passes(planes, batch, grid, parities)
 
     def _passes(
         self,
         planes: Sequence[Sequence[np.ndarray]],
         batch: np.ndarray,
         grid: _Grid,
-        parities: Sequence[np.ndarray],
+        parities: Sequence[Any],
     ) -> Iterator[Pass]:
-        """The passes at these locations of the images' grid."""
+        """The passes at these places in the order of the grid."""
         bits = batch.shape[-1]
-        iteration = self.iterations[len(planes[0])]
+        iteration = self.iterations[len(planes[0])].scaled
         context = _context(iteration, planes, grid)
         known = np.zeros((grid.places, bits), np.float32)
         located = batch.reshape(-1, bits)
-        edges = group_edges(bits, len(iteration.heads))
-        for head, (first, end) in zip(iteration.heads, pairwise(edges), strict=True):
+        width = iteration.heads[0][0].bias.size
+        for group, (first, end) in enumerate(pairwise(self._edges)):
             channels = slice(first, end)
-            for parity, locations in enumerate(parities):
+            from_context = iteration.from_context[:, group * width : (group + 1) * width]
+            for parity, numbers in enumerate(parities):
+                locations, neighbours = grid.locations[numbers], grid.neighbours[numbers]
+                of_context = None if context is None else context[numbers]
                 probabilities = np.empty((locations.size, end - first), np.int64)
                 for part in _parts(locations.size):
-                    places = locations[part]
-                    values = known[grid.neighbours[places], :end].reshape(places.size, -1)
-                    sums = _product(values, head.plane)
-                    if iteration.context:
-                        sums += _product(context[places], head.context)
-                    sums += head.bias[parity]
-                    logits = _product(_activate(sums), head.output)
-                    logits += head.output_bias
-                    probabilities[part] = _to_probabilities(logits)
+                    around = _around(known, neighbours[part], end)
+                    sums = _sums(around, iteration.heads[group][parity])
+                    if of_context is not None:
+                        sums += _product(of_context[part], from_context)
+                    probabilities[part] = _to_probabilities(
+                        _sums(_activate(sums), iteration.outputs[group])
+                    )
                 yield Pass(locations, channels, probabilities)
-                known[grid.inside[locations], channels] = ACTIVATION_SCALE * located[
-                    locations, channels
-                ].astype(np.float32)
+                known[grid.inside[numbers], channels] = located[locations, channels]
 
     def to_bytes(self) -> bytes:
         """The model as it stands in its file."""
@@ -373,29 +421,29 @@ class _Grid:
     """Where things are in the planes of a batch, and in those with borders of zeros around them.
 
     Attributes:
-        parities: the even and the odd locations of the checkerboards, counted row by row and image
-            by image.
-        inside: of each location, its place in the planes with borders.
-        neighbours: (images * h * w, 9), of each location the 3x3 places around it, row by row.
-        places: how many there are in the planes with borders.
+        shape: (images, h, w).
+        locations: the even locations of the checkerboards and then the odd ones, counted row by row
+            and image by image.
+        evens: how many even ones there are.
+        neighbours: (images * h * w, 9), of each of these locations the 3x3 places around it in the
+            planes with borders, row by row.
+        inside: of each of these locations, its own place there.
+        places: how many there are.
     """
 
-    parities: tuple[np.ndarray, np.ndarray]
-    inside: np.ndarray
+    shape: tuple[int, int, int]
+    locations: np.ndarray
+    evens: int
     neighbours: np.ndarray
+    inside: np.ndarray
     places: int
 
-
-@lru_cache(maxsize=1)
-def _grid(height: int, width: int) -> _Grid:
-    """The grid of one plane. The last one is kept, which takes some 100 bytes per location."""
-    rows, columns = np.divmod(np.arange(height * width), width)
-    odd = (rows + columns) % 2 == 1
-    corner = rows * (width + 2) + columns
-    around = (np.arange(3)[:, None] * (width + 2) + np.arange(3)).ravel()
-    neighbours = corner[:, None] + around
-    places = (height + 2) * (width + 2)
-    return _Grid((np.flatnonzero(~odd), np.flatnonzero(odd)), neighbours[:, 4], neighbours, places)
+    def with_border(self, planes: np.ndarray) -> np.ndarray:
+        """Planes (images, h, w, channels) with a border of zeros: float32 (places, channels)."""
+        images, height, width = self.shape
+        padded = np.zeros((images, height + 2, width + 2, planes.shape[-1]), np.float32)
+        padded[:, 1:-1, 1:-1] = planes
+        return padded.reshape(self.places, -1)
 
 
 def _grid_of(height: int, width: int, images: int) -> _Grid:
@@ -403,14 +451,45 @@ def _grid_of(height: int, width: int, images: int) -> _Grid:
     return _grid(height, width) if images == 1 else _batch_grid(height, width, images)
 
 
+@lru_cache(maxsize=1)
+def _grid(height: int, width: int) -> _Grid:
+    """The grid of one plane. The last one is kept, which takes some 100 bytes per location."""
+    rows, columns = np.divmod(np.arange(height * width), width)
+    odd = (rows + columns) % 2 == 1
+    locations = np.concatenate([np.flatnonzero(~odd), np.flatnonzero(odd)])
+    corner = (rows * (width + 2) + columns)[locations]
+    around = (np.arange(3)[:, None] * (width + 2) + np.arange(3)).ravel()
+    neighbours = corner[:, None] + around
+    return _Grid(
+        (1, height, width),
+        locations,
+        int(np.count_nonzero(~odd)),
+        neighbours,
+        neighbours[:, 4].copy(),
+        (height + 2) * (width + 2),
+    )
+
+
 @lru_cache(maxsize=4)
 def _batch_grid(height: int, width: int, images: int) -> _Grid:
     """The grid of several planes. The last ones are kept: batches are of small planes."""
     one = _grid(height, width)
     number = np.arange(images)[:, None]
-    even, odd = ((number * (height * width) + parity).ravel() for parity in one.parities)
-    neighbours = (number[..., None] * one.places + one.neighbours).reshape(-1, 9)
-    return _Grid((even, odd), neighbours[:, 4], neighbours, images * one.places)
+    parities = np.split(np.arange(one.locations.size), [one.evens])
+    locations, neighbours = [], []
+    for parity in parities:
+        locations.append((number * (height * width) + one.locations[parity]).ravel())
+        around = number[..., None] * one.places + one.neighbours[parity]
+        neighbours.append(around.reshape(-1, 9))
+    merged = np.concatenate(neighbours)
+    return _Grid(
+        (images, height, width),
+        np.concatenate(locations),
+        images * one.evens,
+        merged,
+        merged[:, 4].copy(),
+        images * one.places,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -419,9 +498,8 @@ def _order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     bits = edges[-1]
     return np.concatenate(
         [
-            (locations[:, None] * bits + np.arange(first, end)).ravel()
+            (_grid(height, width).locations[:, None] * bits + np.arange(first, end)).ravel()
             for first, end in pairwise(edges)
-            for locations in _grid(height, width).parities
         ]
     )
 
@@ -431,40 +509,45 @@ def _parts(size: int) -> Iterator[slice]:
         yield slice(start, min(start + _LOCATIONS_AT_ONCE, size))
 
 
-def _with_border(values: np.ndarray, grid: _Grid) -> np.ndarray:
-    """Values of all locations, (h * w, channels), with a border of zeros around them."""
-    padded = np.zeros((grid.places, values.shape[1]), np.float32)
-    padded[grid.inside] = values
-    return padded
+def _around(values: np.ndarray, neighbours: np.ndarray, channels: int | None = None) -> np.ndarray:
+    """What is around locations, (n, 9 * channels), of values with borders, (places, channels)."""
+    around = values.take(neighbours, axis=0)
+    if channels is not None and channels < values.shape[1]:
+        around = around[:, :, :channels]
+    return around.reshape(len(neighbours), -1)
 
 
 def _context(
-    iteration: IterationModel, planes: Sequence[Sequence[np.ndarray]], grid: _Grid
-) -> np.ndarray:
-    """What the planes of the iterations before give, (images * h * w, hidden).
+    iteration: _Scaled, planes: Sequence[Sequence[np.ndarray]], grid: _Grid
+) -> np.ndarray | None:
+    """What the planes of the iterations before give, (images * h * w, hidden), as the grid orders.
 
-    There are no channels in the first iteration.
+    None in the first iteration.
     """
     if not iteration.context:
-        return np.zeros((len(grid.inside), 0), np.float32)
+        return None
+    first, second = iteration.context
     # (images, iterations, h, w, bits) to (images, h, w, iterations, bits)
-    values = np.array(planes, np.float32).transpose(0, 2, 3, 1, 4).reshape(len(grid.inside), -1)
-    values *= ACTIVATION_SCALE
-    for kernel, bias in iteration.context:
-        values = _convolve(values, grid, kernel, bias)
-    return values
+    before = np.array(planes).transpose(0, 2, 3, 1, 4).reshape(*grid.shape, -1)
+    hidden = np.zeros((grid.places, first.bias.size), np.float32)
+    hidden[grid.inside] = _convolve(grid.with_border(before), grid, first)
+    return _convolve(hidden, grid, second)
 
 
-def _convolve(values: np.ndarray, grid: _Grid, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """A 3x3 layer: (h * w, channels) to (h * w, filters)."""
-    padded = _with_border(values, grid)
-    outputs = np.empty((len(values), bias.size), np.float32)
-    for part in _parts(len(values)):
-        patches = padded[grid.neighbours[part]].reshape(part.stop - part.start, -1)
-        sums = _product(patches, kernel)
-        sums += bias
-        outputs[part] = _activate(sums)
-    return outputs
+def _convolve(padded: np.ndarray, grid: _Grid, layer: _Layer) -> np.ndarray:
+    """A 3x3 layer: (places, channels) to (images * h * w, filters)."""
+    outputs = [
+        _activate(_sums(_around(padded, grid.neighbours[part]), layer))
+        for part in _parts(len(grid.neighbours))
+    ]
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def _sums(values: np.ndarray, layer: _Layer) -> np.ndarray:
+    """What a layer makes of values, (n, inputs), before the activation."""
+    sums = _product(values, layer.kernel)
+    sums += layer.bias
+    return sums
 
 
 def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -476,6 +559,8 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """
     height, width = kernel.shape
     rows = max(_SMALL_PRODUCT // max(kernel.size, 1) // _ROWS * _ROWS, _ROWS)
+    if len(values) <= rows and not len(values) % _ROWS:
+        return np.asarray(values @ kernel)
     whole = len(values) // rows * rows
     rest = values[whole:]
     if len(rest) % _ROWS:
@@ -493,21 +578,16 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def _to_probabilities(sums: np.ndarray) -> np.ndarray:
-    """What the output layer's sums mean. They are overwritten."""
-    logits = _rescale(sums, LOGIT_MIN, LOGIT_MAX)
-    return np.asarray(PROBABILITIES[logits.astype(np.int64) - LOGIT_MIN])
+    """What the output layer's sums mean; they count from the least logit."""
+    # What is cut off makes whole numbers of those above 0; the others are the least either way.
+    return PROBABILITIES.take(sums.astype(np.intp), mode="clip")
 
 
 def _activate(sums: np.ndarray) -> np.ndarray:
     """What a layer's sums give to the next one. They are overwritten."""
-    return _rescale(sums, 0, ACTIVATION_MAX)
-
-
-def _rescale(sums: np.ndarray, least: int, most: int) -> np.ndarray:
-    np.multiply(sums, np.float32(1 / WEIGHT_SCALE), out=sums)  # A power of two, so exact.
     np.floor(sums, out=sums)
-    np.maximum(sums, np.float32(least), out=sums)
-    return np.minimum(sums, np.float32(most), out=sums)
+    np.maximum(sums, _LEAST, out=sums)
+    return np.minimum(sums, _MOST, out=sums)
 
 
 def _require_exact(iteration: IterationModel, number: int) -> None:

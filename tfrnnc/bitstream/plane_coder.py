@@ -11,9 +11,13 @@ import numpy as np
 
 from tfrnnc.bitstream.bit_planes import as_plane, coded_locations, pack_plane
 from tfrnnc.bitstream.constants import (
+    CERTAIN,
     EVEN,
     LARGE_CHECKSUM_BYTES,
+    MASK_SHIFT,
     PARTIAL_SHARE,
+    PROBABILITY_BITS,
+    RANGE_BYTES,
     SMALL_CHECKSUM_BYTES,
     SMALL_PLANE,
     STORED,
@@ -24,6 +28,13 @@ from tfrnnc.bitstream.mask_coder import MaskCoder
 from tfrnnc.bitstream.probabilities import costs_of
 from tfrnnc.bitstream.range_coder import CoderState, RangeDecoder, RangeEncoder
 from tfrnnc.errors import CorruptStreamError
+
+_EVEN = np.array(EVEN, np.uint16)
+
+# What the least probable bits take, rounded up: a mark that the plane is stored, one of a mask.
+_STORED_BITS = (CERTAIN // STORED - 1).bit_length()
+_MASK_BITS = PROBABILITY_BITS - MASK_SHIFT + 1
+_LOST_SHARE = 128  # Rounding in the range coder takes less than one bit in so many.
 
 
 def checksum_bytes(plane_bits: int) -> int:
@@ -168,19 +179,21 @@ class PlaneEncoder(_PlaneCoder):
             if not mask.any():
                 return
         stored = self.model is None
+        bits, order = self._in_order(plane, mask, stored)
         if self.model is not None:
             if probabilities is None:
                 probabilities = self.model.probabilities(self.planes, plane)
-            stored, coded_with = self._choose(plane, mask, probabilities)
+            coded_with = probabilities.ravel().take(order)
+            stored = bool(costs_of(bits, coded_with).sum() > bits.size)
             self._coder.encode([int(stored)], [STORED])
             preamble.append(STORED)
-        bits = plane.ravel()[self._order(mask, stored)] > 0
-        if stored:
-            coded_with = np.broadcast_to(np.uint16(EVEN), bits.shape)
+            if stored:
+                bits, order = self._in_order(plane, mask, stored)
+        coded_with = np.broadcast_to(_EVEN, bits.shape) if stored else coded_with.astype(np.uint16)
         self._coder.encode(bits.tolist(), coded_with.tolist())
         self.planes.append(plane)
-        checksum = self._checksum(plane, mask)
-        self._coder.encode(checksum, [EVEN] * len(checksum))
+        if checksum := self._checksum(plane, mask):
+            self._coder.encode(checksum, [EVEN] * len(checksum))
         self._coded.append(
             _CodedPlane(plane, mask, stored, preamble, coded_with, start, self._coder.state)
         )
@@ -209,6 +222,21 @@ class PlaneEncoder(_PlaneCoder):
         """
         state = self._state(count)
         return state.size + state.shortest_end()[1]
+
+    def most_bytes(self, count: int) -> int:
+        """Bytes that `size` does not exceed, whatever the planes are.
+
+        Args:
+            count: how many planes; they need not be there.
+        """
+        plane_bits = self._size
+        if self.model is not None:
+            plane_bits += _STORED_BITS
+        if self._masks:
+            plane_bits += _MASK_BITS * self.shape[0] * self.shape[1]
+        if self._crc is not None:
+            plane_bits += 8 * checksum_bytes(self._size)
+        return RANGE_BYTES + count * (plane_bits + plane_bits // _LOST_SHARE + 1) // 8
 
     def ends(self, payload: bytes, count: int) -> list[int]:
         """After each of the first planes, how many bytes of a payload it takes to have it whole.
@@ -259,14 +287,12 @@ class PlaneEncoder(_PlaneCoder):
         bits = self.shape[2]
         return (self._locations(mask)[:, None] * bits + np.arange(bits)).ravel()
 
-    def _choose(
-        self, plane: np.ndarray, mask: np.ndarray | None, probabilities: np.ndarray
-    ) -> tuple[bool, np.ndarray]:
-        """Whether a plane is stored, and else its bits' probabilities, in the order of coding."""
-        order = self._order(mask, stored=False)
-        probabilities = probabilities.ravel()[order]
-        costs = costs_of(plane.ravel()[order], probabilities)
-        return bool(costs.sum() > order.size), probabilities.astype(np.uint16)
+    def _in_order(
+        self, plane: np.ndarray, mask: np.ndarray | None, stored: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A plane's bits as bools, in the order of coding, and that order."""
+        order = self._order(mask, stored)
+        return plane.ravel().take(order) > 0, order
 
     def _encode_mask(self, masks: MaskCoder, mask: np.ndarray) -> list[int]:
         """Writes a mask; returns the probabilities of its bits."""

@@ -43,4 +43,4 @@ def costs_of(bits: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     Returns:
         floats of that shape.
     """
-    return np.asarray(COST_OF_ONE[np.where(bits > 0, probabilities, CERTAIN - probabilities)])
+    return COST_OF_ONE.take(np.where(bits > 0, probabilities, CERTAIN - probabilities))

@@ -99,6 +99,14 @@ class StreamWriter:
         """
         return self._encoder.size(iterations) + len(self.header.to_bytes())
 
+    def most_bytes(self, iterations: int) -> int:
+        """Bytes that `size` does not exceed, whatever the planes are.
+
+        Args:
+            iterations: how many planes; they need not be there.
+        """
+        return self._encoder.most_bytes(iterations) + len(self.header.to_bytes())
+
     def stream(self, iterations: int | None = None) -> bytes:
         """The stream of planes, from the first one on.
 

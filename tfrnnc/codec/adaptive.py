@@ -135,9 +135,9 @@ class AdaptiveEncoder(ProgressiveEncoder):
             self._assignments[iterations] = IterationAssignment(np.array(errors), bits)
         return self._assignments[iterations]
 
-    def _write(self, plane: np.ndarray) -> Calls[None]:
-        if not self._writer.iterations:  # Assignments have writers of their own.
-            yield from super()._write(plane)
+    @property
+    def _planes_to_write(self) -> list[np.ndarray]:
+        return self._planes[:1]  # Assignments have writers of their own.
 
     def _assigned_picture(self, assignment: IterationAssignment, count: int) -> np.ndarray:
         iterations = assignment.iterations(count)

@@ -149,8 +149,9 @@ def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | I
     for number in range(len(computations)):
         go_on(number, None)
     while waiting:
-        # What is furthest behind comes first, so that the others wait for it and go on together.
-        kind = min(waiting, key=lambda kind: kind[1])
+        # What is furthest behind comes first, so that the others wait for it and go on together;
+        # and what is written last, as some have to be for others to have it done with them.
+        kind = min(waiting, key=lambda kind: (kind[0] is Probabilities, kind[1]))
         numbers = waiting.pop(kind)
         done = worker.try_all([calls.pop(number) for number in numbers])
         for number, result in zip(numbers, done, strict=True):

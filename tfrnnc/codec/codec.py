@@ -27,7 +27,7 @@ from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
-from tfrnnc.codec.encode_options import EncodeOptions, with_keywords
+from tfrnnc.codec.encode_options import EncodeOptions, settled_options
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
 from tfrnnc.codec.search import BitSearch
@@ -234,7 +234,7 @@ class Codec:
         Raises:
             ConfigError, ModelError: as for `encode_batch`.
         """
-        options = with_keywords(EncodeOptions() if options is None else options, keywords)
+        options = settled_options(options, keywords)
         worker = self._worker
         return run_in_batches(
             images,
@@ -265,7 +265,7 @@ class Codec:
             >>> encoder.fit(iterations=2).iterations, len(encoder.fit(max_bytes=40).data) <= 40
             (2, True)
         """
-        options = with_keywords(EncodeOptions() if options is None else options, keywords)
+        options = settled_options(options, keywords)
         pixels = as_rgb(image, options.background)
         spec = self.spec if options.entropy_coding else self.spec.without_entropy_model()
         kind = ProgressiveEncoder

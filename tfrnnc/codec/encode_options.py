@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, TypedDict, TypeVar
 
 from tfrnnc.arguments import require_bool, require_int, require_number
@@ -117,9 +118,9 @@ class EncodeOptions(SizeLimits):
         for name in ("headerless", "entropy_coding", "adaptive"):
             self._set(name, require_bool(name, getattr(self, name)))
         self._set("effort", require_int("effort", self.effort, 0))
-        WorkLimits(self.max_pixels, self.max_work)
+        self.work_limits  # noqa: B018  (says what is wrong with them)
 
-    @property
+    @cached_property
     def work_limits(self) -> WorkLimits:
         """The bounds on time and memory."""
         return WorkLimits(self.max_pixels, self.max_work)
@@ -147,3 +148,16 @@ def with_keywords(options: _Options, keywords: Mapping[str, Any]) -> _Options:
             "max_bytes=64"
         )
     return replace(options, **keywords) if keywords else options
+
+
+def settled_options(options: EncodeOptions | None, keywords: Mapping[str, Any]) -> EncodeOptions:
+    """The options of a call that takes some and keywords.
+
+    Args:
+        options: that hold where the keywords say nothing; None for the defaults.
+        keywords: fields of theirs.
+
+    Raises:
+        ConfigError, TypeError: as for `with_keywords`.
+    """
+    return EncodeOptions(**keywords) if options is None else with_keywords(options, keywords)

@@ -147,7 +147,8 @@ class ProgressiveEncoder:
         Args:
             **limits: as for `fit`.
         """
-        request = self._settle(with_keywords(self._options.size_limits, limits))
+        given = with_keywords(self._options.size_limits, limits) if limits else self._options
+        request = self._settle(given)
         if request.max_bytes is None and not request.targets:
             self._options.work_limits.require(self._padded, request.iterations)
         return (yield from self._encode(request))
@@ -193,13 +194,24 @@ class ProgressiveEncoder:
         for count in range(1, request.iterations + 1):
             if not (yield from self._take(count)):
                 return count - 1, False
-            if request.max_bytes is not None and self._writer.size(count) > request.max_bytes:
+            if request.max_bytes is not None and (
+                yield from self._exceeds(request.max_bytes, count)
+            ):
                 return count - 1, True
             if request.targets and not self._missed(
                 request.targets, (yield from self._picture(count))
             ):
                 return count, False
         return request.iterations, False
+
+    def _exceeds(self, max_bytes: int, count: int) -> Calls[bool]:
+        """Whether a number of iterations takes more bytes."""
+        if self._writer.most_bytes(count) <= max_bytes:
+            return (
+                False  # Writing waits: several planes at once take less time than each by itself.
+            )
+        writer = yield from self._written()
+        return writer.size(count) > max_bytes
 
     def _take(self, count: int) -> Calls[bool]:
         """Encodes what is missing of a number of iterations; False if there are fewer."""
@@ -211,7 +223,6 @@ class ProgressiveEncoder:
             if not plane.any():
                 return False
             self._planes.append(plane)
-            yield from self._write(plane)
         return True
 
     def _next_plane(self) -> Calls[np.ndarray]:
@@ -219,21 +230,30 @@ class ProgressiveEncoder:
         logits, states = yield EncodeIteration(loop.residual, loop.encoder_states, loop.iteration)
         return loop.take_logits(logits, states)
 
-    def _write(self, plane: np.ndarray) -> Calls[None]:
-        probabilities = None
-        if self._spec.entropy_model is not None:
-            before = self._writer.planes
-            probabilities = yield Probabilities(before, plane, len(before))
-        self._writer.add(plane, probabilities)
+    def _written(self) -> Calls[StreamWriter]:
+        """The writer, with all planes in it that are to be written."""
+        for plane in self._planes_to_write[self._writer.iterations :]:
+            probabilities = None
+            if self._spec.entropy_model is not None:
+                before = self._writer.planes
+                probabilities = yield Probabilities(before, plane, len(before))
+            self._writer.add(plane, probabilities)
+        return self._writer
+
+    @property
+    def _planes_to_write(self) -> list[np.ndarray]:
+        return self._planes
 
     def _writer_for(self, whole: int) -> Calls[StreamWriter]:
         """What writes these iterations, and what fills the last byte of a headerless payload."""
-        lacks_next = 0 < whole == self._writer.iterations < self._spec.iterations
+        writer = yield from self._written()
+        lacks_next = 0 < whole == writer.iterations < self._spec.iterations
         if self._options.headerless and lacks_next:
             if self._options.adaptive:
-                return self._writer.ended()
+                return writer.ended()
             yield from self._take(whole + 1)
-        return self._writer
+            yield from self._written()
+        return writer
 
     def _picture(self, count: int) -> Calls[np.ndarray]:
         """The picture after a number of iterations, uint8 (H, W, 3)."""

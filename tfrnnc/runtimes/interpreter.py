@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,15 @@ from tfrnnc.runtimes.windows import Window
 
 Size = tuple[int, int]  #: height and width in pixels
 
+_FAILURES = (MemoryError, RuntimeError, ValueError, OverflowError)
+
 
 class Interpreter:
     """LiteRT's interpreter of one file.
 
-    After an error, of LiteRT or another, it is of no use any more; `failures` gives errors meaning.
-    LiteRT itself prints a line to standard error when the first one of a process is made ready; it
-    has no switch for that.
+    After an error, of LiteRT or another, it is of no use any more; `RunFailures` gives errors
+    meaning. LiteRT itself prints a line to standard error when the first one of a process is made
+    ready; it has no switch for that.
 
     Args:
         path: of the file, for messages.
@@ -152,22 +153,31 @@ class Interpreter:
         return arrays
 
 
-@contextmanager
-def failures(path: Path, size: Size) -> Iterator[None]:
+class RunFailures:
     """Turns what goes wrong in computing an image into an error that says so.
+
+    Args:
+        path: of the file.
+        size: of the image.
 
     Raises:
         RunError: in place of LiteRT's and NumPy's errors.
     """
-    try:
-        yield
-    except TfrnncError:
-        raise
-    except (MemoryError, RuntimeError, ValueError, OverflowError) as error:
+
+    def __init__(self, path: Path, size: Size):
+        self._path, self._size = path, size
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, TfrnncError) or not isinstance(error, _FAILURES):
+            return
         reason = _first_line(error) or "too little memory"
+        height, width = self._size
         raise RunError(
-            f"{path}: cannot be run on an image of {size[0]}x{size[1]} pixels ({reason}); take a "
-            "smaller image, free memory, or export the model again"
+            f"{self._path}: cannot be run on an image of {height}x{width} pixels ({reason}); take "
+            "a smaller image, free memory, or export the model again"
         ) from error
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 from tfrnnc.runtimes.interpreter import Interpreter, Size
 
@@ -15,6 +15,27 @@ KEPT_INTERPRETERS = 16  #: most that are kept for later, of one file
 #: Interpreters that a forked process has from its parent. Their threads are not there, so that
 #: neither computing with them nor destroying them ever ends.
 _left_alone: list[Interpreter] = []
+
+
+class Loan:
+    """An interpreter that is lent, as a context manager.
+
+    One that fails is not taken back, as nothing is certain of it.
+
+    Args:
+        interpreter: that is lent.
+        take_back: takes it back.
+    """
+
+    def __init__(self, interpreter: Interpreter, take_back: Callable[[Interpreter], None]):
+        self._interpreter, self._take_back = interpreter, take_back
+
+    def __enter__(self) -> Interpreter:
+        return self._interpreter
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if error is None:
+            self._take_back(self._interpreter)
 
 
 class InterpreterPool:
@@ -39,14 +60,16 @@ class InterpreterPool:
         self._kept: list[Interpreter] = []  # the last used comes last
         self._large: list[weakref.ref[Interpreter]] = []
 
-    @contextmanager
-    def lend(self, threads: int, size: Size, images: int = 1) -> Iterator[Interpreter]:
+    def lend(self, threads: int, size: Size, images: int = 1) -> Loan:
         """Lends an interpreter that is ready for images of a size, and takes it back.
 
         Args:
             threads: that it computes with.
             size: of the images.
             images: how many are computed at once.
+
+        Returns:
+            a context manager that gives the interpreter.
 
         Raises:
             ModelError: if the file cannot be run, or is not as described.
@@ -56,10 +79,8 @@ class InterpreterPool:
             _left_alone.extend(self._kept)
             self._start()
         interpreter = self._take(threads, size) or self._make(threads)
-        # One that fails is not taken back, as nothing is certain of it.
         interpreter.resize(size, images)
-        yield interpreter
-        self._take_back(interpreter)
+        return Loan(interpreter, self.take_back)
 
     def _take(self, threads: int, size: Size) -> Interpreter | None:
         """Takes an interpreter out, one of the size if there is one."""
@@ -76,10 +97,12 @@ class InterpreterPool:
             self._kept.remove(interpreter)
             return interpreter
 
-    def _take_back(self, interpreter: Interpreter) -> None:
+    def take_back(self, interpreter: Interpreter) -> None:
+        """Keeps an interpreter for later; `Loan` calls it."""
         dropped = []  # Destroyed when the lock is free again.
         with self._lock:
-            self._large = [reference for reference in self._large if reference() is not None]
+            if self._large:
+                self._large = [reference for reference in self._large if reference() is not None]
             if interpreter.largest_pixels > self._kept_pixels:
                 self._large.append(weakref.ref(interpreter))
                 return

@@ -14,7 +14,7 @@ import numpy as np
 from tfrnnc.errors import ConfigError
 from tfrnnc.model_folder.manifest import IterationFile, Manifest, Tensor
 from tfrnnc.model_folder.model_folder import ModelFolder
-from tfrnnc.runtimes.interpreter import Interpreter, Size, failures, shape_of
+from tfrnnc.runtimes.interpreter import Interpreter, RunFailures, Size, shape_of
 from tfrnnc.runtimes.interpreter_pool import InterpreterPool
 from tfrnnc.runtimes.runtime import BATCH_PIXELS, Runtime, stage_of
 from tfrnnc.runtimes.windows import count, cut, even
@@ -174,7 +174,7 @@ class _Iteration:
         self, inputs: np.ndarray, states: Any, size: Size, states_only: bool
     ) -> tuple[list[np.ndarray], list[Interpreter]]:
         window = self._window(size)
-        with failures(self._path, size):
+        with RunFailures(self._path, size):
             if states is None:
                 states = _zeros(self._file.inputs[1:], size)
             values = [inputs[None], *states]
@@ -223,7 +223,7 @@ class _Iteration:
         """The outputs of several images, (images, H, W, channels)."""
         if len(inputs) == 1:
             return self._run(inputs[0].astype(np.float32), states[0], size, states_only)[0]
-        with failures(self._path, size):
+        with RunFailures(self._path, size):
             values = [np.array(inputs, np.float32)]
             for number, tensor in enumerate(self._file.inputs[1:]):
                 values.append(np.zeros(shape_of(tensor, size, len(inputs)), np.float32))
