@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,13 @@ prepare_environment()
 # How long an example takes says nothing of whether it is right.
 hypothesis.settings.register_profile("tfrnnc", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tfrnnc")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """What a shell runs in the background ignores Ctrl-C, and so would the commands of tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", params=list(TINY_LAYOUTS))

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "tfrnnc"
 
 #: From the bottom to the top. A part imports from its own layer and from those below it.
 LAYERS = (
-    ("arguments", "backend", "errors", "files", "image_metadata", "images", "metrics"),
+    ("arguments", "backend", "errors", "files", "image_metadata", "images", "metrics", "processes"),
     ("bitstream", "layers"),
     ("data", "model_folder", "models", "presets", "runtimes"),
     ("codec", "evaluation", "export", "pipelines", "preview", "training"),

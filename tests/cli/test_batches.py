@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import tfrnnc
+from helpers.commands import running, wait_for_end_of_group
 from helpers.reports import read_json
 from tfrnnc.cli import common, file_pairs
 from tfrnnc.cli.decode import FORMATS
@@ -133,17 +134,10 @@ def test_json_reports_failures_too(run, images):
 def test_an_interruption_ends_the_process_by_its_signal(images, tmp_path, words):
     os.mkfifo(tmp_path / "pipe.png")  # Reading it takes for ever.
     command = [Path(sys.executable).parent / "tfrnnc-encode", *images, "pipe.png", "-o", "out"]
-    process = subprocess.Popen(
-        [*command, *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    told = "".join(process.stdout.readline() for _ in images)
-    process.send_signal(signal.SIGINT)
-    reported, errors = process.communicate(timeout=100)
+    with running([*command, *words], tmp_path) as process:
+        told = "".join(process.stdout.readline() for _ in images)
+        process.send_signal(signal.SIGINT)
+        reported, errors = process.communicate(timeout=100)
     assert process.returncode == -signal.SIGINT
     assert errors == ""
     if words:
@@ -510,28 +504,29 @@ def test_a_process_that_is_killed_costs_its_file_only(images, tmp_path):
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_signals_leave_nothing_half_written(noise, tmp_path, number, jobs):
-    for name in range(200):
-        Image.fromarray(noise(64, 64, name)).save(tmp_path / f"{name}.png")
-    command = [Path(sys.executable).parent / "tfrnnc-encode", "-r", ".", "-o", "out", "--json"]
-    process = subprocess.Popen(
-        [*command, "--jobs", str(jobs)],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    first = process.stdout.readline()
-    process.send_signal(number)
-    reported, errors = process.communicate(timeout=100)
+    names = [f"{number}.png" for number in range(200)]
+    for seed, name in enumerate(names):
+        Image.fromarray(noise(64, 64, seed)).save(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.png")  # It takes for ever, so that the signal is never too late.
+    (tmp_path / "list").write_text("\n".join([*names, "pipe.png"]))
+    command = [Path(sys.executable).parent / "tfrnnc-encode", "--files-from", "list", "-o", "out"]
+    with running([*command, "--json", "--jobs", jobs], tmp_path) as process:
+        first = process.stdout.readline()
+        process.send_signal(number)
+        reported, errors = process.communicate(timeout=100)
+        wait_for_end_of_group(process.pid)
     assert process.returncode == -number
+    written = files_in(tmp_path / "out")
+    if number == signal.SIGKILL and jobs == 1:
+        return  # Nobody is left who could put anything away.
+    assert not [name for name in written if not name.endswith(".rnnc") or name.startswith(".")]
+    if number == signal.SIGKILL:
+        return
     assert errors == ""
     facts = read_json(first + reported)
-    written = files_in(tmp_path / "out")
-    assert not [name for name in written if not name.endswith(".rnnc") or name.startswith(".")]
     assert {Path(fact["output"]).name for fact in facts} <= set(written)
     codec = tfrnnc.load()
     for name in written[:5]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from helpers.commands import wait_for_end_of_group
 from helpers.thumbnails import BROKEN
 from tfrnnc.cli.pack import main
 from tfrnnc.pipelines import PackedImages
@@ -124,20 +125,10 @@ def test_killed_and_run_again(pack, model_folder, thumbnails, contents, tmp_path
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    while any_of_group(process.pid):
-        time.sleep(0.01)
+    wait_for_end_of_group(process.pid)
     left = len(list(tmp_path.glob("out/*.parquet")))
     report = json.loads(pack(thumbnails, *options, "-o", "out", "--json", code=1).stdout)
     assert report["skipped_shards"] == left < 60
     pack(thumbnails, *options, "-o", "undisturbed", code=1)
     found = {name: data for name, data in contents(Path("out")).items() if name[0] != "."}
     assert found == contents(Path("undisturbed"))
-
-
-def any_of_group(group: int) -> bool:
-    """Whether a process of the group is alive."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -1,1 +1,3 @@
 """One thin module for each console script."""
+
+from tfrnnc.cli import endings as endings

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
-import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +17,7 @@ import click
 from tqdm import tqdm
 
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
+from tfrnnc.cli.endings import end_by
 from tfrnnc.cli.file_pairs import STANDARD, STANDARD_OUTPUTS, Selection
 from tfrnnc.cli.file_tasks import (
     FileTask,
@@ -62,7 +61,7 @@ def command(**settings):
                 if str(interruption):
                     click.echo(f"error: {interruption}", err=True)
                 stopped = isinstance(interruption, Terminated)
-                _die_by(signal.SIGTERM if stopped else signal.SIGINT)
+                end_by(signal.SIGTERM if stopped else signal.SIGINT)
             except TfrnncError as error:
                 fail(in_words_of_the_command(str(error)))
             except BrokenPipeError:
@@ -92,18 +91,6 @@ def fail(error: Exception | str) -> NoReturn:
     """Ends the command with a message and exit code 1."""
     click.echo(f"error: {error}", err=True)
     sys.exit(1)
-
-
-def _die_by(number: signal.Signals) -> NoReturn:
-    """Ends the process as the signal would have without Python, but for what it has to put away."""
-    atexit._run_exitfuncs()  # Semaphores of other processes, which the signal would leave.
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    if os.name != "nt":
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    sys.exit(128 + number)
 
 
 def in_words_of_the_command(message: str) -> str:

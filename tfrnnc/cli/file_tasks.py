@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import stat
@@ -15,7 +14,6 @@ from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ import click
 from tfrnnc.cli.file_pairs import STANDARD, Pair
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.errors import ForeignStreamError, TfrnncError
+from tfrnnc.processes import process_pool
 
 #: Files that are read before any of them is computed: as many as this, or with as many pixels.
 WINDOW_FILES, WINDOW_PIXELS = 64, 1 << 16
@@ -246,34 +245,28 @@ class _Processes:
         Returns:
             the chunks that were begun and not done; None if all were done.
         """
-        context = multiprocessing.get_context("spawn")  # A fork would have LiteRT's threads dead.
-        before = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(jobs, context, _start_worker, (self._task,))
         begun: dict[Future[list[Fact]], Sequence[Pair]] = {}
         chunk: Sequence[Pair] | None = None
         try:
-            while True:
-                while len(begun) < (jobs + 1 if jobs > 1 else 1):
-                    chunk = next(chunks, None)
-                    if chunk is None:
-                        break
-                    begun[pool.submit(_run_chunk, self._task, chunk)] = chunk
-                    chunk = None
-                while self._settled:
-                    yield self._settled.popleft()
-                if not begun:
-                    pool.shutdown()
-                    return None
-                for future in wait(begun, return_when=FIRST_COMPLETED).done:
-                    facts = future.result()
-                    del begun[future]
-                    yield from facts
+            with process_pool(jobs, _start_worker, self._task) as pool:
+                while True:
+                    while len(begun) < (jobs + 1 if jobs > 1 else 1):
+                        chunk = next(chunks, None)
+                        if chunk is None:
+                            break
+                        begun[pool.submit(_run_chunk, self._task, chunk)] = chunk
+                        chunk = None
+                    while self._settled:
+                        yield self._settled.popleft()
+                    if not begun:
+                        pool.shutdown()
+                        return None
+                    for future in wait(begun, return_when=FIRST_COMPLETED).done:
+                        facts = future.result()
+                        del begun[future]
+                        yield from facts
         except BrokenExecutor:
             return [*begun.values(), *([] if chunk is None else [chunk])]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
 
 
 _KILLED = (
@@ -283,8 +276,7 @@ _KILLED = (
 
 
 def _start_worker(task: FileTask) -> None:
-    """Makes a process ready, which leaves Ctrl-C to the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Makes a process ready."""
     signal.signal(signal.SIGTERM, _end)
     start_logging()
     task.start()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from tfrnnc.evaluation.measurement import (
 )
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics.ms_ssim import MIN_SIDE
+from tfrnnc.processes import process_pool
 
 
 @dataclass(frozen=True)
@@ -166,28 +165,16 @@ def _results(
     if jobs == 1 or len(missing) < 2:
         yield ((index, tasks[index].run()) for index in missing)
         return
-    # Forked processes would inherit the threads of LiteRT and Keras half alive.
-    context = multiprocessing.get_context("spawn")
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(min(jobs, len(missing)), context, _ignore_interrupts)
     try:
-        futures = {pool.submit(tasks[index].run): index for index in missing}
-        yield ((futures[future], future.result()) for future in as_completed(futures))
-        pool.shutdown()
+        with process_pool(min(jobs, len(missing))) as pool:
+            futures = {pool.submit(tasks[index].run): index for index in missing}
+            yield ((futures[future], future.result()) for future in as_completed(futures))
+            pool.shutdown()
     except BrokenExecutor as error:
         raise EvaluationError(
             "a process ended while it measured, perhaps for want of memory; take fewer --jobs. "
             "What was measured is kept"
         ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-
-
-def _ignore_interrupts() -> None:
-    """Leaves Ctrl-C to the process that started this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def available_cpus() -> int:

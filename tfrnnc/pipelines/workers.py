@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass
 
 from tfrnnc.codec import Codec, EncodeOptions
@@ -15,6 +11,7 @@ from tfrnnc.errors import ShardError
 from tfrnnc.pipelines.encode_shard import ShardReport, encode_shard
 from tfrnnc.pipelines.inputs import Item
 from tfrnnc.pipelines.shard import Shard
+from tfrnnc.processes import process_pool
 
 
 @dataclass(frozen=True)
@@ -53,24 +50,17 @@ def encode_shards(
         for shard, items in work:
             yield encode_shard(shard, items, codec, settings.options, settings.overwrite)
         return
-    # Forked processes would inherit the threads of LiteRT and Keras half alive.
-    context = multiprocessing.get_context("spawn")
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(min(jobs, len(work)), context, _start, (settings,))
     try:
-        futures = [pool.submit(_encode_in_worker, shard, items) for shard, items in work]
-        for future in as_completed(futures):
-            yield future.result()
-        pool.shutdown()
+        with process_pool(min(jobs, len(work)), _start, settings) as pool:
+            futures = [pool.submit(_encode_in_worker, shard, items) for shard, items in work]
+            for future in as_completed(futures):
+                yield future.result()
+            pool.shutdown()
     except BrokenExecutor as error:
         raise ShardError(
             "a process ended while it packed, perhaps for want of memory; take fewer jobs "
             "(--jobs). Run it again for the shards that are missing"
         ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
 
 
 _worker: tuple[Codec, EncodeSettings] | None = None  # In a process of the pool.
@@ -79,17 +69,7 @@ _worker: tuple[Codec, EncodeSettings] | None = None  # In a process of the pool.
 def _start(settings: EncodeSettings) -> None:
     """Makes a process of the pool ready."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = settings.load(), settings
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, killed perhaps."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _encode_in_worker(shard: Shard, items: Sequence[Item]) -> ShardReport:

@@ -96,11 +96,11 @@ class Interpreter:
         Raises:
             ModelError: if the file's tensors are not as described.
         """
+        litert = self._litert
         for index, value in zip(self._inputs, values, strict=True):
-            self._litert.set_tensor(index, value)
-        self._litert.invoke()
-        outputs = [self._litert.get_tensor(index) for index in self._outputs]
-        return self._checked(outputs)
+            litert.set_tensor(index, value)
+        litert.invoke()
+        return self._checked([litert.get_tensor(index) for index in self._outputs])
 
     def run_states(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Computes the new states only, or everything where the file has no signature for that.
@@ -144,6 +144,8 @@ class Interpreter:
 
     def _checked(self, arrays: list[np.ndarray], first: int = 0) -> list[np.ndarray]:
         """Computed arrays, from the first output on; their shapes must be as the manifest says."""
+        if [array.shape for array in arrays] == self._shapes[first:]:
+            return arrays
         for number, array in enumerate(arrays, start=first):
             if array.shape != self._shapes[number]:
                 name = self._file.outputs[number].name

@@ -90,12 +90,13 @@ class InterpreterPool:
                 if interpreter and (interpreter.threads, interpreter.size) == (threads, size):
                     self._large.remove(reference)
                     return interpreter
-            usable = [each for each in self._kept if each.threads == threads]
-            if not usable:
-                return None
-            interpreter = next((each for each in usable if each.size == size), usable[0])
-            self._kept.remove(interpreter)
-            return interpreter
+            usable = None
+            for number, each in enumerate(self._kept):
+                if each.threads == threads and (usable is None or each.size == size):
+                    usable = number
+                    if each.size == size:
+                        break
+            return None if usable is None else self._kept.pop(usable)
 
     def take_back(self, interpreter: Interpreter) -> None:
         """Keeps an interpreter for later; `Loan` calls it."""

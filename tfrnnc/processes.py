@@ -1,0 +1,60 @@
+"""Processes that share the work of one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+#: Seconds that a process has to put away what is half-written, once its parent is gone.
+GRACE = 10
+
+
+@contextmanager
+def process_pool(
+    jobs: int, start: Callable[..., None] | None = None, *arguments: Any
+) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block, and with this process however it ends.
+
+    Args:
+        jobs: how many.
+        start: makes each of them ready. Ctrl-C is left to this process.
+        *arguments: of `start`; they and it are pickled.
+
+    Yields:
+        the pool. What was not begun at the end of the block is dropped, and what was is ended by
+        SIGTERM; `shutdown` waits for it.
+    """
+    context = multiprocessing.get_context("spawn")  # A fork would have LiteRT's threads dead.
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(jobs, context, _start, (start, arguments))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+
+
+def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It holds both ends of the pipe that work comes through, so that waiting for work has no end.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start is not None:
+        start(*arguments)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, killed perhaps."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)
