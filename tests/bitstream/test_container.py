@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import zlib
@@ -208,6 +209,30 @@ def test_round_trip_with_an_entropy_model(width, height, seed, share):
         assert len(writer.stream()) <= len(plain.stream()) + writer.iterations
     found = read(writer.stream())
     np.testing.assert_array_equal(found.planes, planes)
+
+
+@given(
+    st.tuples(st.integers(1, 100), st.integers(1, 100), st.integers(0, 9)),
+    *[st.booleans()] * 4,
+)
+def test_no_planes_take_more_than_most_bytes(image, coded, checked, adaptive, headerless):
+    width, height, seed = image
+    header = Header(
+        MODEL.stream_id, width, height, 2, entropy_coded=coded, checked=checked, adaptive=adaptive
+    )
+    shape = header.plane_shape(STRIDE, MODEL.bits)
+    rng = np.random.default_rng(seed)
+    goes_on = np.ones(shape[:2], bool)
+    writer = (HeaderlessWriter if headerless else StreamWriter)(header, SPEC)
+    for count in range(1, len(MODEL.iterations) + 1):
+        writer.add(as_plane(rng.random(shape) < 0.5) * goes_on[..., None])
+        most = writer.most_bytes(count)
+        assert writer.size(count) <= most
+        if adaptive:
+            goes_on &= rng.random(goes_on.shape) < 0.5
+            goes_on[0, 0] = True
+        else:
+            assert most <= 1.02 * count * math.prod(shape) / 8 + 7 * count + 20
 
 
 def test_layout_of_the_header():

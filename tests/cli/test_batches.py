@@ -229,6 +229,23 @@ def test_what_is_there_does_not_stop_the_rest(run, images):
     assert sorted(os.listdir("out")) == ["a.rnnc", "b.rnnc", "c.rnnc"]
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_wrong_is_told_before_what_is_there(run, images, jobs):
+    Path("out").mkdir()
+    for name in ("a", "b", "missing"):
+        Path(f"out/{name}.rnnc").touch()
+    Path("b.png").write_bytes(b"not an image")
+    words = [*images, "missing.png", "-o", "out", "--jobs", jobs]
+    result = run(encode, *words, code=1)
+    told = sorted(line.split(";")[0] for line in result.stderr.splitlines())
+    assert told == [
+        "error: b.png: not an image of a known format",
+        "error: missing.png: no such file",
+        "error: out/a.rnnc: is there already, and may be the original",
+    ]
+    assert run(encode, *words, "--skip-existing").stderr == ""
+
+
 # Kinds of outputs
 
 

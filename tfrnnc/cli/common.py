@@ -134,6 +134,21 @@ def read_input(path: str) -> bytes:
     return data
 
 
+def input_paths(function):
+    """Adds the paths of a command's files."""
+
+    def require_some(context: click.Context, _: click.Parameter, paths: tuple) -> tuple:
+        # Options are read before: a list of files will do as well.
+        if not (paths or context.params.get("files_from") or context.resilient_parsing):
+            raise click.UsageError("Missing argument 'INPUT'; give files, or --files-from", context)
+        return paths
+
+    argument = click.argument(
+        "paths", nargs=-1, metavar="INPUT [OUTPUT]", type=FileName(), callback=require_some
+    )
+    return argument(function)
+
+
 def file_options(action: str):
     """Adds the options that say which files a command reads and writes.
 

@@ -19,6 +19,7 @@ from tfrnnc.cli.common import (
     command,
     file_options,
     file_settings,
+    input_paths,
     model_settings,
     read_input,
     report_options,
@@ -29,7 +30,7 @@ from tfrnnc.cli.common import (
 )
 from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import FileTask, Loaded, OutputError, display
-from tfrnnc.cli.options import FileName, ModelName, option_group
+from tfrnnc.cli.options import ModelName, option_group
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
 
@@ -106,7 +107,7 @@ class DecodeTask(FileTask):
 
 
 @command()
-@click.argument("paths", nargs=-1, metavar="INPUT [OUTPUT]", type=FileName())
+@input_paths
 @file_options("Decompress")
 @models(
     "--model",

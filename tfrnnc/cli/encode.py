@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
 from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
     Report,
     command,
     file_options,
     file_settings,
+    input_paths,
     model_settings,
     read_input,
     report_options,
@@ -34,7 +33,7 @@ from tfrnnc.cli.encoding_options import (
 )
 from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import FileTask, Loaded, display
-from tfrnnc.cli.options import FileName, ModelName, option_group
+from tfrnnc.cli.options import ModelName, option_group
 from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import EXTENSIONS, read_image
@@ -121,7 +120,7 @@ class EncodeTask(FileTask):
 
 
 @command()
-@click.argument("paths", nargs=-1, metavar="INPUT [OUTPUT]", type=FileName())
+@input_paths
 @file_options("Compress")
 @models(
     "--model",

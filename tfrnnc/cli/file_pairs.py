@@ -71,8 +71,6 @@ class Selection:
         if self.recursive or self.files_from is not None:
             option = "--recursive" if self.recursive else "--files-from"
             raise click.UsageError(f"with {option} give --output-dir FOLDER")
-        if not self.paths:
-            raise click.UsageError("Missing argument 'INPUT'; give files, or --files-from")
         if len(self.paths) == 1:
             (path,) = self.paths
             return [(path, path if path == STANDARD else with_suffix(path, self.formats[0]))]
@@ -87,8 +85,6 @@ class Selection:
 
     def _inputs(self) -> Iterator[Pair]:
         """Inputs, and the place of each in a folder of outputs, before it has its extension."""
-        if not self.paths and self.files_from is None:
-            raise click.UsageError("Missing argument 'INPUT'; give files, or --files-from")
         for path in self.paths:
             if self.recursive and os.path.isdir(path):
                 yield from self._files_in(path, "")

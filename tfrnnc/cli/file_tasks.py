@@ -96,11 +96,8 @@ class FileTask(ABC):
         """
         start_runtime(self.model, self.runtime)
 
-    def settle(self, source: str, output: str) -> Fact | None:
+    def skip(self, source: str, output: str) -> Fact | None:
         """What to report of a file with which nothing is to be done; None for others."""
-        return self._skip(source, output) or self._refuse(source, output)
-
-    def _skip(self, source: str, output: str) -> Fact | None:
         if self.skip_existing and output != STANDARD and os.path.lexists(output):
             return {"input": source, "output": output, "skipped": True}
         return None
@@ -120,7 +117,7 @@ class FileTask(ABC):
 
         Args:
             pairs: inputs and outputs.
-            settled: whether `settle` was asked about them.
+            settled: whether `skip` was asked about them.
         """
         window: list[Loaded | Fact] = []
         pixels = 0
@@ -128,8 +125,8 @@ class FileTask(ABC):
             if window and not _is_regular(source):  # Whoever writes it may take any time.
                 yield from self._finish(window)
                 window, pixels = [], 0
-            entry = (not settled and self._skip(source, output)) or self._load(source, output)
-            if isinstance(entry, Loaded) and not settled:
+            entry = (not settled and self.skip(source, output)) or self._load(source, output)
+            if isinstance(entry, Loaded):  # What is wrong with an input is told first.
                 entry = self._refuse(source, output) or entry
             window.append(entry)
             pixels += entry.pixels if isinstance(entry, Loaded) else 0
@@ -222,7 +219,7 @@ class _Processes:
         for first in range(0, len(self._pairs), size):
             chunk = []
             for pair in self._pairs[first : first + size]:
-                fact = self._task.settle(*pair)
+                fact = self._task.skip(*pair)
                 if fact is None:
                     chunk.append(pair)
                 else:
