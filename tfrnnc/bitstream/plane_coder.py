@@ -34,7 +34,7 @@ _EVEN = np.array(EVEN, np.uint16)
 # What the least probable bits take, rounded up: a mark that the plane is stored, one of a mask.
 _STORED_BITS = (CERTAIN // STORED - 1).bit_length()
 _MASK_BITS = PROBABILITY_BITS - MASK_SHIFT + 1
-_LOST_SHARE = 128  # Rounding in the range coder takes less than one bit in so many.
+_LOST_SHARE = 128  # Rounding in the range coder takes less than one in 128 bits.
 
 
 def checksum_bytes(plane_bits: int) -> int:
