@@ -96,3 +96,30 @@ def compiled(function: F) -> F:
         graph: F = tf.function(function, reduce_retracing=True)
         return graph
     return function
+
+
+def value_and_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    """Makes of a function one that returns its value and its gradient too, compiled.
+
+    Args:
+        function: of a tensor and other arguments, with a scalar for a result.
+
+    Returns:
+        takes the same arguments and returns the pair (value, gradient for the tensor).
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        def with_tape(tensor: Any, *others: Any) -> tuple[Any, Any]:
+            with tf.GradientTape() as tape:
+                tape.watch(tensor)
+                value = function(tensor, *others)
+            return value, tape.gradient(value, tensor)
+
+        return compiled(with_tape)
+    import jax
+
+    differentiated: Callable[..., tuple[Any, Any]] = jax.jit(jax.value_and_grad(function))
+    return differentiated

@@ -34,7 +34,7 @@ def test_more_effort_costs_less(tiny_codec, noise):
     image = noise(48, 64)
     costs = [
         cost(image, next(iter(tiny_codec.encode_iterations(image, effort=effort)))[1])
-        for effort in (0, 1, 3, 8)
+        for effort in (0, 1, 3, 4)
     ]
     assert costs == sorted(costs, reverse=True)
     assert costs[1] < costs[0]

@@ -55,6 +55,12 @@ def test_the_file_is_the_same_model(network):
     assert (again.codec_id, again.bits, len(again.iterations)) == (b"test", network.bits, 3)
 
 
+def test_the_integers_make_the_same_network_again(network):
+    model = network.to_entropy_model(b"test")
+    again = EntropyNetwork.from_entropy_model(model)
+    assert again.to_entropy_model(b"test").to_bytes() == model.to_bytes()
+
+
 def test_gradients_reach_every_weight(network):
     weights = [np.array(weight) for weight in network.get_weights()]
     network.compile(keras.optimizers.SGD(1.0), jit_compile=False)

@@ -30,6 +30,7 @@ from tfrnnc.cli.encoding_options import (
     check_limits,
     encoding_options,
     needs_model,
+    runtime_for,
 )
 from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import FileTask, Loaded, display
@@ -148,6 +149,7 @@ def main(
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     check_limits(limits, background)
+    runtime = runtime_for(limits, runtime)
     files = Selection(paths, files_from, recursive, output_dir, EXTENSIONS, [SUFFIX])
     task = EncodeTask(
         **file_settings(files, overwrite, skip_existing),

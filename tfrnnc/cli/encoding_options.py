@@ -11,6 +11,7 @@ import click
 from tfrnnc.cli.common import work_limit_options
 from tfrnnc.cli.options import option_group
 from tfrnnc.codec import Codec
+from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
 from tfrnnc.errors import ImageError
 from tfrnnc.images import parse_colour
 
@@ -36,11 +37,12 @@ _OPTIONS = (
     ),
     _how(
         "--effort",
-        type=click.IntRange(0, 64),
+        type=click.IntRange(0, MAX_EFFORT),
         default=0,
         show_default=True,
-        help="How many bits of each 8x8 pixels and iteration to try the other way, for a better "
-        "picture at the same bytes; 2 takes some 30 times as long.",
+        help="How hard to search for a better picture at the same bytes. 1 to 4 try this many bits "
+        "of each 8x8 pixels and iteration the other way. 5 to 8 follow the gradient of rate and "
+        "distortion, in Keras and for images of up to a megapixel.",
     ),
     _how(
         "--adaptive",
@@ -73,6 +75,21 @@ def check_limits(limits: dict[str, Any], background: str | None) -> None:
         parse_colour(background)
     except ImageError as error:
         raise click.UsageError(f"--{error}") from error
+
+
+def runtime_for(limits: dict[str, Any], runtime: str | None) -> str | None:
+    """The runtime that the options ask for; None for the one that suits the model.
+
+    Raises:
+        click.UsageError: if the effort cannot have the runtime that was asked for.
+    """
+    if not needs_keras(limits["effort"]):
+        return runtime
+    if runtime == "litert":
+        raise click.UsageError(
+            f"--effort {limits['effort']} follows gradients, which takes --runtime keras"
+        )
+    return "keras"
 
 
 def needs_model(limits: dict[str, Any]) -> bool:

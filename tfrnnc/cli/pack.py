@@ -19,6 +19,7 @@ from tfrnnc.cli.encoding_options import (
     check_limits,
     encoding_options,
     needs_model,
+    runtime_for,
 )
 from tfrnnc.cli.file_tasks import display
 from tfrnnc.cli.options import FileName, ModelName, option_group
@@ -93,6 +94,7 @@ def main(
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     check_limits(limits, background)
+    runtime = runtime_for(limits, runtime)
     if (task_count is None) != (task_index is None):
         raise click.UsageError("--task-count and --task-index are given together")
     if task_count is not None and task_index >= task_count:

@@ -27,10 +27,10 @@ from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
+from tfrnnc.codec.effort import MAX_EFFORT, refinement
 from tfrnnc.codec.encode_options import EncodeOptions, settled_options
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
-from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.identity import ModelIdentity
@@ -43,7 +43,7 @@ from tfrnnc.runtimes.runtime import Runtime
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from tfrnnc.codec.encode_options import EncodeKeywords
+from tfrnnc.codec.encode_options import EncodeKeywords
 
 logger = logging.getLogger("tfrnnc")
 
@@ -328,9 +328,9 @@ class Codec:
             each iteration's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
             (H, W, 3).
         """
-        require_int("effort", effort, 0)
-        search = BitSearch(pixels, self.spec.stride, effort, self.entropy_model)
-        loop = ResidualLoop(self.runtime, pixels, search.improve if effort else None)
+        effort = require_int("effort", effort, 0, MAX_EFFORT)
+        refine = refinement(effort, self.runtime, pixels, self.entropy_model)
+        loop = ResidualLoop(self.runtime, pixels, refine)
         yield from loop.run(self.max_iterations if iterations is None else iterations)
 
     def shared_header(

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, TypeVar
 from tfrnnc.arguments import require_bool, require_int, require_number
 from tfrnnc.bitstream.constants import MAX_ITERATIONS, MAX_PIXELS, MAX_WORK
 from tfrnnc.bitstream.limits import WorkLimits
+from tfrnnc.codec.effort import MAX_EFFORT
 from tfrnnc.errors import ConfigError
 
 _Options = TypeVar("_Options", bound="SizeLimits")
@@ -84,9 +85,11 @@ class EncodeOptions(SizeLimits):
         headerless: leave out the header and the checksums, for stores that know the size of
             their images and check for themselves; `Codec.shared_header` makes it a stream again.
         entropy_coding: False leaves the entropy model out.
-        effort: how many bits of each 8x8 pixels and iteration are tried the other way, and kept
-            where the picture gains. Each takes up to twice 9 decodings of the iteration; 4 is a
-            good deal of the gain.
+        effort: how hard to search for better bits, 0 to 8. Up to 4, it is the number of bits of
+            each 8x8 pixels that every iteration tries the other way, and keeps where the picture
+            gains; each takes up to twice 9 decodings. 5 to 8 follow the gradient of rate and
+            distortion 6, 12, 24 or 48 steps: a larger gain, for models on the runtime "keras" and
+            images of up to 2^20 pixels.
         adaptive: give each location of the latent bits its own number of iterations (section
             3.7), so that the limits are kept with the best picture, or the targets reached with
             the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
@@ -117,7 +120,7 @@ class EncodeOptions(SizeLimits):
             raise ConfigError(f"background must be the name of a colour, not {self.background!r}")
         for name in ("headerless", "entropy_coding", "adaptive"):
             self._set(name, require_bool(name, getattr(self, name)))
-        self._set("effort", require_int("effort", self.effort, 0))
+        self._set("effort", require_int("effort", self.effort, 0, MAX_EFFORT))
         self.work_limits  # noqa: B018  (says what is wrong with them)
 
     @cached_property

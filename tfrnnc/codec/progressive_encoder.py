@@ -17,9 +17,9 @@ from tfrnnc.codec.calls import (
     Worker,
     run_alone,
 )
+from tfrnnc.codec.effort import refinement
 from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
 from tfrnnc.codec.reconstruction import decoding
-from tfrnnc.codec.search import BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import block_ssim
 from tfrnnc.metrics import psnr as measure_psnr
@@ -299,10 +299,9 @@ class ProgressiveEncoder:
         return kind(self._header, self._spec)
 
     def _new_refine(self) -> Refine | None:
-        effort, model = self._options.effort, self._spec.entropy_model
-        if not effort:
-            return None
-        return BitSearch(self._pixels, self._spec.stride, effort, model).improve
+        return refinement(
+            self._options.effort, self._runtime, self._pixels, self._spec.entropy_model
+        )
 
     def _new_loop(self) -> ResidualLoop:
         return ResidualLoop(self._runtime, self._pixels, self._new_refine())

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrnnc.arguments import require_int
 from tfrnnc.codec import load
+from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
 from tfrnnc.evaluation.evaluated_codec import Coded
 from tfrnnc.model_folder.presets import find_model
 
@@ -19,13 +21,14 @@ class ProgressiveCodec:
     """A preset or a trained model; an `EvaluatedCodec`.
 
     LiteRT has one thread, so that results and times do not depend on the machine's number of CPUs.
-    Keras is imported only for folders without TFLite files.
+    Keras is imported only for folders without TFLite files, and for efforts that follow gradients.
 
     Args:
         name_or_path: of a preset or a model's folder, for `tfrnnc.load`.
         effort: that the codec encodes with.
 
     Raises:
+        ConfigError: if there is no such effort.
         ModelError: if there is no such model, or its files are broken.
         InstallationError: if what runs it is not installed.
     """
@@ -33,12 +36,13 @@ class ProgressiveCodec:
     version = 1
 
     def __init__(self, name_or_path: str, effort: int = 0):
-        self._effort = effort
+        self._effort = require_int("effort", effort, 0, MAX_EFFORT)
         self._folder = find_model(name_or_path)
         self.name = self._folder.preset or self._folder.path.resolve().name
         if self._effort:
             self.name += f"@{self._effort}"
         self._codec = load(name_or_path, threads=1)
+        self._encoder = load(name_or_path, runtime="keras") if needs_keras(effort) else self._codec
 
     def settings(self) -> dict:
         """What runs the model, its identity and files, and the effort, as JSON takes them."""
@@ -60,7 +64,7 @@ class ProgressiveCodec:
         decoding up to it.
         """
         start = time.perf_counter()
-        data = self._codec.encode(pixels, effort=self._effort)
+        data = self._encoder.encode(pixels, effort=self._effort)
         encoding = time.perf_counter() - start
         start = time.perf_counter()
         ends = self._codec.read_planes(data).ends
@@ -78,7 +82,7 @@ class ProgressiveCodec:
         The time to encode each is that of the encoding up to it.
         """
         start = time.perf_counter()
-        encoder = self._codec.encoder(pixels, headerless=True, effort=self._effort)
+        encoder = self._encoder.encoder(pixels, headerless=True, effort=self._effort)
         header = self._codec.shared_header(pixels.shape[1], pixels.shape[0])
         encoding = time.perf_counter() - start
         coded = []
@@ -96,7 +100,7 @@ class ProgressiveCodec:
             ConfigError: if the bytes are too few for any picture.
         """
         start = time.perf_counter()
-        data = self._codec.encode(pixels, max_bytes=max_bytes, effort=self._effort)
+        data = self._encoder.encode(pixels, max_bytes=max_bytes, effort=self._effort)
         return self._decoded(max_bytes, data, b"", time.perf_counter() - start)
 
     def _decoded(self, max_bytes: int, data: bytes, header: bytes, encoding: float) -> Coded:

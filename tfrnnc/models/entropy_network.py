@@ -93,25 +93,42 @@ class EntropyNetwork(keras.Model):
         self.built = True
 
     def call(self, planes):
-        height, width = ops.shape(planes)[2:4]
+        return ops.stack(
+            [
+                self.iteration_logits(
+                    [planes[:, i] for i in range(iteration)], planes[:, iteration]
+                )
+                for iteration in range(self.iterations)
+            ],
+            axis=1,
+        )
+
+    def iteration_logits(self, earlier, plane):
+        """The logits of one iteration's bits.
+
+        Args:
+            earlier: the planes of the iterations before, each floats (B, h, w, bits).
+            plane: of the iteration, floats -1 and +1, (B, h, w, bits).
+
+        Returns:
+            floats (B, h, w, bits).
+        """
+        iteration = len(earlier)
+        height, width = ops.shape(plane)[1:3]
         odd = (ops.arange(height)[:, None] + ops.arange(width)) % 2
-        odd = ops.cast(odd, planes.dtype)[None, :, :, None]
-        logits = []
-        for iteration in range(self.iterations):
-            plane = planes[:, iteration]
-            layer = self.from_planes[iteration]
-            values = layer(plane, self._before)
-            own = ops.conv(plane * (1 - odd), layer.quantized_kernel() * self._own, padding="same")
-            values = values + odd * (own + _on_grid(self.odd_biases[iteration]))
-            if iteration:
-                context = ops.concatenate([planes[:, i] for i in range(iteration)], axis=-1)
-                for context_layer in self.contexts[iteration - 1]:
-                    context = quantized_relu(context_layer(context))
-                values = values + self.from_contexts[iteration - 1](context)
-            output = self.outputs_[iteration](quantized_relu(values), self._own.T)
-            unit = ACTIVATION_SCALE * LOGIT_UNIT
-            logits.append(quantized_logits(output) * unit + LOGIT_UNIT / 2)
-        return ops.stack(logits, axis=1)
+        odd = ops.cast(odd, plane.dtype)[None, :, :, None]
+        layer = self.from_planes[iteration]
+        values = layer(plane, self._before)
+        own = ops.conv(plane * (1 - odd), layer.quantized_kernel() * self._own, padding="same")
+        values = values + odd * (own + _on_grid(self.odd_biases[iteration]))
+        if iteration:
+            context = ops.concatenate(earlier, axis=-1)
+            for context_layer in self.contexts[iteration - 1]:
+                context = quantized_relu(context_layer(context))
+            values = values + self.from_contexts[iteration - 1](context)
+        output = self.outputs_[iteration](quantized_relu(values), self._own.T)
+        unit = ACTIVATION_SCALE * LOGIT_UNIT
+        return quantized_logits(output) * unit + LOGIT_UNIT / 2
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The mean length of a bit's code, in bits; 1 is that of the bit itself."""
@@ -161,6 +178,46 @@ class EntropyNetwork(keras.Model):
                 context.append((kernel, _bias(layer.quantized_bias())))
             iterations.append(IterationModel(context, heads))
         return EntropyModel(codec_id, self.bits, iterations)
+
+    @classmethod
+    def from_entropy_model(cls, model: EntropyModel) -> EntropyNetwork:
+        """The network that `to_entropy_model` made a model of, as far as the integers tell.
+
+        Args:
+            model: in integers.
+        """
+        heads = model.iterations[0].heads
+        contexts = model.iterations[-1].context
+        network = cls(
+            iterations=len(model.iterations),
+            bits=model.bits,
+            groups=len(heads),
+            hidden=contexts[0][1].size if contexts else 1,
+            width=heads[0].bias.shape[1],
+        )
+        for number, iteration in enumerate(model.iterations):
+            merged = iteration.merged
+            kernel = (merged.earlier + merged.own).reshape(3, 3, model.bits, -1)
+            _set_weights(network.from_planes[number], kernel, merged.bias[0])
+            network.odd_biases[number].assign(_bias_value(merged.bias[1] - merged.bias[0]))
+            _set_weights(network.outputs_[number], merged.output, merged.output_bias)
+            if number:
+                _set_weights(network.from_contexts[number - 1], merged.context)
+                for layer, weights in zip(
+                    network.contexts[number - 1], iteration.context, strict=True
+                ):
+                    _set_weights(layer, *weights)
+        return network
+
+
+def _set_weights(layer: QuantizedConv, kernel: np.ndarray, bias: np.ndarray | None = None) -> None:
+    layer.kernel.assign(kernel.reshape(layer.kernel.shape) / WEIGHT_SCALE)
+    if bias is not None:
+        layer.bias.assign(_bias_value(bias))
+
+
+def _bias_value(integers: np.ndarray) -> np.ndarray:
+    return integers / (ACTIVATION_SCALE * WEIGHT_SCALE)
 
 
 def _on_grid(bias):

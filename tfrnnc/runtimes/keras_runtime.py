@@ -16,7 +16,9 @@ from tfrnnc.errors import RunError
 from tfrnnc.runtimes.runtime import Runtime, stage_of
 
 if TYPE_CHECKING:
+    from tfrnnc.bitstream import EntropyModel
     from tfrnnc.models import ResidualCodec
+    from tfrnnc.runtimes.rate_distortion import RateDistortion
 
 
 class KerasRuntime(Runtime):
@@ -46,6 +48,7 @@ class KerasRuntime(Runtime):
         )
         self.model = model
         self._turn = threading.Lock()
+        self._objectives: dict[bytes | None, RateDistortion] = {}
         # One graph for all iterations that share their weights, else one for each.
         stages = range(len(model.encoders))
         self._encoders = [compiled(partial(model.encode_iteration, iteration=i)) for i in stages]
@@ -65,6 +68,20 @@ class KerasRuntime(Runtime):
 
         return cls(load_model(folder))
 
+    def rate_distortion(self, entropy_model: EntropyModel | None) -> RateDistortion:
+        """The objective of a search for bits; made once for each entropy model.
+
+        Args:
+            entropy_model: that the bits will be coded with; None if with none.
+        """
+        from tfrnnc.runtimes.rate_distortion import RateDistortion
+
+        key = None if entropy_model is None else entropy_model.stream_id
+        with self._turn:
+            if key not in self._objectives:
+                self._objectives[key] = RateDistortion(self.model, entropy_model)
+            return self._objectives[key]
+
     def __reduce__(self) -> tuple[Any, ...]:
         from tfrnnc.model_folder.keras_model import model_config
 
@@ -74,7 +91,7 @@ class KerasRuntime(Runtime):
         self, residual: np.ndarray, states: Any, iteration: int
     ) -> tuple[np.ndarray, Any]:
         """E_t; see `Runtime.encode_iteration`."""
-        with self._turn, _failures(residual.shape):
+        with self._turn, memory_failures(residual.shape):
             if states is None:
                 states = self.model.initial_encoder_states(1, *residual.shape[:2])
             logits, states = stage_of(self._encoders, iteration)(residual[None], states)
@@ -86,7 +103,7 @@ class KerasRuntime(Runtime):
         """D_t; see `Runtime.decode_iteration`."""
         height, width, _ = plane.shape
         bits = plane.astype(np.float32)
-        with self._turn, _failures((height * self.stride, width * self.stride)):
+        with self._turn, memory_failures((height * self.stride, width * self.stride)):
             if states is None:
                 size = height * self.stride, width * self.stride
                 states = self.model.initial_decoder_states(1, *size)
@@ -98,7 +115,7 @@ class KerasRuntime(Runtime):
 
 
 @contextmanager
-def _failures(size: tuple[int, ...]) -> Iterator[None]:
+def memory_failures(size: tuple[int, ...]) -> Iterator[None]:
     """Turns a backend's lack of memory into a `RunError`."""
     try:
         yield

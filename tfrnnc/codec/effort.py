@@ -1,0 +1,54 @@
+"""What the levels of effort do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel
+from tfrnnc.codec.gradient_search import GradientSearch
+from tfrnnc.codec.search import BitSearch
+from tfrnnc.errors import ConfigError
+from tfrnnc.runtimes.keras_runtime import KerasRuntime
+from tfrnnc.runtimes.residual_loop import Refine
+from tfrnnc.runtimes.runtime import Runtime
+
+#: Up to this level, the effort is the number of bits of each block that are tried.
+LAST_TRIAL = 4
+#: From then on the gradient is followed, these many steps in each iteration.
+GRADIENT_STEPS = {5: 6, 6: 12, 7: 24, 8: 48}
+MAX_EFFORT = max(GRADIENT_STEPS)
+
+
+def needs_keras(effort: int) -> bool:
+    """Whether a level of effort needs the model's weights in Keras."""
+    return effort > LAST_TRIAL
+
+
+def refinement(
+    effort: int, runtime: Runtime, pixels: np.ndarray, entropy_model: EntropyModel | None
+) -> Refine | None:
+    """What improves the planes of an image, in the order of the iterations.
+
+    Args:
+        effort: 0 to `MAX_EFFORT`.
+        runtime: of the model.
+        pixels: the image, uint8 (H, W, 3).
+        entropy_model: if the bits will be coded with one.
+
+    Returns:
+        None for effort 0.
+
+    Raises:
+        ConfigError: if the effort needs a model in Keras, and this one is not.
+        TooLargeError: if the image has too many pixels for the effort.
+    """
+    if not effort:
+        return None
+    if not needs_keras(effort):
+        return BitSearch(pixels, runtime.stride, effort, entropy_model).improve
+    if not isinstance(runtime, KerasRuntime):
+        raise ConfigError(
+            f"effort {effort} follows gradients, which takes the model's weights in Keras: load "
+            f'it with runtime="keras", or take an effort of at most {LAST_TRIAL}'
+        )
+    return GradientSearch(runtime, pixels, GRADIENT_STEPS[effort], entropy_model).improve

@@ -1,0 +1,83 @@
+"""An encoder that follows the gradient of rate and distortion.
+
+`BitSearch` tries bits one by one. Here all bits of an iteration move together, each in the
+direction in which picture and rate improve, as in training, but for this one image. Any decoder
+reads the result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfrnnc.bitstream import EntropyModel
+from tfrnnc.errors import TooLargeError
+from tfrnnc.images import pad_to_multiple, to_float
+from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
+
+if TYPE_CHECKING:
+    from tfrnnc.runtimes.keras_runtime import KerasRuntime
+
+STEP_SIZE = 0.05  #: by which the logits move at first, in the mean; it falls to zero
+MOMENTUM = 0.8
+#: Most pixels of an image: the gradient takes some 3 kB of memory for each.
+MAX_SEARCH_PIXELS = 1 << 20
+
+
+class GradientSearch:
+    """Improves the planes of an image, from the first on.
+
+    The best plane on the way is kept, so that none is worse than the encoder's own by the
+    objective (`tfrnnc.runtimes.rate_distortion.RateDistortion`).
+
+    Args:
+        runtime: of the model.
+        pixels: the image, uint8 (H, W, 3).
+        steps: how often the gradient is followed, in each iteration.
+        entropy_model: of the bits; None if they are not entropy-coded.
+
+    Raises:
+        TooLargeError: if the image has more than `MAX_SEARCH_PIXELS`.
+    """
+
+    def __init__(
+        self,
+        runtime: KerasRuntime,
+        pixels: np.ndarray,
+        steps: int,
+        entropy_model: EntropyModel | None = None,
+    ):
+        padded = pad_to_multiple(pixels, runtime.stride)
+        if padded[..., 0].size > MAX_SEARCH_PIXELS:
+            raise TooLargeError(
+                f"a search by gradient takes images of up to {MAX_SEARCH_PIXELS} pixels, but this "
+                f"one has {padded[..., 0].size}; take less effort, or a smaller image"
+            )
+        self._runtime, self._steps = runtime, steps
+        self._objective = runtime.rate_distortion(entropy_model)
+        self._image = to_float(padded)
+        self._planes: list[np.ndarray] = []
+        self._before = Decoded()
+
+    def improve(
+        self, plane: np.ndarray, logits: np.ndarray, decode: DecodePlane
+    ) -> tuple[np.ndarray, Decoded]:
+        """Improves the plane of the next iteration; as for `BitSearch.improve`."""
+        context = self._objective.context(self._image, [*self._planes, plane], self._before)
+        best, least = plane, math.inf
+        momentum = np.zeros_like(logits)
+        for step in range(self._steps + 1):
+            value, gradient = self._objective.value_and_gradient(logits, context)
+            if value < least:
+                best, least = np.where(logits >= 0, 1, -1).astype(np.int8) * np.abs(plane), value
+            momentum = MOMENTUM * momentum + gradient
+            scale = math.sqrt(np.square(momentum, dtype=np.float64).mean())
+            if not scale:  # No bit changes anything.
+                break
+            size = STEP_SIZE * (1 - step / self._steps) / scale
+            logits = logits - np.float32(size) * momentum
+        self._before = decode(best)
+        self._planes.append(best)
+        return best, self._before
