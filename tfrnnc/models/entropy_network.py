@@ -196,13 +196,22 @@ class EntropyNetwork(keras.Model):
             width=heads[0].bias.shape[1],
         )
         for number, iteration in enumerate(model.iterations):
-            merged = iteration.merged
-            kernel = (merged.earlier + merged.own).reshape(3, 3, model.bits, -1)
-            _set_weights(network.from_planes[number], kernel, merged.bias[0])
-            network.odd_biases[number].assign(_bias_value(merged.bias[1] - merged.bias[0]))
-            _set_weights(network.outputs_[number], merged.output, merged.output_bias)
+            plane_kernel = np.zeros((9, model.bits, len(heads), network.width), np.float32)
+            output = np.zeros((len(heads), network.width, model.bits), np.float32)
+            first = 0
+            for group, head in enumerate(iteration.heads):
+                end = first + head.output_bias.size
+                plane_kernel[:, :end, group] = head.plane.reshape(9, end, network.width)
+                output[group, :, first:end] = head.output
+                first = end
+            even, odd = np.concatenate([head.bias for head in iteration.heads], axis=1)
+            output_bias = np.concatenate([head.output_bias for head in iteration.heads])
+            _set_weights(network.from_planes[number], plane_kernel, even)
+            network.odd_biases[number].assign(_bias_value(odd - even))
+            _set_weights(network.outputs_[number], output, output_bias)
             if number:
-                _set_weights(network.from_contexts[number - 1], merged.context)
+                seen = np.concatenate([head.context for head in iteration.heads], axis=1)
+                _set_weights(network.from_contexts[number - 1], seen)
                 for layer, weights in zip(
                     network.contexts[number - 1], iteration.context, strict=True
                 ):

@@ -64,8 +64,8 @@ class RateDistortion:
 
     Args:
         model: the codec model.
-        entropy_model: of its bits; None if they are not entropy-coded: the rate then stays as it is,
-            and is left out.
+        entropy_model: of its bits; None if they are not entropy-coded, so that the rate stays as
+            it is and is left out.
     """
 
     def __init__(self, model: ResidualCodec, entropy_model: EntropyModel | None):
