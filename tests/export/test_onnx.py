@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -103,14 +104,14 @@ def test_files_are_the_same_each_time(tmp_path):
 
 
 def test_golden_streams_decode(preset_runtime):
-    """The golden pictures are those of 8-bit weights: most pixels are the same, none is far."""
+    """The golden pictures are those of 8-bit weights: a few grey levels away at most."""
     codec = Codec(preset_runtime, ModelFolder(PRESETS_FOLDER / DEFAULT_PRESET).read_entropy_model())
     for name in (f"{DEFAULT_PRESET}_v2", f"{DEFAULT_PRESET}_adaptive"):
         golden = ROOT / "tests" / "golden" / name.removesuffix("_v2")
         stream = golden.with_name(f"{name}.rnnc").read_bytes()
         expected = read_image(golden.with_suffix(".png"))
         differences = np.abs(codec.decode(stream).astype(int) - expected)
-        assert differences.max() <= 8
+        assert differences.max() <= 3
         assert differences.mean() < 0.5
 
 
@@ -128,9 +129,9 @@ def test_golden_vectors(preset_runtime):
             logits, states = preset_runtime.encode_iteration(golden.residual, states, number)
             differing += np.count_nonzero(binarize(logits) != golden.plane)
             bits += golden.plane.size
-        assert differing <= 0.02 * bits
+        assert differing <= 0.01 * bits
         _, levels, _ = check.compare(codec, folder / "golden", entry)
-        assert levels <= 8
+        assert levels <= 5
 
 
 def test_command(tiny_model_folder, tmp_path, image_folder):
@@ -150,6 +151,27 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
     assert "onnx files stay float32" in message
     assert "multiple" in run(tiny_model_folder, tmp_path / "a", "--size", "3x3", code=1).stderr
     assert not (tmp_path / "a").exists()
+
+
+def test_the_example_in_the_document(tmp_path, monkeypatch):
+    (example,) = re.findall(
+        r"```py\n(.*?)```", (ROOT / "docs" / "EXPORT.md").read_text(), re.DOTALL
+    )
+    model = model_from_config(tiny_config("conv_lstm"))
+    export_onnx(model, tmp_path / "exported")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(example, "docs/EXPORT.md", "exec"), names)
+    runtime = OnnxRuntime(tmp_path / "exported")
+    image = residual = names["image"][0]
+    encoder_states = decoder_states = picture = None
+    for number in range(model.iterations):
+        logits, encoder_states = runtime.encode_iteration(residual, encoder_states, number)
+        picture, decoder_states = runtime.decode_iteration(
+            binarize(logits), decoder_states, picture, number
+        )
+        residual = image - picture
+    np.testing.assert_array_equal(names["picture"][0], picture)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
