@@ -98,15 +98,14 @@ def _download(address: str, repository: str, revision: str | None) -> Path:
             f"{address} needs huggingface_hub ({error}); pip install 'tfrnnc[hub]'"
         ) from error
 
-    class Silent(tqdm):
-        """A progress bar that shows nothing, as other models show none."""
+    def start_silently(bar: Any, *args: Any, **options: Any) -> None:
+        """Starts a progress bar that shows nothing, as loading other models shows nothing."""
+        tqdm.__init__(bar, *args, **{**options, "disable": True})
 
-        def __init__(self, *args: Any, **options: Any):
-            super().__init__(*args, **{**options, "disable": True})
-
+    silent = type("Silent", (tqdm,), {"__init__": start_silently})
     try:
         folder = snapshot_download(
-            repository, revision=revision, allow_patterns=list(FILES), tqdm_class=Silent
+            repository, revision=revision, allow_patterns=list(FILES), tqdm_class=silent
         )
     except errors.GatedRepoError as error:
         raise ModelError(
