@@ -76,7 +76,8 @@ expect 1 "--partial" tfrnnc-decode cut.rnnc refused.png
 expect 1 "tfrnnc\[train\]" tfrnnc-train --data . --output run
 expect 1 "tfrnnc\[train\]" tfrnnc-export conv_lstm_small exported
 expect 1 "tfrnnc\[train\]" tfrnnc-encode photo.png keras.rnnc --runtime keras
-# And so does what needs PyArrow.
+# And so does what needs the hub's client, or PyArrow.
+expect 1 "tfrnnc\[hub\]" tfrnnc-encode photo.png hub.rnnc --model hf://owner/model
 expect 1 "tfrnnc\[shards\]" tfrnnc-pack . -o shards
 expect 0 "(451, 300)" python - << 'END'
 from PIL import Image

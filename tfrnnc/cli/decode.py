@@ -112,7 +112,8 @@ class DecodeTask(FileTask):
 @models(
     "--model",
     type=ModelName(),
-    help="A preset, or a folder that tfrnnc-train wrote; else the preset that the file names.",
+    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME; else the preset that "
+    "the file names.",
 )
 @what("--iterations", type=click.IntRange(1), help="Decode these many iterations at most.")
 @what("--partial", is_flag=True, help="Decode what is there of a file that was cut.")

@@ -128,7 +128,7 @@ class EncodeTask(FileTask):
     type=ModelName(),
     default=DEFAULT_PRESET,
     show_default=True,
-    help="A preset, or a folder that tfrnnc-train wrote.",
+    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME.",
 )
 @encoding_options
 @runtime_options

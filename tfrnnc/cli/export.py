@@ -56,8 +56,8 @@ def file_options(function: Callable) -> Callable:
             comparing(
                 "--images",
                 type=folder_path(),
-                help="Compare the TFLite files with Keras on the images in this folder (default: "
-                "noise).",
+                help="Compare the TFLite or ONNX files with Keras on the images in this folder "
+                "(default: noise).",
             ),
             click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
         )
@@ -142,11 +142,7 @@ class Export(NamedTuple):
         """
         from tfrnnc.export.parity import export_measured
 
-        compared = (
-            images_of_size(self.images, self.pixels)
-            if self.images
-            else _noise(self.pixels, trained.stride)
-        )
+        compared = self._compared_images(trained)
         calibrating: Sequence[np.ndarray] = ()
         if self.calibration:
             usable = images_of_size(self.calibration, self.pixels or CALIBRATION_SIZE)
@@ -170,11 +166,41 @@ class Export(NamedTuple):
             self.say(f"{self.target.path / file.name}: {file.size_bytes:,} bytes")
         self.say(_describe_parity(manifest.parity))
 
+    def write_saved_models(self, trained) -> None:
+        """Writes SavedModels of the model, and reports."""
+        from tfrnnc.export.saved_model import export_saved_models
+
+        with native_messages_held_back():
+            iterations = export_saved_models(trained, self.target.path, self.pixels)
+        for iteration in iterations:
+            self.say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
+
+    def write_onnx(self, trained) -> None:
+        """Writes ONNX files of the model, compares them with Keras, and reports."""
+        from tfrnnc.export.onnx_files import export_onnx
+        from tfrnnc.export.parity import compare_with_keras
+        from tfrnnc.runtimes.onnx_runtime import OnnxRuntime
+
+        compared = self._compared_images(trained)
+        for path in export_onnx(trained, self.target.path, self.pixels):
+            self.say(f"{path}: {path.stat().st_size:,} bytes")
+        parity = compare_with_keras(trained, OnnxRuntime(self.target.path), compared)
+        self.say(_describe_parity(parity))
+
+    def _compared_images(self, trained) -> Sequence[np.ndarray]:
+        """The images that files are compared with Keras on."""
+        if self.images:
+            return images_of_size(self.images, self.pixels)
+        return _noise(self.pixels, trained.stride)
+
 
 @command(cls=CommandWithModes)
 @file_options
 @exporting(
-    "--target", type=click.Choice(["tflite", "savedmodel"]), default="tflite", show_default=True
+    "--target",
+    type=click.Choice(["tflite", "savedmodel", "onnx"]),
+    default="tflite",
+    show_default=True,
 )
 def main(target, **options):
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
@@ -182,23 +208,21 @@ def main(target, **options):
     One iteration of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
     with their states as inputs and outputs; a model with distinct weights has a pair for each
     iteration. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
-    compare with Keras, as measured.
+    compare with Keras, as measured. ONNX files hold that of the model in their metadata.
 
     Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
     """
     export = _checked(**options)
-    if target == "savedmodel" and export.quantize != "none":
-        raise click.UsageError("--quantize is for --target tflite; SavedModels stay float32")
+    if target != "tflite" and export.quantize != "none":
+        raise click.UsageError(f"--quantize is for --target tflite; {target} files stay float32")
     trained = export.load()
-    if target == "tflite":
-        export.write_tflite(trained)
-        return
-    from tfrnnc.export.saved_model import export_saved_models
-
-    with native_messages_held_back():
-        iterations = export_saved_models(trained, export.target.path, export.pixels)
-    for iteration in iterations:
-        export.say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
+    match target:
+        case "tflite":
+            export.write_tflite(trained)
+        case "savedmodel":
+            export.write_saved_models(trained)
+        case _:
+            export.write_onnx(trained)
 
 
 @main.add_mode

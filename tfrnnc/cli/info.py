@@ -42,7 +42,7 @@ _MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
 @click.option(
     "--model",
     type=ModelName(),
-    help="The folder of the model, for files that none of the presets made.",
+    help="The folder of the model, or hf://OWNER/NAME, for files that none of the presets made.",
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def main(paths, model, as_json):

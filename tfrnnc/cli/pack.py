@@ -51,7 +51,7 @@ division = option_group("Division of the work")
     type=ModelName(),
     default=DEFAULT_PRESET,
     show_default=True,
-    help="A preset, or a folder that tfrnnc-train wrote.",
+    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME.",
 )
 @models(
     "--runtime",

@@ -57,8 +57,9 @@ def load(
     """Loads a codec.
 
     Args:
-        name_or_path: a preset's name (`tfrnnc.list_presets()`), or the folder of a model that
-            `tfrnnc-train` or `tfrnnc-export` wrote.
+        name_or_path: a preset's name (`tfrnnc.list_presets()`), the folder of a model that
+            `tfrnnc-train` or `tfrnnc-export` wrote, or `hf://OWNER/NAME`, with `@REVISION` if one
+            is wanted, for a model on the Hugging Face Hub.
         runtime: "litert" runs the folder's TFLite files, "keras" its weights in Keras. None
             takes LiteRT if the folder has TFLite files, else Keras.
         threads: that LiteRT uses; None takes one for each CPU.
@@ -69,7 +70,7 @@ def load(
     Raises:
         ModelError: if there is no such model, or its files are broken or do not belong
             together.
-        InstallationError: if Keras is needed and not installed.
+        InstallationError: if Keras or the hub's client is needed and not installed.
         ConfigError: if the runtime is not one of the two.
 
     Examples:

@@ -56,14 +56,28 @@ def export_measured(
 
 
 def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Compares exported files with Keras.
+    """Compares TFLite files with Keras; see `compare_with_keras`.
+
+    Args:
+        model: the `tfrnnc.models.ResidualCodec` that was exported.
+        folder: with the files and their manifest.
+        images: uint8 (H, W, 3); padded to a multiple of the stride.
+
+    Returns:
+        what `compare_with_keras` does.
+    """
+    return compare_with_keras(model, LiteRTRuntime(folder), images)
+
+
+def compare_with_keras(model, exported: Runtime, images: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Compares a runtime of exported files with Keras.
 
     Both are given the same residuals and bits at each iteration, those of Keras, and compared; and
     then each encodes the images on its own, and the qualities are compared.
 
     Args:
         model: the `tfrnnc.models.ResidualCodec` that was exported.
-        folder: with the files and their manifest.
+        exported: what runs its files.
         images: uint8 (H, W, 3); padded to a multiple of the stride.
 
     Returns:
@@ -72,7 +86,7 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
         each iteration the PSNR in decibels lost when the files decode what Keras encoded, and when
         they encode and decode.
     """
-    keras_runtime, exported = KerasRuntime(model), LiteRTRuntime(folder)
+    keras_runtime = KerasRuntime(model)
     differing = np.zeros(model.iterations, int)
     bits = 0
     float_difference, level_difference = 0.0, 0

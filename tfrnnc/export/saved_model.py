@@ -69,7 +69,7 @@ def export_saved_models(
         names = [WHOLE_ITERATION]
         if kind == "decoder" and model.reconstruction == "one_shot":
             names.append(STATES_ONLY)
-        description = _description(model, stage, kind)
+        description = describe_iteration(model, stage, kind)
         iteration = ExportedIteration(folder / f"{kind}_{number}", kind, names, *description)
         module = _IterationModule(stage, iteration, size)
         functions = {WHOLE_ITERATION: module.whole_iteration, STATES_ONLY: module.states_only}
@@ -116,7 +116,7 @@ class _IterationModule(tf.Module):
         self.whole_iteration, self.states_only = whole_iteration, states_only
 
 
-def _description(
+def describe_iteration(
     model: ResidualCodec, stage: Stage, kind: str
 ) -> tuple[int, int, list[Tensor], list[Tensor]]:
     """Bytes of a stage's weights, its margin, its inputs and its outputs."""

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tfrnnc.errors import ModelError
+from tfrnnc.model_folder.hub import download_model, is_hub_address
 from tfrnnc.model_folder.identity import ModelIdentity
 from tfrnnc.model_folder.model_folder import ModelFolder
 
@@ -27,12 +28,16 @@ def find_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
     """The folder of a preset or of another model.
 
     Args:
-        name_or_path: a preset's name, or the path of a folder that `tfrnnc-train` or
-            `tfrnnc-export` wrote.
+        name_or_path: a preset's name, the path of a folder that `tfrnnc-train` or
+            `tfrnnc-export` wrote, or a model on the Hugging Face Hub, which is downloaded (see
+            `tfrnnc.model_folder.hub.download_model`).
 
     Raises:
-        ModelError: if there is neither such a preset nor such a folder.
+        InstallationError: if the hub's client is needed and not installed.
+        ModelError: if there is no such preset, folder or model on the hub.
     """
+    if is_hub_address(name_or_path):
+        return ModelFolder(download_model(str(name_or_path)))
     presets = list_presets()
     if str(name_or_path) in presets:
         return ModelFolder(PRESETS_FOLDER / name_or_path, str(name_or_path))
@@ -40,7 +45,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
     if not folder.is_dir():
         raise ModelError(
             f"{name_or_path}: neither a preset ({', '.join(presets)}) nor the folder of a "
-            "trained model"
+            "trained model; models on the Hugging Face Hub are named like hf://OWNER/NAME"
         )
     return ModelFolder(folder)
 
