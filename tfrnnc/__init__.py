@@ -41,6 +41,8 @@ _LAZY = {
     "ProgressiveEncoder": "tfrnnc.codec",
     "list_presets": "tfrnnc.model_folder.presets",
     "load": "tfrnnc.codec",
+    "preview_color": "tfrnnc.preview",
+    "preview_image": "tfrnnc.preview",
 }
 
 __all__ = [
@@ -67,10 +69,15 @@ __all__ = [
     "__version__",
     "list_presets",
     "load",
+    "preview",
+    "preview_color",
+    "preview_image",
 ]
 
 
 def __getattr__(name: str):
+    if name == "preview":  # The package, which can be called.
+        return importlib.import_module("tfrnnc.preview")
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     if name == "__version__":

@@ -20,6 +20,7 @@ from tfrnnc.evaluation.codecs import CodecSpec
 from tfrnnc.evaluation.evaluation import STRIP_BPP, as_json, check_evaluation
 from tfrnnc.evaluation.measurement import DEFAULT_TARGETS, METRICS, MODERN, PAPER
 from tfrnnc.evaluation.plots import draw_curves
+from tfrnnc.evaluation.preview_codecs import PREVIEW_CODECS
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 DEFAULT_METRICS = {PAPER: ("psnr", "ssim"), MODERN: ("psnr", "msssim")}
@@ -38,7 +39,8 @@ writing = option_group("Results")
     multiple=True,
     default=(DEFAULT_PRESET,),
     show_default=True,
-    help=f"Presets, folders of models, and {', '.join(CLASSIC_CODECS)}; with commas, or repeated. "
+    help=f"Presets, folders of models, {', '.join(CLASSIC_CODECS)}, and of strings "
+    f"{', '.join(PREVIEW_CODECS)}; with commas, or repeated. "
     "PRESET@2 encodes with --effort 2, avif@4 at speed 4, jpegxl@7 with effort 7.",
 )
 @measuring(
@@ -142,7 +144,7 @@ def main(
 def _start_models(specs: Iterable[CodecSpec]) -> None:
     """Starts what will run the models among the codecs, so that it prints nothing later."""
     for spec in specs:
-        if spec.name not in CLASSIC_CODECS:
+        if spec.name not in CLASSIC_CODECS and spec.name not in PREVIEW_CODECS:
             with suppress(ModelError):  # check_evaluation refuses it by the option's name.
                 start_runtime(spec.name, None)
 

@@ -300,7 +300,7 @@ def start_logging() -> None:
 def failure(source: str, error: Exception) -> Fact:
     """What to report of a file that failed."""
     name = display(source)
-    return {"input": source, "error": _reason(error, name)}
+    return {"input": source, "error": explain_failure(error, name)}
 
 
 def display(path: str, standard: str = "standard input") -> str:
@@ -316,7 +316,7 @@ def _is_regular(path: str) -> bool:
         return True  # Reading it fails at once.
 
 
-def _reason(error: Exception, name: str) -> str:
+def explain_failure(error: Exception, name: str) -> str:
     """What to tell of an input that failed."""
     if isinstance(error, MemoryError):
         return f"{name}: it does not fit in memory; give a smaller one, or more memory"

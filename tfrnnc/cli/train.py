@@ -31,6 +31,7 @@ from tfrnnc.model_folder.file_names import (
 from tfrnnc.model_folder.json_fields import FieldError, read_json
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
+from tfrnnc.preview.layout import DECODER_FILE
 from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Recipe
 
 if TYPE_CHECKING:
@@ -441,6 +442,71 @@ def entropy_model(codec, output, quiet, **options):
         with replacing(target.path / ENTROPY_SETTINGS_FILE) as temporary:
             temporary.write_text(json.dumps(settings, indent=2) + "\n")
         train_entropy_model(model, images, measured, recipe, target.path, quiet)
+
+
+@main.add_mode
+@command(name="preview")
+@data_option(
+    "--data", multiple=True, required=True, type=folder_path(), help="Images; may be repeated."
+)
+@data_option(
+    "--validation", required=True, type=folder_path(), help="A folder of images to measure on."
+)
+@run_option("--output", required=True, type=folder_path(), help="The run's folder.")
+@run_option("--epochs", type=click.IntRange(1), help="How many (default: 26).")
+@run_option(
+    "--steps-per-epoch",
+    type=click.IntRange(1),
+    help="Batches between validations (default: 500).",
+)
+@run_option("--seed", type=click.IntRange(0), help="Of crops and weights (default: 1).")
+@data_option("--pictures", type=click.IntRange(1), help="Crops to train on (default: 20000).")
+@data_option("--batch-size", type=click.IntRange(1), help="Pictures in a batch (default: 96).")
+@optimizer_option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Muon's, at its peak (default: 0.003).",
+)
+@optimizer_option(
+    "--adam-learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Of the biases, which Muon leaves to Adam (default: 0.001).",
+)
+@loss_option(
+    "--ssim-weight",
+    type=click.FloatRange(0),
+    help="Of 1 - SSIM beside the mean squared error (default: 0.02).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def preview(data, validation, output, quiet, **recipe):
+    """Train the previews of tfrnnc-preview.
+
+    The folder --output then holds decoder.bin, which takes the place of that in
+    tfrnnc/presets/preview, and the log. A run that was interrupted starts again.
+
+    Exit codes: 0, all went well; 1, something failed, or it was interrupted; 2, the command was not
+    understood.
+    """
+    with native_messages_held_back():
+        prepare_environment()
+    # Imported late: Keras takes seconds, and --help needs none of it.
+    from tfrnnc.preview.training import PreviewRecipe, train_preview
+    from tfrnnc.training.failures import new_files_removed
+    from tfrnnc.training.settings import write_settings
+
+    if (output / SETTINGS_FILE).exists():
+        raise click.UsageError(f"{output} holds a run already; give another --output")
+    given = {name: value for name, value in recipe.items() if value is not None}
+    chosen = PreviewRecipe(**given)
+    settings = {
+        "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),
+        "data": [str(path.resolve()) for path in data],
+        "validation": str(validation.resolve()),
+        "recipe": asdict(chosen),
+    }
+    with new_files_removed(output, unless=DECODER_FILE):
+        write_settings(output, settings)
+        train_preview(data, validation, chosen, output, quiet)
 
 
 def _resumed_settings(folder: Path, options: dict) -> dict:

@@ -13,6 +13,7 @@ from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec
 from tfrnnc.evaluation.jpeg import JPEG
 from tfrnnc.evaluation.jpeg2000 import JPEG2000
 from tfrnnc.evaluation.jpegxl import JPEGXL
+from tfrnnc.evaluation.preview_codecs import PREVIEW_CODECS
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.evaluation.webp import WebP
 from tfrnnc.model_folder.presets import find_model, list_presets
@@ -69,8 +70,8 @@ class CodecSpec:
 
 
 def codec_names() -> list[str]:
-    """The presets and the classic codecs, all that can be named without a folder."""
-    return [*list_presets(), *CLASSIC_CODECS]
+    """The presets and the other codecs, all that can be named without a folder."""
+    return [*list_presets(), *CLASSIC_CODECS, *PREVIEW_CODECS]
 
 
 @functools.cache
@@ -83,6 +84,10 @@ def open_codec(codec: CodecSpec | str) -> EvaluatedCodec:
         ModelError: if the name is none of a codec or model, or the model's files are broken.
     """
     spec = CodecSpec.of(codec)
+    if spec.name in PREVIEW_CODECS:
+        if spec.effort is not None:
+            raise ConfigError(f"{spec}: {spec.name} has no efforts; give {spec.name}")
+        return PREVIEW_CODECS[spec.name](spec.name)
     entry = CLASSIC_CODECS.get(spec.name)
     if entry is None:
         return ProgressiveCodec(spec.name, spec.effort or 0)
@@ -110,7 +115,7 @@ def check_codecs(codecs: Iterable[CodecSpec | str]) -> tuple[CodecSpec, ...]:
         raise ConfigError("no codec is given")
     shown: list[str] = []
     for spec in specs:
-        if spec.name not in CLASSIC_CODECS:
+        if spec.name not in CLASSIC_CODECS and spec.name not in PREVIEW_CODECS:
             try:
                 find_model(spec.name)
             except ModelError as error:

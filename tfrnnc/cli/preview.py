@@ -1,0 +1,72 @@
+"""`tfrnnc-preview`."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import click
+from PIL import Image
+
+from tfrnnc.cli.common import (
+    command,
+    in_words_of_the_command,
+    read_input,
+)
+from tfrnnc.cli.file_tasks import display, explain_failure
+from tfrnnc.cli.options import FileName, option_group
+from tfrnnc.images import parse_colour, read_image
+from tfrnnc.preview import preview
+from tfrnnc.preview.layout import MAX_BYTES, MIN_BYTES
+
+files = option_group("Files")
+
+
+@command()
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT...", type=FileName())
+@click.option(
+    "--bytes",
+    "size",
+    type=click.IntRange(MIN_BYTES, MAX_BYTES),
+    default=24,
+    show_default=True,
+    help="Of each preview; the string has a third more characters.",
+)
+@files("--background", help="The colour behind transparent images (white, #rrggbb).")
+def main(paths, size, background):
+    """Print previews of images, one JSON object on each line.
+
+    INPUT is an image file, or - for standard input. Each line has "path", "preview" (the string),
+    "width" and "height" of the image, and "bytes"; of an image that cannot be read, "path" and
+    "error".
+
+    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    """
+    parse_colour(background)
+    failed = False
+    for path in paths:
+        try:
+            facts = _preview_of(path, size, background)
+        except (BrokenPipeError, click.ClickException):
+            raise
+        except Exception as error:
+            failed = True
+            reason = in_words_of_the_command(explain_failure(error, display(path)))
+            facts = {"path": path, "error": reason}
+            click.echo(f"error: {reason}", err=True)
+        click.echo(json.dumps(facts))
+    if failed:
+        sys.exit(1)
+
+
+def _preview_of(path: str, size: int, background: str | None) -> dict:
+    content = io.BytesIO(read_input(path))
+    image = Image.fromarray(read_image(content, background, display(path)))
+    return {
+        "path": path,
+        "preview": preview(image, bytes=size),
+        "width": image.width,
+        "height": image.height,
+        "bytes": size,
+    }
