@@ -98,11 +98,13 @@ def _download(address: str, repository: str, revision: str | None) -> Path:
             f"{address} needs huggingface_hub ({error}); pip install 'tfrnnc[hub]'"
         ) from error
 
+    progress_bar: Any = tqdm  # Any, as it has no types.
+
     def start_silently(bar: Any, *args: Any, **options: Any) -> None:
         """Starts a progress bar that shows nothing, as loading other models shows nothing."""
-        tqdm.__init__(bar, *args, **{**options, "disable": True})
+        progress_bar.__init__(bar, *args, **{**options, "disable": True})
 
-    silent = type("Silent", (tqdm,), {"__init__": start_silently})
+    silent = type("Silent", (progress_bar,), {"__init__": start_silently})
     try:
         folder = snapshot_download(
             repository, revision=revision, allow_patterns=list(FILES), tqdm_class=silent
