@@ -69,8 +69,9 @@ web_demo/node_modules/.installed: web_demo/package-lock.json
 	@touch $@
 
 .PHONY: test-web
-test-web: ## Run the page's tests, in Chromium too (web_demo/README.md).
-	web_demo/scripts/test_all.sh
+test-web: ## Run the pages' tests, in Chromium too (web_demo/README.md).
+	web_demo/scripts/test_all.sh web_demo
+	web_demo/scripts/test_all.sh web_preview
 
 .PHONY: test-android
 test-android: ## Test the Android demo's Kotlin on the JVM (needs a JDK and Maven, or skips).
@@ -103,4 +104,5 @@ bench: $(VENV)/.installed-test ## Measure speed for docs/ (NAME=runtime, DATA; s
 clean: ## Remove what was built, the virtual environment too (not runs/).
 	rm -rf $(VENV) .torch .arm .fuzz build dist demo-output *.egg-info .pytest_cache \
 	  .mypy_cache .ruff_cache android_demo/target android_demo/*/target \
-	  web_demo/node_modules web_demo/dist web_demo/test-output
+	  web_demo/node_modules web_demo/dist web_demo/test-output \
+	  web_preview/node_modules web_preview/dist web_preview/site web_preview/test-output

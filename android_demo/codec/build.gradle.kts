@@ -40,4 +40,5 @@ tasks.test {
     systemProperty("tfrnnc.python", providers.gradleProperty("tfrnnc.python").getOrElse(""))
     inputs.dir(repository.resolve("export"))
     inputs.dir(repository.resolve("tests/golden"))
+    inputs.file(repository.resolve("tfrnnc/presets/preview/decoder.bin"))
 }
