@@ -3,8 +3,8 @@
     python benchmarks/serving.py FOLDER [--requests 20000] [--seconds 300] [--json FILE]
 
 Thumbnails of FOLDER are sent by 8 clients on localhost, in turns to be encoded to 64 bytes and to
-be decoded to PNG. Every answer is compared with what the codec itself makes. It stops after so many
-requests or seconds, whichever is first. The clients take CPU time too, on the same machine.
+be decoded to PNG. Every answer is compared with what the codec itself makes. It stops after
+this many requests or seconds, whichever is first. The clients take CPU time too, on the same machine.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def data_url(image: Image.Image, kind: str, **options) -> tuple[int, str]:
 
 
 def previews(photo: Photo, size: int) -> Iterator[dict]:
-    """The preview of so many bytes; the page decodes it."""
+    """The preview of this many bytes; the page decodes it."""
     text = preview(photo.image, bytes=size)
     yield photo.entry(size, text, preview_image(text))
 

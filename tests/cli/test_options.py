@@ -17,6 +17,7 @@ from tfrnnc.cli.codec_names import CodecNames, split_effort
 from tfrnnc.cli.common import command
 from tfrnnc.cli.options import ByteSizes, CommandWithModes, Words, grouped_options, option_group
 from tfrnnc.evaluation import CLASSIC_CODECS, CodecSpec
+from tfrnnc.evaluation.preview_codecs import PREVIEW_CODECS
 from tfrnnc.model_folder.presets import list_presets
 
 
@@ -39,7 +40,7 @@ def test_codecs_complete():
     assert ("dir", "runs/m") in complete("tfrnnc-evaluate --codec runs/m")
     assert plain("tfrnnc-evaluate --metric psnr,ms") == ["psnr,msssim"]
     everything = plain("tfrnnc-evaluate --codec ")
-    assert set(everything) == {*list_presets(), *CLASSIC_CODECS}
+    assert set(everything) == {*list_presets(), *CLASSIC_CODECS, *PREVIEW_CODECS}
 
 
 def test_models_and_modes_complete():

@@ -147,5 +147,5 @@ def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
 
 
 def test_effort_out_of_range(tiny_codec, noise):
-    with pytest.raises(ConfigError, match="effort must be at least 0"):
+    with pytest.raises(ConfigError, match="effort must be from 0 to 8"):
         tiny_codec.encode(noise(8, 8), effort=-1)

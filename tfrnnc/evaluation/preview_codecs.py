@@ -36,7 +36,7 @@ class PreviewCodec(ABC):
 
     @abstractmethod
     def encode(self, pixels: np.ndarray, size: int) -> tuple[str, int, int]:
-        """A string of at most so many bytes if the codec can, its characters and its bytes."""
+        """A string of at most this many bytes if the codec can, its characters and its bytes."""
 
     @abstractmethod
     def decode(self, text: str) -> np.ndarray:
@@ -55,7 +55,7 @@ class PreviewCodec(ABC):
         return [self.within(pixels, target) for target in targets]
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
-        """The preview of so many bytes, or the codec's only one."""
+        """The preview of this many bytes, or the codec's only one."""
         start = time.perf_counter()
         text, characters, size = self.encode(pixels, max_bytes)
         encoded = time.perf_counter()

@@ -29,7 +29,7 @@ def preview(
 ) -> str:
     """A preview of an image, as a short string of base64url.
 
-    The picture is the best that a search finds for so many bytes; the string can still be cut
+    The picture is the best that a search finds for these bytes; the string can still be cut
     anywhere after its first 4 characters, and shows less then.
 
     Args:

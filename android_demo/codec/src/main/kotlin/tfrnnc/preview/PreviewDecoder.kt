@@ -105,7 +105,7 @@ class PreviewDecoder private constructor(private val weights: PreviewWeights) {
 
         private fun padded(place: Int) = (place / GRID + 1) * PADDED + place % GRID + 1
 
-        /** Where number [i] of (row, column, colour) lies in a map of so many channels. */
+        /** Where number [i] of (row, column, colour) lies in a map of this many channels. */
         private fun indexOf(i: Int, channels: Int): Int {
             val (pixel, colour) = i / 3 to i % 3
             val (y, x) = pixel / SIDE to pixel % SIDE
