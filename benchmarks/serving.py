@@ -4,7 +4,8 @@
 
 Thumbnails of FOLDER are sent by 8 clients on localhost, in turns to be encoded to 64 bytes and to
 be decoded to PNG. Every answer is compared with what the codec itself makes. It stops after
-this many requests or seconds, whichever is first. The clients take CPU time too, on the same machine.
+this many requests or seconds, whichever is first. The clients take CPU time too, on the same
+machine.
 """
 
 from __future__ import annotations
