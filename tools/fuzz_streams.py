@@ -68,7 +68,8 @@ class _Golden(Runtime):
             bits=MODEL.bits,
             iterations=len(MODEL.iterations),
             reconstruction="one_shot",
-            independent=True,
+            encoder_margin=0,
+            decoder_margin=0,
         )
 
     def encode_iteration(self, residual, states, iteration):

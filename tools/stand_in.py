@@ -26,7 +26,9 @@ class StandInRuntime(Runtime):
             bits=runtime.bits,
             iterations=runtime.iterations,
             reconstruction=runtime.reconstruction,
-            independent=runtime.independent,
+            encoder_margin=runtime.encoder_margin,
+            decoder_margin=runtime.decoder_margin,
+            any_size=runtime.any_size,
         )
 
     def encode_iteration(

@@ -40,7 +40,8 @@ def test_a_runtime_that_forgets_a_method_cannot_be_made():
             bits=1,
             iterations=1,
             reconstruction="additive",
-            independent=True,
+            encoder_margin=0,
+            decoder_margin=0,
         )
 
 

@@ -12,7 +12,7 @@ from tfrnnc.bitstream.probabilities import costs_of
 from tfrnnc.codec.calls import Calls
 from tfrnnc.codec.encode_options import EncodeOptions
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request
-from tfrnnc.codec.reconstruction import per_pixel
+from tfrnnc.codec.strips import per_pixel
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import location_errors, psnr
 from tfrnnc.runtimes.residual_loop import Decoded, Refine, ResidualLoop
@@ -287,7 +287,7 @@ class _Attempt(ProgressiveEncoder):
         super().__init__(runtime, spec, pixels, options)
 
     def _new_loop(self) -> ResidualLoop:
-        return StoppingLoop(self._runtime, self._pixels, self._new_refine(), self._stop_psnr)
+        return StoppingLoop(self._runtime, self._pixels, self._refine, self._stop_psnr)
 
     def _next_plane(self) -> Calls[np.ndarray]:
         plane = yield from super()._next_plane()

@@ -31,6 +31,8 @@ from tfrnnc.codec.effort import MAX_EFFORT, refinement
 from tfrnnc.codec.encode_options import EncodeOptions, settled_options
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
+from tfrnnc.codec.strip_encoder import StripEncoder
+from tfrnnc.codec.strips import takes_strips
 from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.identity import ModelIdentity
@@ -270,6 +272,8 @@ class Codec:
         pixels = as_rgb(image, options.background)
         spec = self.spec if options.entropy_coding else self.spec.without_entropy_model()
         kind = ProgressiveEncoder
+        if takes_strips(self.runtime, pixels.shape) and not options.effort:
+            kind = StripEncoder
         if options.adaptive:
             kind = AdaptiveEncoder if self.runtime.independent else StoppingEncoder
         return kind(self.runtime, spec, pixels, options)

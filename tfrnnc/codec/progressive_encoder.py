@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,7 @@ from tfrnnc.codec.effort import refinement
 from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
 from tfrnnc.codec.reconstruction import decoding
 from tfrnnc.errors import ConfigError
-from tfrnnc.metrics import block_ssim
+from tfrnnc.metrics import block_ssim, squared_error
 from tfrnnc.metrics import psnr as measure_psnr
 from tfrnnc.runtimes.residual_loop import Decoded, Refine, ResidualLoop
 from tfrnnc.runtimes.runtime import Runtime
@@ -117,7 +118,11 @@ class ProgressiveEncoder:
         self._planes: list[np.ndarray] = []
         self._decoded: dict[int, Decoded] = {0: Decoded()}  # by the number of iterations
         self._writer = self._new_writer()
-        self._loop = self._new_loop()
+        self._refine = self._new_refine()
+
+    @functools.cached_property
+    def _loop(self) -> ResidualLoop:
+        return self._new_loop()
 
     @property
     def padded_size(self) -> tuple[int, int]:
@@ -304,18 +309,14 @@ class ProgressiveEncoder:
         )
 
     def _new_loop(self) -> ResidualLoop:
-        return ResidualLoop(self._runtime, self._pixels, self._new_refine())
+        return ResidualLoop(self._runtime, self._pixels, self._refine)
 
     def _missed(self, targets: Sequence[Target], picture: np.ndarray) -> list[Target]:
         return [each for each in targets if each.measure(self._pixels, picture) < each.value]
 
     def _gains(self, before: np.ndarray, after: np.ndarray) -> bool:
         """Whether the second picture is nearer to the image than the first."""
-        errors = [
-            np.square(self._pixels - picture.astype(np.float32)).sum()
-            for picture in (before, after)
-        ]
-        return bool(errors[1] < errors[0])
+        return squared_error(self._pixels, after) < squared_error(self._pixels, before)
 
     def _too_few(self, max_bytes: int | None) -> ConfigError:
         """What to raise if not even a part of the first iteration fits."""

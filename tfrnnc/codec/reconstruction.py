@@ -9,6 +9,7 @@ import numpy as np
 
 from tfrnnc.bitstream import coded_locations
 from tfrnnc.codec.calls import Calls, DecodeIteration, DecodeStates, Worker, run_alone
+from tfrnnc.codec.strips import decoding_in_strips, per_pixel, takes_strips
 from tfrnnc.images import to_uint8
 from tfrnnc.runtimes.runtime import Runtime
 
@@ -39,6 +40,8 @@ def decoding(
         shape: of the image, (H, W, ...).
         adaptive: whether locations may stop.
     """
+    if takes_strips(runtime, shape):
+        return (yield from decoding_in_strips(runtime, planes, shape, adaptive))
     states: Any = None
     reconstruction: np.ndarray | None = None
     pictures_needed = runtime.reconstruction == "additive" or (adaptive and runtime.independent)
@@ -66,18 +69,6 @@ def decode_iterations(
     """
     for reconstruction in _reconstructions(runtime, planes, adaptive):
         yield to_uint8(reconstruction[: shape[0], : shape[1]])
-
-
-def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask of locations, bool (h, w), as one of pixels, bool (H, W, 1).
-
-    Args:
-        mask: of the locations.
-        stride: pixels between two locations.
-        shape: (H, W, ...) of the picture.
-    """
-    pixels = mask.repeat(stride, axis=0)[: shape[0]].repeat(stride, axis=1)[:, : shape[1]]
-    return pixels[..., None]
 
 
 def _reconstructions(

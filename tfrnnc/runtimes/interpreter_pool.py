@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tfrnnc.runtimes.interpreter import Interpreter, Size
@@ -42,7 +43,7 @@ class InterpreterPool:
     """Interpreters of one file, each lent to one caller at a time.
 
     Those for small images are kept for later. Those for large images, whose memory counts, live for
-    as long as somebody else refers to them.
+    as long as somebody else refers to them, or somebody holds the pool.
 
     Args:
         make: makes an interpreter with a number of threads.
@@ -59,6 +60,30 @@ class InterpreterPool:
         self._process = os.getpid()
         self._kept: list[Interpreter] = []  # the last used comes last
         self._large: list[weakref.ref[Interpreter]] = []
+        self._holders = 0
+        self._held: list[Interpreter] = []  # large ones, while there are holders
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """While it lasts, interpreters of large images are kept, whatever their size is."""
+        self._leave_parent()
+        with self._lock:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            dropped: list[Interpreter] = []  # Destroyed when the lock is free again.
+            with self._lock:
+                self._holders = max(self._holders - 1, 0)
+                if not self._holders:
+                    dropped, self._held = self._held, []
+            del dropped
+
+    def _leave_parent(self) -> None:
+        """Begins anew in a forked process."""
+        if self._process != os.getpid():
+            _left_alone.extend([*self._kept, *self._held])
+            self._start()
 
     def lend(self, threads: int, size: Size, images: int = 1) -> Loan:
         """Lends an interpreter that is ready for images of a size, and takes it back.
@@ -75,9 +100,7 @@ class InterpreterPool:
             ModelError: if the file cannot be run, or is not as described.
             RuntimeError, MemoryError: if there is too little memory.
         """
-        if self._process != os.getpid():
-            _left_alone.extend(self._kept)
-            self._start()
+        self._leave_parent()
         interpreter = self._take(threads, size) or self._make(threads)
         interpreter.resize(size, images)
         return Loan(interpreter, self.take_back)
@@ -85,6 +108,10 @@ class InterpreterPool:
     def _take(self, threads: int, size: Size) -> Interpreter | None:
         """Takes an interpreter out, one of the size if there is one."""
         with self._lock:
+            for interpreter in self._held:
+                if interpreter.threads == threads:
+                    self._held.remove(interpreter)
+                    return interpreter
             for reference in self._large:
                 interpreter = reference()
                 if interpreter and (interpreter.threads, interpreter.size) == (threads, size):
@@ -104,6 +131,9 @@ class InterpreterPool:
         with self._lock:
             if self._large:
                 self._large = [reference for reference in self._large if reference() is not None]
+            if self._holders:
+                self._held.append(interpreter)
+                return
             if interpreter.largest_pixels > self._kept_pixels:
                 self._large.append(weakref.ref(interpreter))
                 return

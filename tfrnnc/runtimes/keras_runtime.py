@@ -44,7 +44,8 @@ class KerasRuntime(Runtime):
             bits=model.bits,
             iterations=model.iterations,
             reconstruction=model.reconstruction,
-            independent=not any(stage.margin(model.stride) for stage in model.decoders),
+            encoder_margin=max(stage.margin(1) for stage in model.encoders),
+            decoder_margin=max(stage.margin(model.stride) for stage in model.decoders),
         )
         self.model = model
         self._turn = threading.Lock()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tfrnnc.runtimes.windows import count, cut, even
 
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20
+MAX_SIDE_AT_ONCE = 1 << 11  # Strips of large images are not more pixels, but longer.
 WINDOW_SIDE = 512
 
 # Interpreters that are kept between images are for this many pixels at most, which take 200 to 1000
@@ -57,7 +58,9 @@ class LiteRTRuntime(Runtime):
             bits=manifest.bits,
             iterations=manifest.iterations,
             reconstruction=manifest.reconstruction,
-            independent=not any(file.margin for file in manifest.decoders),
+            encoder_margin=max(file.margin for file in manifest.encoders),
+            decoder_margin=max(file.margin for file in manifest.decoders),
+            any_size=manifest.size is None,
         )
         self._arguments = folder, manifest, threads
         threads = threads or os.cpu_count() or 1
@@ -71,6 +74,14 @@ class LiteRTRuntime(Runtime):
 
     def __setstate__(self, state: tuple[ModelFolder, Manifest, int | None]) -> None:
         self._set_up(*state)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keeps the interpreters of large images; see `Runtime.hold`."""
+        with ExitStack() as held:
+            for each in (*self._encoders, *self._decoders):
+                held.enter_context(each.pool.hold())
+            yield
 
     def encode_iteration(
         self, residual: np.ndarray, states: Any, iteration: int
@@ -159,7 +170,7 @@ class _Iteration:
         files = len(manifest.encoders) + len(manifest.decoders)
         kept_pixels = min(KEPT_PIXELS_OF_A_FILE, KEPT_PIXELS // files)
         self._batch_pixels = 0 if manifest.size else min(BATCH_PIXELS, kept_pixels)
-        self._pool = InterpreterPool(self._make_interpreter, kept_pixels)
+        self.pool = InterpreterPool(self._make_interpreter, kept_pixels)
 
     def __call__(self, inputs: np.ndarray, states: Any, size: Size) -> tuple[np.ndarray, _States]:
         """Runs the iteration for an image of `size` pixels; returns its output and new states."""
@@ -181,7 +192,7 @@ class _Iteration:
             if window != size:
                 outputs = _zeros(self._file.outputs[states_only:], size)
                 return outputs, self._run_windows(values, outputs, size, window, states_only)
-            with self._pool.lend(self._threads, size) as interpreter:
+            with self.pool.lend(self._threads, size) as interpreter:
                 run = interpreter.run_states if states_only else interpreter.run
                 outputs = run(values)
             return outputs, [interpreter]
@@ -230,7 +241,7 @@ class _Iteration:
                 for row, given in zip(values[-1], states, strict=True):
                     if given is not None:
                         row[:] = given[number]
-            with self._pool.lend(self._threads, size, len(inputs)) as interpreter:
+            with self.pool.lend(self._threads, size, len(inputs)) as interpreter:
                 run = interpreter.run_states if states_only else interpreter.run
                 return run(values)
 
@@ -250,7 +261,7 @@ class _Iteration:
         windows = [(row, column) for row in rows for column in columns]
         threads = min(self._threads, len(windows))
         with ExitStack() as lent, ThreadPoolExecutor(threads) as workers:
-            interpreters = [lent.enter_context(self._pool.lend(1, window)) for _ in range(threads)]
+            interpreters = [lent.enter_context(self.pool.lend(1, window)) for _ in range(threads)]
             parts = [
                 workers.submit(
                     interpreter.run_windows, values, outputs, windows[i::threads], states_only
@@ -264,7 +275,7 @@ class _Iteration:
     def _window(self, size: Size) -> Size:
         """Size of the windows that an image of `size` pixels is computed in."""
         if self._fixed_size is None:
-            if size[0] * size[1] <= MAX_PIXELS_AT_ONCE:
+            if size[0] * size[1] <= MAX_PIXELS_AT_ONCE and max(size) <= MAX_SIDE_AT_ONCE:
                 return size
             most = max(WINDOW_SIDE, 4 * self._margin)
             height, width = (

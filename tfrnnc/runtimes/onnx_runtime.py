@@ -44,8 +44,12 @@ class OnnxRuntime(Runtime):
             _Session.open(folder / f"encoder_{n}.onnx", threads) for n in numbers[1:]
         ]
         self._decoders = [_Session.open(folder / f"decoder_{n}.onnx", threads) for n in numbers]
-        independent = not any(decoder.margin for decoder in self._decoders)
-        super().__init__(reconstruction=reconstruction, independent=independent, **fields)
+        super().__init__(
+            reconstruction=reconstruction,
+            encoder_margin=max(file.margin for file in self._encoders),
+            decoder_margin=max(file.margin for file in self._decoders),
+            **fields,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OnnxRuntime, (self._folder, self._threads)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -53,8 +54,10 @@ class Runtime(ABC):
         reconstruction: "one_shot" if an iteration's reconstruction is its prediction, whatever
             those before it were (see `decode_states`); "additive" if it is the sum of the
             predictions.
-        independent: whether what a location of the latent bits shows depends on its own bits alone,
-            as it does with `fc` and `fc_lstm`; such models can stop each location where it is best.
+        encoder_margin: how far in pixels, at most, what an iteration's encoder gives changes beside
+            a cut through the image; a multiple of the stride.
+        decoder_margin: the same of the decoder.
+        any_size: whether it takes images of any size, and so any part of an image.
     """
 
     def __init__(
@@ -65,14 +68,32 @@ class Runtime(ABC):
         bits: int,
         iterations: int,
         reconstruction: Literal["additive", "one_shot"],
-        independent: bool,
+        encoder_margin: int,
+        decoder_margin: int,
+        any_size: bool = True,
     ):
         self.model_id = model_id
         self.stride = stride
         self.bits = bits
         self.iterations = iterations
         self.reconstruction: Literal["additive", "one_shot"] = reconstruction
-        self.independent = independent
+        self.encoder_margin, self.decoder_margin = (
+            -(-margin // stride) * stride for margin in (encoder_margin, decoder_margin)
+        )
+        self.any_size = any_size
+
+    @property
+    def independent(self) -> bool:
+        """Whether what a location of the latent bits shows depends on its own bits alone.
+
+        It does with `fc` and `fc_lstm`; such models can stop each location where it is best.
+        """
+        return self.decoder_margin == 0
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """While it lasts, memory for large images is kept between iterations, to be used again."""
+        yield
 
     @abstractmethod
     def encode_iteration(

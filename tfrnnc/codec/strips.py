@@ -1,0 +1,330 @@
+"""Large images in strips, from the top down, so that memory grows with their width alone.
+
+An iteration can be computed of a strip as soon as the iteration before is known for the strip and
+the rows below it that its network sees: its margin. So the first strip goes through all iterations,
+each of which ends a little higher than the one before, and then the next. Between two strips, each
+iteration keeps the few rows of its states that the strip below needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from tfrnnc.bitstream import coded_locations
+from tfrnnc.codec.calls import Calls, DecodeIteration, DecodeStates, EncodeIteration
+from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+from tfrnnc.runtimes.runtime import Runtime, binarize
+from tfrnnc.runtimes.windows import Window
+
+#: Images of more padded pixels than this are computed in strips.
+MAX_PIXELS_AT_ONCE = 1 << 21
+STRIP_HEIGHT = 256  #: pixels that are computed of a strip, where the margins leave enough of them
+
+#: Is told how many strips of how many are done of an image that is computed in strips.
+progress: ContextVar[Callable[[int, int], None] | None] = ContextVar("progress", default=None)
+
+_ROWS = -3  # the axis
+
+
+def takes_strips(runtime: Runtime, shape: tuple[int, ...]) -> bool:
+    """Whether an image is computed in strips.
+
+    Args:
+        runtime: of the model. Files of one size are run on the whole image.
+        shape: of the image, (H, W, ...).
+    """
+    height, width = (-(-side // runtime.stride) * runtime.stride for side in shape[:2])
+    return runtime.any_size and height * width > MAX_PIXELS_AT_ONCE
+
+
+def decoding_in_strips(
+    runtime: Runtime, planes: Sequence[np.ndarray], shape: tuple[int, ...], adaptive: bool = False
+) -> Calls[np.ndarray]:
+    """The picture after the last of the planes, uint8 (H, W, 3); as `decoding` gives it.
+
+    Args:
+        runtime: of the model.
+        planes: int8 (h, w, bits).
+        shape: of the image, (H, W, ...).
+        adaptive: whether locations may stop.
+    """
+    height = planes[0].shape[0] * runtime.stride
+    last = len(planes) - 1
+    decoder = _Decoder(runtime, planes, shape, [last], adaptive)
+    every = runtime.reconstruction == "additive" or decoder.keeps_stopped
+    with runtime.hold():
+        for end in _strips(runtime, height):
+            given = min(end + runtime.decoder_margin, height)
+            for iteration in range(len(planes)):
+                if not (yield from decoder.decode(iteration, given, every or iteration == last)):
+                    break
+                decoder.drop_shown(iteration)
+                given = decoder.done[iteration]
+    return decoder.pictures[last]
+
+
+def encoding_in_strips(
+    runtime: Runtime, pixels: np.ndarray, iterations: int
+) -> Calls[tuple[list[np.ndarray], dict[int, np.ndarray]]]:
+    """Encodes an image, all iterations of a strip before the next strip.
+
+    Args:
+        runtime: of the model.
+        pixels: uint8 (H, W, 3).
+        iterations: how many.
+
+    Returns:
+        the planes, int8 (h, w, bits), and the pictures after the last two iterations, uint8
+        (H, W, 3), by the number of iterations.
+    """
+    stride = runtime.stride
+    height, width = (-(-side // stride) * stride for side in pixels.shape[:2])
+    shape = (height // stride, width // stride, runtime.bits)
+    planes = [np.zeros(shape, np.int8) for _ in range(iterations)]
+    shown = range(max(iterations - 2, 0), iterations)
+    encoder = _Stages(runtime.encoder_margin, height, iterations)
+    decoder = _Decoder(runtime, planes, pixels.shape, shown)
+    with runtime.hold():
+        for end in _strips(runtime, height):
+            given = min(end + runtime.encoder_margin, height)
+            for iteration in range(iterations):
+                window = encoder.window(iteration, given)
+                if window is None:
+                    break
+                residual = _image_rows(pixels, window, stride)
+                if iteration:
+                    residual -= decoder.reconstruction(iteration - 1, window)
+                states = encoder.states_before(iteration, window)
+                logits, states = yield EncodeIteration(residual, states, iteration)
+                planes[iteration][window.kept(stride)] = binarize(_kept(logits, window))
+                encoder.keep(iteration, window, states)
+                del residual, logits, states
+                if not (yield from decoder.decode(iteration, encoder.done[iteration], True)):
+                    break
+                decoder.drop_shown(iteration, encoder.needed(iteration))
+                given = decoder.done[iteration]
+    return planes, {iteration + 1: picture for iteration, picture in decoder.pictures.items()}
+
+
+class Rows:
+    """Rows of arrays as tall as an image, of which those are kept that are still needed.
+
+    Attributes:
+        start, stop: which rows there are, in pixels.
+    """
+
+    def __init__(self) -> None:
+        self.start = self.stop = 0
+        self._arrays: list[np.ndarray] = []
+
+    def add(self, arrays: Sequence[np.ndarray], stop: int) -> None:
+        """Appends rows.
+
+        Args:
+            arrays: (..., rows, columns, channels), each with one row for a number of pixels.
+            stop: where they end, in pixels.
+        """
+        if self.stop > self.start:
+            pairs = zip(self._arrays, arrays, strict=True)
+            self._arrays = [np.concatenate(pair, axis=_ROWS) for pair in pairs]
+        else:
+            self._arrays = list(arrays)
+        self.stop = stop
+
+    def window(self, start: int, stop: int) -> list[np.ndarray]:
+        """Some of the rows, of each array."""
+        return [array[self._places(array, start, stop)] for array in self._arrays]
+
+    def drop(self, before: int) -> None:
+        """Forgets the rows above a place."""
+        before = min(before, self.stop)
+        if before > self.start:
+            # Copies, as a view would keep what it is a part of.
+            self._arrays = [array.copy() for array in self.window(before, self.stop)]
+            self.start = before
+
+    def _places(self, array: np.ndarray, start: int, stop: int) -> tuple[Any, ...]:
+        assert self.start <= start <= stop <= self.stop, "rows that are not there any more"
+        stride = (self.stop - self.start) // array.shape[_ROWS]
+        return np.s_[..., (start - self.start) // stride : (stop - self.start) // stride, :, :]
+
+
+class _Stages:
+    """The encoders, or the decoders, of all iterations.
+
+    Args:
+        margin: theirs, in pixels.
+        height: of the image, padded.
+        iterations: how many.
+
+    Attributes:
+        done: how many rows of pixels are computed, of each iteration.
+    """
+
+    def __init__(self, margin: int, height: int, iterations: int):
+        self._margin, self._height = margin, height
+        self.done = [0] * iterations
+        self._states = [Rows() for _ in range(iterations)]  # that each iteration leaves
+
+    def window(self, iteration: int, given: int) -> Window | None:
+        """What of an iteration can be computed; None for nothing.
+
+        Args:
+            iteration: t - 1, counted from zero.
+            given: how many rows there are of its inputs.
+        """
+        first = self.done[iteration]
+        last = given if given == self._height else given - self._margin
+        if last <= first:
+            return None
+        return Window(
+            max(first - self._margin, 0), min(last + self._margin, self._height), first, last
+        )
+
+    def states_before(self, iteration: int, window: Window) -> list[np.ndarray] | None:
+        """The states that an iteration is given; None for the first."""
+        if not iteration:
+            return None
+        return self._states[iteration - 1].window(window.start, window.stop)
+
+    def keep(self, iteration: int, window: Window, states: Any) -> None:
+        """Keeps the states that an iteration leaves, and forgets those that it was given."""
+        self.done[iteration] = window.last
+        if iteration + 1 < len(self.done):
+            kept = [_kept(np.asarray(state), window) for state in states or []]
+            self._states[iteration].add(kept, window.last)
+        if iteration:
+            self._states[iteration - 1].drop(self.needed(iteration))
+
+    def needed(self, iteration: int) -> int:
+        """From which row on an iteration still needs its inputs."""
+        done = self.done[iteration]
+        return done if done == self._height else done - self._margin
+
+
+class _Decoder(_Stages):
+    """The decoders of all iterations, and what they show.
+
+    Args:
+        runtime: of the model.
+        planes: int8 (h, w, bits), one for each iteration; read when they are decoded.
+        shape: of the image, (H, W, ...).
+        shown: the iterations, counted from zero, of which there shall be pictures.
+        adaptive: whether locations may stop.
+
+    Attributes:
+        pictures: uint8 (H, W, 3), of these iterations.
+        keeps_stopped: whether locations that stopped look as they did before.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        planes: Sequence[np.ndarray],
+        shape: tuple[int, ...],
+        shown: Sequence[int],
+        adaptive: bool = False,
+    ):
+        self._stride = runtime.stride
+        super().__init__(runtime.decoder_margin, planes[0].shape[0] * self._stride, len(planes))
+        self._planes = planes
+        self._additive = runtime.reconstruction == "additive"
+        self.keeps_stopped = adaptive and runtime.independent
+        self.pictures = {each: np.empty((*shape[:2], 3), np.uint8) for each in shown}
+        self._reconstructions = [Rows() for _ in planes]
+
+    def decode(self, iteration: int, given: int, needs_picture: bool) -> Calls[bool]:
+        """Decodes an iteration as far as it goes.
+
+        Args:
+            iteration: t - 1, counted from zero.
+            given: how many rows of its plane can be used.
+            needs_picture: whether what it shows is needed.
+
+        Returns:
+            whether it went any further.
+        """
+        window = self.window(iteration, given)
+        if window is None:
+            return False
+        plane = self._planes[iteration][window.computed(self._stride)]
+        states = self.states_before(iteration, window)
+        if not needs_picture:
+            self.keep(iteration, window, (yield DecodeStates(plane, states, iteration)))
+            return True
+        before = None
+        if iteration and (self._additive or self.keeps_stopped):
+            before = self.reconstruction(iteration - 1, window)
+        reconstruction, states = yield DecodeIteration(plane, states, before, iteration)
+        self.keep(iteration, window, states)
+        if self.keeps_stopped and before is not None:
+            goes_on = per_pixel(coded_locations(plane), self._stride, reconstruction.shape)
+            reconstruction = np.where(goes_on, reconstruction, before)
+        self._show(iteration, window, _kept(reconstruction, window))
+        return True
+
+    def reconstruction(self, iteration: int, window: Window) -> np.ndarray:
+        """What an iteration shows in a window, float32 (rows, W, 3)."""
+        return self._reconstructions[iteration].window(window.start, window.stop)[0]
+
+    def drop_shown(self, iteration: int, needed: int | None = None) -> None:
+        """Forgets what the iteration before shows, above what this one needs.
+
+        Args:
+            iteration: t - 1, counted from zero.
+            needed: from which row on its encoder needs it; None where there is none.
+        """
+        if iteration:
+            below = self.needed(iteration)
+            self._reconstructions[iteration - 1].drop(
+                below if needed is None else min(needed, below)
+            )
+
+    def _show(self, iteration: int, window: Window, rows: np.ndarray) -> None:
+        if iteration in self.pictures:
+            picture = self.pictures[iteration]
+            part = picture[window.first : window.last]
+            part[:] = to_uint8(rows[: part.shape[0], : part.shape[1]])
+        if iteration + 1 < len(self.done):
+            self._reconstructions[iteration].add([rows], window.last)
+
+
+def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask of locations, bool (h, w), as one of pixels, bool (H, W, 1).
+
+    Args:
+        mask: of the locations.
+        stride: pixels between two locations.
+        shape: (H, W, ...) of the picture.
+    """
+    pixels = mask.repeat(stride, axis=0)[: shape[0]].repeat(stride, axis=1)[:, : shape[1]]
+    return pixels[..., None]
+
+
+def _strips(runtime: Runtime, height: int) -> Iterator[int]:
+    """Where strips end, in pixels of the padded image; reports how many are done."""
+    margin = max(runtime.encoder_margin, runtime.decoder_margin)
+    step = max((STRIP_HEIGHT - 2 * margin) // runtime.stride * runtime.stride, runtime.stride)
+    ends = [*range(step, height, step), height]
+    report = progress.get()
+    for done, end in enumerate(ends):
+        if report:
+            report(done, len(ends))
+        yield end
+    if report:
+        report(len(ends), len(ends))
+
+
+def _image_rows(pixels: np.ndarray, window: Window, stride: int) -> np.ndarray:
+    """Rows of the padded image, float32."""
+    return to_float(pad_to_multiple(pixels[window.start : window.stop], stride))
+
+
+def _kept(array: np.ndarray, window: Window) -> np.ndarray:
+    """What is right of what was computed in a window."""
+    stride = (window.stop - window.start) // array.shape[_ROWS]
+    return array[..., window.kept_of_computed(stride), :, :]
