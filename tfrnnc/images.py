@@ -40,6 +40,7 @@ _TURNS = {
 }  # By EXIF orientation: what makes the image upright.
 
 _PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
+_ROWS_AT_ONCE = 256
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # Tags of TIFF, and a value.
 
 _log = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     """
     behind = parse_colour(background)
     if not isinstance(image, Image.Image):
-        array = _as_array(image)
+        array = _check_array(image)
         if array.shape[2:] == (3,):
             return np.array(array, order="C")
         return _flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
@@ -333,7 +334,7 @@ def _flatten(
         image = image.convert(image.mode[:-1])
     rgb = _to_srgb(image, profile, name)
     if alpha is None or alpha.getextrema()[0] == 255:
-        return np.array(rgb)
+        return _to_array(rgb)
     if behind is None:
         raise ImageError(
             "the image is transparent in places, which the codec does not store; "
@@ -341,7 +342,16 @@ def _flatten(
         )
     rgb.putalpha(alpha)
     flat = Image.alpha_composite(Image.new("RGBA", rgb.size, behind), rgb)
-    return np.array(flat.convert("RGB"))
+    return _to_array(flat.convert("RGB"))
+
+
+def _to_array(image: Image.Image) -> np.ndarray:
+    """The pixels of an RGB image, in parts, as Pillow takes twice as much memory for all at once."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for first in range(0, image.height, _ROWS_AT_ONCE):
+        last = min(first + _ROWS_AT_ONCE, image.height)
+        pixels[first:last] = np.asarray(image.crop((0, first, image.width, last)))
+    return pixels
 
 
 def _key_to_alpha(image: Image.Image) -> Image.Image:
@@ -359,7 +369,7 @@ def _to_srgb(image: Image.Image, profile: Any, name: str) -> Image.Image:
     if image.mode == "LAB":
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     if not profile:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     if image.mode in ("1", "P"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     try:
@@ -399,8 +409,8 @@ def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | N
     return transform
 
 
-def _as_array(image: Any) -> np.ndarray:
-    """An array that Pillow makes an image of."""
+def _check_array(image: Any) -> np.ndarray:
+    """Pixels as an array, uint8 (H, W), (H, W, 3) or (H, W, 4)."""
     if isinstance(image, str | os.PathLike):
         raise ImageError(f"{os.fspath(image)!r} is a path; give pixels, or an image that is open")
     try:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden_streams import CODEC_ID, likely_planes, small_model
-from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model
+from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model, plane_coder
 from tfrnnc.bitstream.constants import EXACT
 from tfrnnc.bitstream.entropy_model import Head, IterationModel, stream_id
-from tfrnnc.bitstream.plane_coder import PlaneEncoder
+from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, WholePlane
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, MIN_COST, PROBABILITIES
 from tfrnnc.errors import ModelError
 
@@ -119,17 +119,65 @@ def test_all_probabilities_at_once_are_those_of_the_passes(height, width, groups
         goes_on = goes_on & (rng.random(goes_on.shape) < 0.7)
 
 
-def test_large_planes_are_computed_in_parts(monkeypatch):
+def every_pass(model, planes, plane, mask=None):
+    """The probabilities of all passes over a plane."""
+    known = np.zeros_like(plane)
+    source, target = (each.reshape(-1, model.bits) for each in (plane, known))
+    for part in model.passes(planes, known, mask):
+        target[part.locations, part.channels] = source[part.locations, part.channels]
+        yield part.probabilities
+
+
+@pytest.mark.parametrize("size", [(30, 41), (31, 40), (43, 7), (7, 90)])
+def test_large_planes_are_computed_in_parts(monkeypatch, size):
+    model = small_model(iterations=3)
+    *before, plane = likely_planes(model, (*size, model.bits))[:3]
+    mask = np.random.default_rng(1).random(size) < 0.7
+
+    def results():
+        entropy_model._grid.cache_clear()
+        yield model.probabilities(before, plane)
+        yield from model.probabilities_of_batch([before] * 2, [plane] * 2)
+        yield from every_pass(model, before, plane)
+        yield from every_pass(model, before, plane * mask[..., None], mask)
+
+    at_once = list(results())
+    with monkeypatch.context() as patch:
+        patch.setattr(entropy_model, "_LOCATIONS_AT_ONCE", 64)
+        patch.setattr(entropy_model, "_SMALL_GRID", 82)
+        entropy_model._batch_grid.cache_clear()
+        in_parts = list(results())
+        assert entropy_model._grid(*size).stored is None
+    entropy_model._grid.cache_clear()
+    entropy_model._batch_grid.cache_clear()
+    for expected, found in zip(at_once, in_parts, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("with_model", [False, True])
+def test_bits_of_large_planes_are_coded_in_parts(monkeypatch, with_model):
     model = small_model()
     shape = (30, 41, model.bits)
     planes = likely_planes(model, shape)
-    whole = PlaneEncoder(shape, model)
-    monkeypatch.setattr("tfrnnc.bitstream.entropy_model._LOCATIONS_AT_ONCE", 64)
-    parts = PlaneEncoder(shape, model)
-    for plane in planes:
-        whole.add(plane)
-        parts.add(plane)
-    assert whole.finish() == parts.finish()
+
+    def results():
+        encoder = PlaneEncoder(shape, model if with_model else None)
+        for plane in planes:
+            encoder.add(plane)
+        data = encoder.finish()
+        cut = data[: len(data) * 2 // 3]
+        yield np.frombuffer(data, np.uint8)
+        yield encoder.read_cut(cut)[1].plane
+        decoder = PlaneDecoder(cut, shape, encoder.model)
+        while isinstance(read := decoder.read(), WholePlane):
+            yield read.plane
+        yield read.plane
+
+    at_once = list(results())
+    monkeypatch.setattr(plane_coder, "_BITS_AT_ONCE", 100)
+    for expected, found in zip(at_once, results(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(at_once[1], at_once[-1])
 
 
 def test_probabilities_are_those_of_the_logits():

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,10 @@ from tfrnnc.errors import ModelError
 _HEADER = struct.Struct(f"<{len(ENTROPY_MODEL_MAGIC)}sB{ID_BYTES}sBBBHH")
 _CRC_BYTES = 4
 _LOCATIONS_AT_ONCE = 1 << 14  # for the memory: each takes 9 values a channel
+# For the memory, neighbours of more locations than this are computed as they are needed, and the
+# context in strips of rows.
+_SMALL_GRID = 1 << 16
+_HALO = 2  # rows above and below a strip: one for each layer of the context
 # Kernels and biases are kept with what follows their sums in them. All are powers of two, so that
 # sums stay exact: where 1/128 is the unit, they are the integers below 2^24 of docs/FORMAT.md.
 _OF_BITS = np.float32(ACTIVATION_SCALE / WEIGHT_SCALE)
@@ -254,13 +258,13 @@ class EntropyModel:
         context = _context(iteration, planes, grid)
         known = grid.with_border(np.array(batch))
         even, odd = iteration.plane
-        result = np.empty((grid.locations.size, bits), np.int64)
+        result = np.empty((grid.locations.size, bits), np.int32)
         for part in _parts(grid.locations.size):
-            around = _around(known, grid.neighbours[part])
+            around = _around(known, grid.neighbours(part))
             evens = max(grid.evens - part.start, 0)
             sums = np.concatenate([_sums(around[:evens], even), _sums(around[evens:], odd)])
             if context is not None:
-                sums += _product(context[part], iteration.from_context)
+                sums += _product(_floats(context[part]), iteration.from_context)
             result[grid.locations[part]] = _to_probabilities(
                 _sums(_activate(sums), iteration.output)
             )
@@ -282,7 +286,7 @@ class EntropyModel:
             each pass, with its probabilities.
         """
         grid = _grid(*plane.shape[:2])
-        parities: list[Any] = [slice(0, grid.evens), slice(grid.evens, None)]
+        parities: Sequence[_Numbers] = grid.parities
         if mask is not None:
             numbers = np.flatnonzero(mask.ravel()[grid.locations])
             parities = np.split(numbers, [np.count_nonzero(numbers < grid.evens)])
@@ -302,15 +306,14 @@ class EntropyModel:
             `n * h * w + i`.
         """
         grid = _grid_of(batch.shape[1], batch.shape[2], len(batch))
-        parities = [slice(0, grid.evens), slice(grid.evens, None)]
-        yield from self._passes(planes, batch, grid, parities)
+        yield from self._passes(planes, batch, grid, grid.parities)
 
     def _passes(
         self,
         planes: Sequence[Sequence[np.ndarray]],
         batch: np.ndarray,
         grid: _Grid,
-        parities: Sequence[Any],
+        parities: Sequence[_Numbers],
     ) -> Iterator[Pass]:
         """The passes at these places in the order of the grid."""
         bits = batch.shape[-1]
@@ -323,14 +326,14 @@ class EntropyModel:
             channels = slice(first, end)
             from_context = iteration.from_context[:, group * width : (group + 1) * width]
             for parity, numbers in enumerate(parities):
-                locations, neighbours = grid.locations[numbers], grid.neighbours[numbers]
-                of_context = None if context is None else context[numbers]
+                locations = grid.locations[numbers]
                 probabilities = np.empty((locations.size, end - first), np.int64)
                 for part in _parts(locations.size):
-                    around = _around(known, neighbours[part], end)
+                    places = _part_of(numbers, part)
+                    around = _around(known, grid.neighbours(places), end)
                     sums = _sums(around, iteration.heads[group][parity])
-                    if of_context is not None:
-                        sums += _product(of_context[part], from_context)
+                    if context is not None:
+                        sums += _product(_floats(context[places]), from_context)
                     probabilities[part] = _to_probabilities(
                         _sums(_activate(sums), iteration.outputs[group])
                     )
@@ -416,6 +419,10 @@ def group_edges(bits: int, groups: int) -> tuple[int, ...]:
     return tuple(bits * group // groups for group in range(groups + 1))
 
 
+#: Some of the locations of a grid, by their places in its order.
+_Numbers: TypeAlias = slice | np.ndarray
+
+
 @dataclass(frozen=True)
 class _Grid:
     """Where things are in the planes of a batch, and in those with borders of zeros around them.
@@ -425,18 +432,40 @@ class _Grid:
         locations: the even locations of the checkerboards and then the odd ones, counted row by row
             and image by image.
         evens: how many even ones there are.
-        neighbours: (images * h * w, 9), of each of these locations the 3x3 places around it in the
-            planes with borders, row by row.
-        inside: of each of these locations, its own place there.
-        places: how many there are.
+        inside: of each of these locations, its place in the planes with borders.
+        stored: (images * h * w, 9), the neighbours of all of them; None where there are too many.
     """
 
     shape: tuple[int, int, int]
     locations: np.ndarray
     evens: int
-    neighbours: np.ndarray
     inside: np.ndarray
-    places: int
+    stored: np.ndarray | None
+
+    @property
+    def places(self) -> int:
+        """How many places there are in the planes with borders."""
+        images, height, width = self.shape
+        return images * (height + 2) * (width + 2)
+
+    @property
+    def parities(self) -> list[slice]:
+        """The even locations and the odd ones."""
+        return [slice(0, self.evens), slice(self.evens, self.locations.size)]
+
+    def rows(self, first: int, last: int) -> list[slice]:
+        """The even and the odd locations of some rows of one plane."""
+        before, up_to = first * self.shape[2], last * self.shape[2]
+        return [
+            slice((before + 1) // 2, (up_to + 1) // 2),
+            slice(self.evens + before // 2, self.evens + up_to // 2),
+        ]
+
+    def neighbours(self, numbers: _Numbers) -> np.ndarray:
+        """The 3x3 places around locations in the planes with borders, row by row, (n, 9)."""
+        if self.stored is not None:
+            return self.stored[numbers]
+        return _neighbours(self.inside[numbers], self.shape[2])
 
     def with_border(self, planes: np.ndarray) -> np.ndarray:
         """Planes (images, h, w, channels) with a border of zeros: float32 (places, channels)."""
@@ -453,21 +482,17 @@ def _grid_of(height: int, width: int, images: int) -> _Grid:
 
 @lru_cache(maxsize=1)
 def _grid(height: int, width: int) -> _Grid:
-    """The grid of one plane. The last one is kept, which takes some 100 bytes per location."""
+    """The grid of one plane. The last one is kept: 16 bytes per location, 88 where it is small."""
+    return _new_grid(height, width)
+
+
+def _new_grid(height: int, width: int) -> _Grid:
     rows, columns = np.divmod(np.arange(height * width), width)
     odd = (rows + columns) % 2 == 1
     locations = np.concatenate([np.flatnonzero(~odd), np.flatnonzero(odd)])
-    corner = (rows * (width + 2) + columns)[locations]
-    around = (np.arange(3)[:, None] * (width + 2) + np.arange(3)).ravel()
-    neighbours = corner[:, None] + around
-    return _Grid(
-        (1, height, width),
-        locations,
-        int(np.count_nonzero(~odd)),
-        neighbours,
-        neighbours[:, 4].copy(),
-        (height + 2) * (width + 2),
-    )
+    inside = ((rows + 1) * (width + 2) + columns + 1)[locations]
+    evens = int(np.count_nonzero(~odd))
+    return _Grid((1, height, width), locations, evens, inside, _stored(inside, width))
 
 
 @lru_cache(maxsize=4)
@@ -475,21 +500,25 @@ def _batch_grid(height: int, width: int, images: int) -> _Grid:
     """The grid of several planes. The last ones are kept: batches are of small planes."""
     one = _grid(height, width)
     number = np.arange(images)[:, None]
-    parities = np.split(np.arange(one.locations.size), [one.evens])
-    locations, neighbours = [], []
-    for parity in parities:
-        locations.append((number * (height * width) + one.locations[parity]).ravel())
-        around = number[..., None] * one.places + one.neighbours[parity]
-        neighbours.append(around.reshape(-1, 9))
-    merged = np.concatenate(neighbours)
+    locations = [number * (height * width) + one.locations[parity] for parity in one.parities]
+    inside = [number * one.places + one.inside[parity] for parity in one.parities]
+    places = np.concatenate([parity.ravel() for parity in inside])
     return _Grid(
         (images, height, width),
-        np.concatenate(locations),
+        np.concatenate([parity.ravel() for parity in locations]),
         images * one.evens,
-        merged,
-        merged[:, 4].copy(),
-        images * one.places,
+        places,
+        _stored(places, width),
     )
+
+
+def _stored(inside: np.ndarray, width: int) -> np.ndarray | None:
+    return _neighbours(inside, width) if inside.size <= _SMALL_GRID else None
+
+
+def _neighbours(inside: np.ndarray, width: int) -> np.ndarray:
+    around = np.arange(-1, 2)
+    return np.asarray(inside[:, None] + (around[:, None] * (width + 2) + around).ravel())
 
 
 @lru_cache(maxsize=1)
@@ -509,6 +538,12 @@ def _parts(size: int) -> Iterator[slice]:
         yield slice(start, min(start + _LOCATIONS_AT_ONCE, size))
 
 
+def _part_of(numbers: _Numbers, part: slice) -> _Numbers:
+    if isinstance(numbers, slice):
+        return slice(numbers.start + part.start, numbers.start + part.stop)
+    return numbers[part]
+
+
 def _around(values: np.ndarray, neighbours: np.ndarray, channels: int | None = None) -> np.ndarray:
     """What is around locations, (n, 9 * channels), of values with borders, (places, channels)."""
     around = values.take(neighbours, axis=0)
@@ -522,10 +557,37 @@ def _context(
 ) -> np.ndarray | None:
     """What the planes of the iterations before give, (images * h * w, hidden), as the grid orders.
 
-    None in the first iteration.
+    float32, or uint8 for large images; None in the first iteration.
     """
     if not iteration.context:
         return None
+    if grid.stored is None and len(planes) == 1:
+        return _context_in_strips(iteration, planes[0], grid)
+    return _context_at_once(iteration, planes, grid)
+
+
+def _context_in_strips(iteration: _Scaled, planes: Sequence[np.ndarray], grid: _Grid) -> np.ndarray:
+    """The context of one image, in strips of rows, as it takes floats for all planes."""
+    _, height, width = grid.shape
+    # An even number, so that even locations of a strip are even ones of the image.
+    step = max(_SMALL_GRID // width // 2 * 2, 2)
+    context = np.empty((height * width, iteration.context[-1].bias.size), np.uint8)
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        start, stop = max(first - _HALO, 0), min(last + _HALO, height)
+        strip = _new_grid(stop - start, width)
+        values = _context_at_once(iteration, [[plane[start:stop] for plane in planes]], strip)
+        for target, source in zip(
+            grid.rows(first, last), strip.rows(first - start, last - start), strict=True
+        ):
+            context[target] = values[source]
+    return context
+
+
+def _context_at_once(
+    iteration: _Scaled, planes: Sequence[Sequence[np.ndarray]], grid: _Grid
+) -> np.ndarray:
+    """The context of whole planes, float32 (images * h * w, hidden)."""
     first, second = iteration.context
     # (images, iterations, h, w, bits) to (images, h, w, iterations, bits)
     before = np.array(planes).transpose(0, 2, 3, 1, 4).reshape(*grid.shape, -1)
@@ -537,10 +599,14 @@ def _context(
 def _convolve(padded: np.ndarray, grid: _Grid, layer: _Layer) -> np.ndarray:
     """A 3x3 layer: (places, channels) to (images * h * w, filters)."""
     outputs = [
-        _activate(_sums(_around(padded, grid.neighbours[part]), layer))
-        for part in _parts(len(grid.neighbours))
+        _activate(_sums(_around(padded, grid.neighbours(part)), layer))
+        for part in _parts(grid.locations.size)
     ]
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def _floats(context: np.ndarray) -> np.ndarray:
+    return context.astype(np.float32, copy=False)
 
 
 def _sums(values: np.ndarray, layer: _Layer) -> np.ndarray:

@@ -36,6 +36,8 @@ _STORED_BITS = (CERTAIN // STORED - 1).bit_length()
 _MASK_BITS = PROBABILITY_BITS - MASK_SHIFT + 1
 _LOST_SHARE = 128  # Rounding in the range coder takes less than one in 128 bits.
 
+_BITS_AT_ONCE = 1 << 16  # for the memory: Python's numbers take some 50 bytes for each
+
 
 def checksum_bytes(plane_bits: int) -> int:
     """Bytes of the checksum that follows a plane of a number of bits."""
@@ -184,13 +186,15 @@ class PlaneEncoder(_PlaneCoder):
             if probabilities is None:
                 probabilities = self.model.probabilities(self.planes, plane)
             coded_with = probabilities.ravel().take(order)
-            stored = bool(costs_of(bits, coded_with).sum() > bits.size)
+            costs = (costs_of(bits[part], coded_with[part]).sum() for part in _parts(bits.size))
+            stored = bool(sum(costs) > bits.size)
             self._coder.encode([int(stored)], [STORED])
             preamble.append(STORED)
             if stored:
                 bits, order = self._in_order(plane, mask, stored)
         coded_with = np.broadcast_to(_EVEN, bits.shape) if stored else coded_with.astype(np.uint16)
-        self._coder.encode(bits.tolist(), coded_with.tolist())
+        for part in _parts(bits.size):
+            self._coder.encode(bits[part].tolist(), coded_with[part].tolist())
         self.planes.append(plane)
         if checksum := self._checksum(plane, mask):
             self._coder.encode(checksum, [EVEN] * len(checksum))
@@ -274,7 +278,7 @@ class PlaneEncoder(_PlaneCoder):
         preamble = decoder.decode(coded.preamble)
         settled = 0
         if len(preamble) == len(coded.preamble):
-            settled = len(decoder.decode(coded.probabilities.tolist()))
+            settled = _decode(decoder, coded.probabilities).size
         plane = np.zeros(self.shape, np.int8)
         known = self._order(coded.mask, coded.stored)[:settled]
         plane.ravel()[known] = coded.plane.ravel()[known]
@@ -394,12 +398,12 @@ class PlaneDecoder(_PlaneCoder):
         target = begun.plane.reshape(-1, self.shape[2])
         for part in self._passes(bool(begun.stored), begun.plane, begun.mask):
             wanted = part.probabilities.size
-            bits = self._coder.decode(part.probabilities.ravel().tolist())
-            begun.settled += len(bits)
+            bits = _decode(self._coder, part.probabilities.ravel())
+            begun.settled += bits.size
             values = np.zeros(wanted, np.int8)
-            values[: len(bits)] = as_plane(np.array(bits, bool))
+            values[: bits.size] = as_plane(bits)
             target[part.locations, part.channels] = values.reshape(part.probabilities.shape)
-            if len(bits) < wanted:
+            if bits.size < wanted:
                 break
 
     def _read_checksum(self, plane: np.ndarray, mask: np.ndarray | None) -> bool:
@@ -429,6 +433,24 @@ class PlaneDecoder(_PlaneCoder):
         locations, bits = self._locations(mask), self.shape[2]
         even = np.broadcast_to(EVEN, (locations.size, bits))
         return iter([Pass(locations, slice(0, bits), even)])
+
+
+def _parts(size: int) -> Iterator[slice]:
+    for first in range(0, size, _BITS_AT_ONCE):
+        yield slice(first, first + _BITS_AT_ONCE)
+
+
+def _decode(decoder: RangeDecoder, probabilities: np.ndarray) -> np.ndarray:
+    """The bits with these probabilities, bool; fewer if the data ends before."""
+    if probabilities.size <= _BITS_AT_ONCE:
+        return np.array(decoder.decode(probabilities.tolist()), bool)
+    bits = []
+    for part in _parts(probabilities.size):
+        read = decoder.decode(probabilities[part].tolist())
+        bits.append(np.array(read, bool))
+        if len(read) < probabilities[part].size:
+            break
+    return np.concatenate(bits)
 
 
 def read_together(

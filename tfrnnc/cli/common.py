@@ -27,6 +27,7 @@ from tfrnnc.cli.file_tasks import (
     start_logging,
 )
 from tfrnnc.cli.options import FileName, GroupedCommand, option_group
+from tfrnnc.codec.strips import progress
 from tfrnnc.errors import TfrnncError
 from tfrnnc.files import replacing
 
@@ -336,7 +337,12 @@ class Report:
             total: how many there will be.
         """
         failures = 0
-        with _terminations(), closing(facts), _progress_bar(total, self.quiet) as bar:
+        with (
+            _terminations(),
+            closing(facts),
+            _progress_bar(total, self.quiet) as bar,
+            _strip_bars(self.quiet),
+        ):
             for fact in facts:
                 bar.update()
                 if "error" in fact:
@@ -378,6 +384,30 @@ def _terminations() -> Iterator[None]:
 def _progress_bar(total: int, quiet: bool) -> tqdm:
     """A bar with images per second and the time left; on terminals only."""
     return tqdm(total=total, unit="image", disable=total == 1 or quiet or not sys.stderr.isatty())
+
+
+@contextmanager
+def _strip_bars(quiet: bool) -> Iterator[None]:
+    """A bar for each image that is computed in strips; on terminals only."""
+    bars: list[tqdm] = []
+
+    def report(done: int, total: int) -> None:
+        if not bars:
+            bars.append(tqdm(total=total, unit="strip", leave=False))
+        bars[0].update(done - bars[0].n)
+        if done == total:
+            bars.pop().close()
+
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    token = progress.set(report)
+    try:
+        yield
+    finally:
+        progress.reset(token)
+        while bars:  # What failed in the middle.
+            bars.pop().close()
 
 
 def _print(line: str, to_stderr: bool) -> None:

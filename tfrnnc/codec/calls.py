@@ -124,6 +124,7 @@ def run_alone(worker: Worker, calls: Calls[T]) -> T:
         except StopIteration as end:
             return end.value
         result = worker.do(call)
+        del call  # What it was given may be large, and of no use any more.
 
 
 def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | ItemError]:

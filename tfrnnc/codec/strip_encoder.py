@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfrnnc.bitstream import CutStream, StreamWriter
+from tfrnnc.bitstream import CutStream
 from tfrnnc.codec.calls import Calls
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request
 from tfrnnc.codec.strips import decoding_in_strips, encoding_in_strips

@@ -22,7 +22,7 @@ from tfrnnc.runtimes.windows import Window
 
 #: Images of more padded pixels than this are computed in strips.
 MAX_PIXELS_AT_ONCE = 1 << 21
-STRIP_HEIGHT = 256  #: pixels that are computed of a strip, where the margins leave enough of them
+STRIP_HEIGHT = 192  #: pixels that are computed of a strip, where the margins leave enough of them
 
 #: Is told how many strips of how many are done of an image that is computed in strips.
 progress: ContextVar[Callable[[int, int], None] | None] = ContextVar("progress", default=None)
@@ -194,11 +194,11 @@ class _Stages:
     def keep(self, iteration: int, window: Window, states: Any) -> None:
         """Keeps the states that an iteration leaves, and forgets those that it was given."""
         self.done[iteration] = window.last
+        if iteration:
+            self._states[iteration - 1].drop(self.needed(iteration))
         if iteration + 1 < len(self.done):
             kept = [_kept(np.asarray(state), window) for state in states or []]
             self._states[iteration].add(kept, window.last)
-        if iteration:
-            self._states[iteration - 1].drop(self.needed(iteration))
 
     def needed(self, iteration: int) -> int:
         """From which row on an iteration still needs its inputs."""

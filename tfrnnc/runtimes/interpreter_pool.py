@@ -108,10 +108,9 @@ class InterpreterPool:
     def _take(self, threads: int, size: Size) -> Interpreter | None:
         """Takes an interpreter out, one of the size if there is one."""
         with self._lock:
-            for interpreter in self._held:
-                if interpreter.threads == threads:
-                    self._held.remove(interpreter)
-                    return interpreter
+            for number, held in enumerate(self._held):
+                if held.threads == threads:
+                    return self._held.pop(number)
             for reference in self._large:
                 interpreter = reference()
                 if interpreter and (interpreter.threads, interpreter.size) == (threads, size):
