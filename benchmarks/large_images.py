@@ -42,7 +42,8 @@ def main(model, at_once, images):
     machine = describe_machine()
     click.echo(f"{machine['cores']} cores of {machine['processor']}, {model}\n")
     click.echo(
-        "| image | iterations | computed | encode | CPU | peak memory | decode | CPU | peak memory |"
+        "| image | iterations | computed "
+        "| encode | CPU | peak memory | decode | CPU | peak memory |"
     )
     click.echo("|---|---|---|---|---|---|---|---|---|")
     for each in images:
@@ -85,8 +86,10 @@ def measure(what: str, model: str, way: str, width: int, height: int, iterations
     data = sys.stdin.buffer.read() if what == "decode" else b""
     if what == "encode":
         photo = read_image(PHOTO)
-        rows, columns = (-(-wanted // side) for wanted, side in zip((height, width), photo.shape))
-        image = np.tile(photo, (rows, columns, 1))[:height, :width]
+        rows, columns = (
+            -(-wanted // side) for wanted, side in zip((height, width), photo.shape, strict=False)
+        )
+        image = np.tile(photo, (rows, columns, 1))[:height, :width].copy()
     begin, cpu_begin = time.perf_counter(), time.process_time()
     if what == "encode":
         data = codec.encode(image, iterations=iterations, **limits)

@@ -346,7 +346,7 @@ def _flatten(
 
 
 def _to_array(image: Image.Image) -> np.ndarray:
-    """The pixels of an RGB image, in parts, as Pillow takes twice as much memory for all at once."""
+    """The pixels of an RGB image, in parts, as Pillow takes twice the memory for all."""
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for first in range(0, image.height, _ROWS_AT_ONCE):
         last = min(first + _ROWS_AT_ONCE, image.height)

@@ -32,13 +32,15 @@ class StripEncoder(ProgressiveEncoder):
         if request.targets:
             return (yield from self._at_once._encode(request))
         count = request.iterations
+        # One more than is asked for may be needed, to fill the bytes.
+        shown = 2 if self._options.headerless or request.max_bytes is not None else 1
         if request.max_bytes is not None and len(self._computed or []) < count:
             count = yield from self._estimate(request.max_bytes, count)
         if self._options.headerless:
             count += 1  # What comes next fills the last byte.
         count = min(count, self._spec.iterations)
         if count > len(self._computed or []):
-            yield from self._compute(count)
+            yield from self._compute(count, shown)
         return (yield from super()._encode(request))
 
     @functools.cached_property
@@ -64,11 +66,11 @@ class StripEncoder(ProgressiveEncoder):
                 return count
         return most
 
-    def _compute(self, count: int) -> Calls[None]:
+    def _compute(self, count: int, shown: int) -> Calls[None]:
         allowed = self._options.max_work // self._padded
         self._computed, self._pictures = None, {}  # Its memory is free before the next is taken.
         self._computed, self._pictures = yield from encoding_in_strips(
-            self._runtime, self._pixels, max(min(count, allowed), 1)
+            self._runtime, self._pixels, max(min(count, allowed), 1), shown
         )
 
     def _take(self, count: int) -> Calls[bool]:
@@ -76,7 +78,7 @@ class StripEncoder(ProgressiveEncoder):
             number = len(self._planes)
             self._options.work_limits.require(self._padded, number + 1)
             if number >= len(self._computed or []):
-                yield from self._compute(min(count + 1, self._spec.iterations))
+                yield from self._compute(min(count + 1, self._spec.iterations), shown=2)
             assert self._computed is not None
             self._planes.append(self._computed[number])
         return True

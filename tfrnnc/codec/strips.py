@@ -22,7 +22,7 @@ from tfrnnc.runtimes.windows import Window
 
 #: Images of more padded pixels than this are computed in strips.
 MAX_PIXELS_AT_ONCE = 1 << 21
-STRIP_HEIGHT = 192  #: pixels that are computed of a strip, where the margins leave enough of them
+STRIP_HEIGHT = 160  #: pixels that are computed of a strip, where the margins leave enough of them
 
 #: Is told how many strips of how many are done of an image that is computed in strips.
 progress: ContextVar[Callable[[int, int], None] | None] = ContextVar("progress", default=None)
@@ -68,7 +68,7 @@ def decoding_in_strips(
 
 
 def encoding_in_strips(
-    runtime: Runtime, pixels: np.ndarray, iterations: int
+    runtime: Runtime, pixels: np.ndarray, iterations: int, shown: int
 ) -> Calls[tuple[list[np.ndarray], dict[int, np.ndarray]]]:
     """Encodes an image, all iterations of a strip before the next strip.
 
@@ -76,18 +76,19 @@ def encoding_in_strips(
         runtime: of the model.
         pixels: uint8 (H, W, 3).
         iterations: how many.
+        shown: of how many of the last ones there shall be pictures.
 
     Returns:
-        the planes, int8 (h, w, bits), and the pictures after the last two iterations, uint8
-        (H, W, 3), by the number of iterations.
+        the planes, int8 (h, w, bits), and the pictures after the last iterations, uint8 (H, W, 3),
+        by the number of iterations.
     """
     stride = runtime.stride
     height, width = (-(-side // stride) * stride for side in pixels.shape[:2])
     shape = (height // stride, width // stride, runtime.bits)
     planes = [np.zeros(shape, np.int8) for _ in range(iterations)]
-    shown = range(max(iterations - 2, 0), iterations)
+    last = range(max(iterations - shown, 0), iterations)
     encoder = _Stages(runtime.encoder_margin, height, iterations)
-    decoder = _Decoder(runtime, planes, pixels.shape, shown)
+    decoder = _Decoder(runtime, planes, pixels.shape, last)
     with runtime.hold():
         for end in _strips(runtime, height):
             given = min(end + runtime.encoder_margin, height)
