@@ -23,8 +23,7 @@ class Flag(IntFlag):
 
 VERSION_BITS = 0x0F  #: the lower half of that byte
 
-#: Most pixels of an image, padded to the model's stride, unless the caller allows more: a decoder
-#: then takes some 4 GB.
+#: Most pixels of an image, padded to the model's stride, unless the caller allows more.
 MAX_PIXELS = 2**25
 #: Most padded pixels times iterations, unless the caller allows more: 10 iterations of 26 million.
 MAX_WORK = 2**28
