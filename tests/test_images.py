@@ -747,7 +747,7 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error):
     with pytest.raises(ImageError, match="odd.png: .+"):
         read_image(path)
     monkeypatch.undo()
-    monkeypatch.setattr(Image.Image, "convert", fail)
+    monkeypatch.setattr(Image.Image, "crop", fail)
     with pytest.raises(ImageError, match="odd.png: .+"):
         read_image(path)
 
