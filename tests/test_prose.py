@@ -32,12 +32,15 @@ FOLDERS = [
     "tools",
     "web_demo/scripts",
     "web_demo/src",
+    "web_preview/example",
+    "web_preview/scripts",
+    "web_preview/src",
 ]
 
 
 def files() -> list[str]:
     """What people read of the repository, the tests apart."""
-    paths = [*ROOT.glob("*.md"), *ROOT.glob("*_demo/*.md")]
+    paths = [*ROOT.glob("*.md"), *ROOT.glob("*_demo/*.md"), *ROOT.glob("web_preview/*.md")]
     for folder in FOLDERS:
         assert (ROOT / folder).is_dir(), folder
         paths += (ROOT / folder).rglob("*")
@@ -61,7 +64,7 @@ def idioms(text: str) -> list[str]:
     return [
         f"{text[max(0, match.start() - 40) : match.end() + 20]!r}: write {better}"
         for idiom, better in IDIOMS.items()
-        for match in re.finditer(idiom, text)
+        for match in re.finditer(idiom, text, re.IGNORECASE)
     ]
 
 

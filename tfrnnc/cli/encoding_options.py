@@ -48,8 +48,8 @@ _OPTIONS = (
         "--adaptive",
         is_flag=True,
         help="Give each 8x8 patch its own number of iterations, for fewer bytes at the same "
-        "quality. Models other than fc and fc_lstm need a limit with it, and some seven times as "
-        "long.",
+        "quality. Models other than fc and fc_lstm need a limit with it and take about seven times "
+        "as long.",
     ),
     _files("--background", help="The colour behind transparent images (white, #rrggbb)."),
 )

@@ -7,7 +7,7 @@ import content from "./pictures.json";
 
 type Codec = "tfrnnc" | "blurhash" | "thumbhash" | "webp";
 
-/** What a codec has in so many bytes; null where it has nothing. */
+/** What a codec has at one size; null where it has nothing. */
 interface Entry {
   readonly bytes: number;
   /** The string, or of WebP the pixels of the file. */

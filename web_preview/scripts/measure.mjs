@@ -20,7 +20,7 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const loads = Number(process.argv[2] ?? 10);
 const { sizes, pictures } = JSON.parse(readFileSync("example/pictures.json", "utf8"));
 
-/** Ten strings of so many bytes, as a list has them. */
+/** Ten strings of one size in bytes, as a list has them. */
 function textsOf(size) {
   const own = pictures.map(({ codecs }) => codecs.tfrnnc[sizes.indexOf(size)].text);
   return Array.from({ length: 10 }, (_, i) => own[i % own.length]);
