@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +33,7 @@ from tfrnnc.images import find_images
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines import Shard, encode_shard
 from tfrnnc.pipelines.inputs import Item
+from tfrnnc.processes import process_pool
 
 BEGIN = "<!-- written by benchmarks/packing.py: begin -->"
 END = "<!-- written by benchmarks/packing.py: end -->"
@@ -86,7 +86,7 @@ def main(folder, images, processes, rounds, model, beam, json_file, markdown_fil
 
 
 def thumbnails(folder: Path, number: int) -> list[Item]:
-    """So many images of a folder, taken again under another key where there are fewer."""
+    """A number of images of a folder; where there are fewer, each returns under other keys."""
     paths = find_images(folder)
     if not paths:
         raise DataError(f"{folder}: no images; give a folder of thumbnails")
@@ -95,10 +95,9 @@ def thumbnails(folder: Path, number: int) -> list[Item]:
 
 def pack(items: Sequence[Item], model: str, jobs: int) -> Times:
     """What a number of processes take for all images, from when all of them are ready."""
-    context = multiprocessing.get_context("spawn")
+    barrier = multiprocessing.get_context("spawn").Barrier(jobs)
     with tempfile.TemporaryDirectory() as folder:
-        start = (model, context.Barrier(jobs))
-        with ProcessPoolExecutor(jobs, context, make_ready, start) as pool:
+        with process_pool(jobs, make_ready, model, barrier) as pool:
             parts = [division(folder, items)[index::jobs] for index in range(jobs)]
             times = list(pool.map(pack_part, parts))
     return Times(max(each.wall for each in times), sum(each.cpu for each in times))

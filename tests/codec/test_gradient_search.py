@@ -57,15 +57,16 @@ def test_the_objective_is_that_of_the_decoder_and_the_entropy_model(keras_codec,
     image = noise(16, 24)
     planes = [plane for plane, _ in keras_codec.encode_iterations(image)]
     rate_distortion = keras_codec.runtime.rate_distortion(keras_codec.entropy_model)
-    before = Decoded()
+    before, bits = Decoded(), 0.0
     for iteration, plane in enumerate(planes):
-        context = rate_distortion.context(to_float(image), planes[: iteration + 1], before)
+        context = rate_distortion.context(to_float(image), planes[: iteration + 1], before, bits)
         value, gradient = rate_distortion.value_and_gradient(plane.astype(np.float32), context)
         assert value == pytest.approx(
             objective(keras_codec, image, planes[: iteration + 1]) + RATE_WEIGHT, abs=1e-2
         )
         assert gradient.shape == plane.shape
         assert np.abs(gradient).max() > 0
+        bits += rate_distortion.count_bits(planes[: iteration + 1])
         before = Decoded(
             *keras_codec.runtime.decode_iteration(plane, before.states, before[0], iteration)
         )
@@ -78,7 +79,7 @@ def test_no_iteration_is_worse_for_a_search(keras_codec, noise):
         next(iter(keras_codec.encode_iterations(image, 1, effort=effort)))[0] for effort in (0, 7)
     ]
     rate_distortion = keras_codec.runtime.rate_distortion(keras_codec.entropy_model)
-    context = rate_distortion.context(to_float(image), planes[:1], Decoded())
+    context = rate_distortion.context(to_float(image), planes[:1], Decoded(), 0.0)
     values = [
         rate_distortion.value_and_gradient(plane.astype(np.float32), context)[0] for plane in planes
     ]

@@ -26,10 +26,11 @@ from tfrnnc.cli.file_tasks import (
     run_files,
     start_logging,
 )
-from tfrnnc.cli.options import FileName, GroupedCommand, option_group
+from tfrnnc.cli.options import FileName, GroupedCommand, ModelName, option_group
 from tfrnnc.codec.strips import progress
 from tfrnnc.errors import TfrnncError
 from tfrnnc.files import replacing
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 JSON_HELP = "Report as JSON Lines: an object for each input, as soon as it is done."
 
@@ -75,17 +76,29 @@ def command(**settings):
     return decorate
 
 
+_model_group = option_group("Model")
+#: Adds --model to a command that encodes.
+model_option = _model_group(
+    "--model",
+    type=ModelName(),
+    default=DEFAULT_PRESET,
+    show_default=True,
+    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME.",
+)
+#: Adds --runtime to a command.
+runtime_option = _model_group(
+    "--runtime",
+    type=click.Choice(["litert", "keras"]),
+    help="What runs the model (default: LiteRT if it was exported, Keras if not).",
+)
+
+
 def runtime_options(function):
     """Adds --runtime and --threads to a command."""
-    option = option_group("Model")
-    return _decorator(
-        option(
-            "--runtime",
-            type=click.Choice(["litert", "keras"]),
-            help="What runs the model (default: LiteRT if it was exported, Keras if not).",
-        ),
-        option("--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."),
-    )(function)
+    threads = _model_group(
+        "--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."
+    )
+    return _decorator(runtime_option, threads)(function)
 
 
 def fail(error: Exception | str) -> NoReturn:

@@ -18,6 +18,7 @@ from tfrnnc.cli.common import (
     file_options,
     file_settings,
     input_paths,
+    model_option,
     model_settings,
     read_input,
     report_options,
@@ -34,7 +35,6 @@ from tfrnnc.cli.encoding_options import (
 )
 from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import FileTask, Loaded, display
-from tfrnnc.cli.options import ModelName, option_group
 from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import EXTENSIONS, read_image
@@ -42,9 +42,6 @@ from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 SUFFIX = ".rnnc"
-
-files = option_group("Files")
-models = option_group("Model")
 
 
 def is_stream(content: bytes) -> bool:
@@ -123,13 +120,7 @@ class EncodeTask(FileTask):
 @command()
 @input_paths
 @file_options("Compress")
-@models(
-    "--model",
-    type=ModelName(),
-    default=DEFAULT_PRESET,
-    show_default=True,
-    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME.",
-)
+@model_option
 @encoding_options
 @runtime_options
 @report_options

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from tfrnnc.cli.common import STANDARD, command
+from tfrnnc.cli.common import STANDARD, command, model_option, runtime_option
 from tfrnnc.cli.encoding_options import (
     check_for_model,
     check_limits,
@@ -22,16 +22,15 @@ from tfrnnc.cli.encoding_options import (
     runtime_for,
 )
 from tfrnnc.cli.file_tasks import display
-from tfrnnc.cli.options import FileName, ModelName, option_group
+from tfrnnc.cli.options import FileName, option_group
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.codec import Codec, EncodeOptions, load
 from tfrnnc.errors import DataError
-from tfrnnc.evaluation.runner import available_cpus
-from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines import Shard, ShardReport, assign_to_shards, list_images, read_list
 from tfrnnc.pipelines.arrow import import_arrow
 from tfrnnc.pipelines.inputs import Item
 from tfrnnc.pipelines.workers import EncodeSettings, encode_shards
+from tfrnnc.processes import available_cpus
 
 IMAGES_PER_SHARD = 2000  #: where the number of shards is not given
 
@@ -46,18 +45,8 @@ division = option_group("Division of the work")
     "-o", "--output", required=True, metavar="FOLDER", help="Where the shards go; a path or a URI."
 )
 @files("--overwrite", is_flag=True, help="Make shards again that are there.")
-@models(
-    "--model",
-    type=ModelName(),
-    default=DEFAULT_PRESET,
-    show_default=True,
-    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME.",
-)
-@models(
-    "--runtime",
-    type=click.Choice(["litert", "keras"]),
-    help="What runs the model (default: LiteRT if it was exported, Keras if not).",
-)
+@model_option
+@runtime_option
 @models(
     "--threads",
     type=click.IntRange(1),

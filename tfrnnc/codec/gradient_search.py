@@ -55,17 +55,19 @@ class GradientSearch:
                 f"a search by gradient takes images of up to {MAX_SEARCH_PIXELS} pixels, but this "
                 f"one has {padded[..., 0].size}; take less effort, or a smaller image"
             )
-        self._runtime, self._steps = runtime, steps
+        self._steps = steps
         self._objective = runtime.rate_distortion(entropy_model)
         self._image = to_float(padded)
         self._planes: list[np.ndarray] = []
+        self._bits = 0.0  # that they take
         self._before = Decoded()
 
     def improve(
         self, plane: np.ndarray, logits: np.ndarray, decode: DecodePlane
     ) -> tuple[np.ndarray, Decoded]:
         """Improves the plane of the next iteration; as for `BitSearch.improve`."""
-        context = self._objective.context(self._image, [*self._planes, plane], self._before)
+        planes = [*self._planes, plane]
+        context = self._objective.context(self._image, planes, self._before, self._bits)
         best, least = plane, math.inf
         momentum = np.zeros_like(logits)
         for step in range(self._steps + 1):
@@ -80,4 +82,5 @@ class GradientSearch:
             logits = logits - np.float32(size) * momentum
         self._before = decode(best)
         self._planes.append(best)
+        self._bits += self._objective.count_bits(self._planes)
         return best, self._before

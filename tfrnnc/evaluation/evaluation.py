@@ -17,12 +17,12 @@ from tfrnnc.evaluation.runner import (
     Progress,
     Task,
     TaskRunner,
-    available_cpus,
     no_progress,
     read_images,
 )
 from tfrnnc.evaluation.strips import Strips
 from tfrnnc.files import replacing
+from tfrnnc.processes import available_cpus
 
 DEFAULT_REFERENCE = "jpeg"  #: what BD-rates compare with: JPEG 4:2:0
 STRIP_BPP = {PAPER: 0.5, MODERN: 0.25}  #: bits per pixel of the strips of each protocol

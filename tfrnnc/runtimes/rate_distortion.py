@@ -109,7 +109,9 @@ class RateDistortion:
                 gradient = gradient + np.float32(price) * np.asarray(more)[0]
         return value, gradient
 
-    def context(self, image: np.ndarray, planes: list[np.ndarray], before: Decoded) -> Context:
+    def context(
+        self, image: np.ndarray, planes: list[np.ndarray], before: Decoded, bits_before: float
+    ) -> Context:
         """What the search for an iteration's plane needs to know.
 
         Args:
@@ -117,24 +119,26 @@ class RateDistortion:
             planes: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped: those of the
                 iterations before, and the one that the search starts from.
             before: what the decoder has after the iterations before.
+            bits_before: that their planes take, by `count_bits`.
         """
-        floats = [plane[None].astype(np.float32) for plane in planes]
-        bits = [self._count_bits(floats[:count], plane) for count, plane in enumerate(floats)]
+        *earlier, plane = _batches_of_one(planes)
         reconstruction, states = before
         if states is None:
             reconstruction = np.zeros_like(image)
             states = self._model.initial_decoder_states(1, *image.shape[:2])
         return Context(
             image[None],
-            floats[:-1],
+            earlier,
             reconstruction[None],
             states,
-            np.abs(floats[-1]),
-            sum(bits[:-1]),
-            max(sum(bits), 1.0),
+            np.abs(plane),
+            bits_before,
+            max(bits_before + self.count_bits(planes), 1.0),
         )
 
-    def _count_bits(self, earlier: list[np.ndarray], plane: np.ndarray) -> float:
+    def count_bits(self, planes: list[np.ndarray]) -> float:
+        """The bits that the last of some planes takes, int8 (h, w, bits), after the others."""
+        *earlier, plane = _batches_of_one(planes)
         return float(self._bits(earlier, plane, np.abs(plane)))
 
     def _log_distortion(
@@ -159,6 +163,10 @@ class RateDistortion:
         logits = self._network.iteration_logits(list(earlier), plane)
         lengths = ops.softplus(logits) - (1 + plane) / 2 * logits
         return ops.sum(lengths * coded) / math.log(2)
+
+
+def _batches_of_one(planes: list[np.ndarray]) -> list[np.ndarray]:
+    return [plane[None].astype(np.float32) for plane in planes]
 
 
 def _signs(logits: Any) -> Any:
