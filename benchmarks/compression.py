@@ -124,14 +124,20 @@ def optimize(folder, output, method, settings, data, recipe) -> None:
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.model_folder.model_folder import ModelFolder
-    from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
+    from tfrnnc.training.weight_optimization import (
+        Clustering,
+        Pruning,
+        fine_tuning,
+        optimize_weights,
+    )
 
     if ModelFolder(output).has_config:
         return
     model = load_model(folder)
     fine_tuned = fine_tuning(*recipe)
     images = JoinedImages([open_images(place) for place in data]) if fine_tuned else ()
-    optimize_weights(model, method, images, fine_tuned, **settings)
+    constraint = Pruning(**settings) if method == "prune" else Clustering(**settings)
+    optimize_weights(model, constraint, images, fine_tuned)
     save_model(model, output)
 
 

@@ -33,7 +33,8 @@ SMALL, LARGE = (32, 32), (256, 256)
 def main(small_images, large_images, output):
     """Make the folders again, measuring on these images."""
     require_tensorflow()
-    from tfrnnc.export.parity import export_measured
+    from tfrnnc.export.parity import record_parity
+    from tfrnnc.export.tflite import export_tflite
     from tfrnnc.model_folder.keras_model import load_model
 
     model = load_model(find_model(DEFAULT_PRESET))
@@ -41,7 +42,8 @@ def main(small_images, large_images, output):
         measured = images_of_size(folder_of_images, size)
         for name, quantize in QUANTIZATIONS.items():
             folder = output / DEFAULT_PRESET / f"{name}_{size[0]}x{size[1]}"
-            manifest = export_measured(model, folder, measured, size, quantize)
+            manifest = export_tflite(model, folder, size, quantize)
+            manifest = record_parity(manifest, model, folder, measured)
             find_model(DEFAULT_PRESET).copy_entropy_model(ModelFolder(folder))
             images = golden_images(size)
             if size == LARGE:  # The pictures of one photo take a megabyte.

@@ -11,13 +11,13 @@ import pytest
 import tfrnnc
 from helpers.models import TINY_LAYOUTS, tiny_config
 from tfrnnc.errors import ConfigError, InstallationError
-from tfrnnc.export.parity import export_measured
+from tfrnnc.export.parity import record_parity
 from tfrnnc.export.quantization import QUANTIZATIONS, roll_out
 from tfrnnc.export.tflite import export_tflite
 from tfrnnc.images import read_image
 from tfrnnc.model_folder.keras_model import model_from_config
 from tfrnnc.model_folder.manifest import Manifest
-from tfrnnc.model_folder.presets import PRESETS_FOLDER
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, PRESETS_FOLDER
 
 # Wide enough that the converters find the kernels worth quantising.
 LAYOUTS = {
@@ -64,7 +64,8 @@ def pieces(image_folder):
 @pytest.mark.parametrize("quantize", [name for name in QUANTIZATIONS if name != "none"])
 def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
     float32 = export_tflite(model, tmp_path / "float32", size)
-    manifest = export_measured(model, tmp_path / quantize, pieces, size, quantize, pieces)
+    manifest = export_tflite(model, tmp_path / quantize, size, quantize, pieces)
+    manifest = record_parity(manifest, model, tmp_path / quantize, pieces)
     assert manifest == Manifest.read(tmp_path / quantize)
     assert manifest.quantization == quantize
     assert manifest.model_id == float32.model_id
@@ -134,6 +135,8 @@ def test_errors(model, tmp_path, monkeypatch):
 
 def test_the_shipped_preset_is_what_phones_and_pages_have():
     """So that all clients show the same picture of a stream."""
-    preset = Manifest.read(PRESETS_FOLDER / "conv_lstm_small")
-    of_phones = Manifest.read(PRESETS_FOLDER.parents[1] / "export/conv_lstm_small/small_256x256")
+    preset = Manifest.read(PRESETS_FOLDER / DEFAULT_PRESET)
+    of_phones = Manifest.read(
+        PRESETS_FOLDER.parents[1] / "export" / DEFAULT_PRESET / "small_256x256"
+    )
     assert preset.quantization == of_phones.quantization == "weights"

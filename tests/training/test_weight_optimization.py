@@ -15,7 +15,9 @@ from tfrnnc.model_folder.keras_model import model_from_config, model_id
 from tfrnnc.training import Recipe
 from tfrnnc.training.callbacks import validate
 from tfrnnc.training.weight_optimization import (
-    _Pruning,
+    Clustering,
+    Pruning,
+    _Pruner,
     fine_tuning,
     importing_tfmot,
     optimize_weights,
@@ -39,10 +41,12 @@ def kernels(model) -> list[np.ndarray]:
     return [weights for weights in model.get_weights() if weights.ndim > 1]
 
 
+CONSTRAINTS = {"prune": Pruning, "cluster": Clustering}
+
+
 def optimize(model, method, images=(), recipe=None, **settings):
-    return optimize_weights(
-        model, method, images, recipe, smallest_kernel=SMALLEST, quiet=True, **settings
-    )
+    constraint = CONSTRAINTS[method](smallest_kernel=SMALLEST, **settings)
+    return optimize_weights(model, constraint, images, recipe, quiet=True)
 
 
 def zeros(kernel: np.ndarray, sparsity: float) -> int:
@@ -95,7 +99,7 @@ def test_the_final_sparsity_is_reached_in_any_number_of_steps(steps):
 
     rng = np.random.default_rng(0)
     kernel = tf.Variable(rng.normal(size=(10, 10)).astype(np.float32))
-    pruning = _Pruning([kernel], 0.63, steps)
+    pruning = _Pruner([kernel], 0.63, steps)
     pruned = []
     for batch in range(steps):
         pruning.on_train_batch_end(batch)
@@ -159,10 +163,10 @@ def test_importing_tfmot_leaves_keras_as_it_was():
     code = """
 import os
 from tfrnnc.model_folder.keras_model import model_from_config
-from tfrnnc.training.weight_optimization import optimize_weights
+from tfrnnc.training.weight_optimization import Pruning, optimize_weights
 config = {"arch": "fc", "encoder": ["space_to_depth 8"], "decoder": ["dense 192"], "bits": 8}
 config["decoder"].append("depth_to_space 8")
-optimize_weights(model_from_config(config), "prune")
+optimize_weights(model_from_config(config), Pruning())
 import tensorflow as tf
 assert "TF_USE_LEGACY_KERAS" not in os.environ
 assert tf.keras.Model.__module__.startswith("keras."), tf.keras.Model.__module__
@@ -198,7 +202,7 @@ def test_settings_out_of_range(method, settings, message):
 
 def test_a_model_of_small_kernels_only():
     with pytest.raises(ConfigError, match="no kernel of at least 1,000 weights"):
-        optimize_weights(tiny_model("conv"), "prune")
+        optimize_weights(tiny_model("conv"), Pruning())
 
 
 def test_recipe_and_images_must_fit(images):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,7 +141,8 @@ class Export(NamedTuple):
             change: changes the model in place before, and returns the settings of that. All that
                 can be refused is looked at first.
         """
-        from tfrnnc.export.parity import export_measured
+        from tfrnnc.export.parity import record_parity
+        from tfrnnc.export.tflite import export_tflite
 
         compared = self._compared_images(trained)
         calibrating: Sequence[np.ndarray] = ()
@@ -149,15 +151,11 @@ class Export(NamedTuple):
             calibrating = usable[:: -(-len(usable) // CALIBRATION_IMAGES)]
         settings = change() if change else None
         with native_messages_held_back():
-            manifest = export_measured(
-                trained,
-                self.target.path,
-                compared,
-                self.pixels,
-                self.quantize,
-                calibrating,
-                settings,
+            manifest = export_tflite(
+                trained, self.target.path, self.pixels, self.quantize, calibrating
             )
+            manifest = replace(manifest, optimization=settings or {})
+            manifest = record_parity(manifest, trained, self.target.path, compared)
         elsewhere = self.source.path.resolve() != self.target.path.resolve()
         if change is None and elsewhere and self.source.copy_entropy_model(self.target):
             size_bytes = self.target.entropy_model_path.stat().st_size
@@ -298,14 +296,20 @@ def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> 
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.export.saved_model import check_size
     from tfrnnc.model_folder.keras_model import save_model
-    from tfrnnc.training.weight_optimization import fine_tuning, optimize_weights
+    from tfrnnc.training.weight_optimization import (
+        Clustering,
+        Pruning,
+        fine_tuning,
+        optimize_weights,
+    )
 
     check_size(trained, export.pixels)
     recipe = fine_tuning(fine_tune_steps, **trained_with)
 
     def change() -> dict:
         images = JoinedImages([open_images(place) for place in data]) if recipe else []
-        done = optimize_weights(trained, method, images, recipe, quiet=options["quiet"], **settings)
+        constraint = Pruning(**settings) if method == "prune" else Clustering(**settings)
+        done = optimize_weights(trained, constraint, images, recipe, quiet=options["quiet"])
         save_model(trained, output)
         shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in done.items())
         export.say(f"{export.target.weights_path}: {shown}")

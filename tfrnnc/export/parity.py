@@ -18,39 +18,21 @@ from tfrnnc.runtimes.residual_loop import Iteration, iterate
 from tfrnnc.runtimes.runtime import Runtime, binarize
 
 
-def export_measured(
-    model,
-    folder: Path,
-    images: Sequence[np.ndarray],
-    size: tuple[int, int] | None = None,
-    quantize: str = "none",
-    calibration_images: Sequence[np.ndarray] = (),
-    optimization: dict[str, Any] | None = None,
+def record_parity(
+    manifest: Manifest, model, folder: Path, images: Sequence[np.ndarray]
 ) -> Manifest:
-    """Exports a model to TFLite files and measures them.
+    """Compares exported TFLite files with Keras, for their manifest.
 
     Args:
-        model: the `tfrnnc.models.ResidualCodec` to export.
-        folder: as for `tfrnnc.export.tflite.export_tflite`.
+        manifest: what `tfrnnc.export.tflite.export_tflite` returned.
+        model: the `tfrnnc.models.ResidualCodec` that was exported.
+        folder: of the files.
         images: as for `measure_parity`.
-        size: as for `tfrnnc.export.tflite.export_tflite`.
-        quantize: the same.
-        calibration_images: the same.
-        optimization: what `tfrnnc.training.weight_optimization.optimize_weights` returned, for the
-            manifest.
 
     Returns:
         the manifest with its parity, as written to `manifest.json`.
-
-    Raises:
-        ConfigError, InstallationError, ModelError: as for `tfrnnc.export.tflite.export_tflite`.
     """
-    # Imported late: it needs TensorFlow, which comparing does not.
-    from tfrnnc.export.tflite import export_tflite
-
-    manifest = export_tflite(model, folder, size, quantize, calibration_images)
-    parity = measure_parity(model, folder, images)
-    manifest = replace(manifest, optimization=optimization or {}, parity=parity)
+    manifest = replace(manifest, parity=measure_parity(model, folder, images))
     manifest.write(folder)
     return manifest
 

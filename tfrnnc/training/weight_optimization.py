@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -25,7 +26,6 @@ from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.trainer import compile_model, make_batches
 from tfrnnc.training.training_set import TrainingSet
 
-METHODS = ("prune", "cluster")
 SMALLEST_KERNEL = 1000  #: weights; smaller kernels are left alone
 MAX_CLUSTERS = 256
 LLOYD_ROUNDS = 5
@@ -59,40 +59,69 @@ def fine_tuning(
     )
 
 
+@dataclass(frozen=True)
+class Pruning:
+    """Sets the smallest weights of each kernel to zero.
+
+    Fine-tuned, they become more over its first two thirds.
+
+    Attributes:
+        sparsity: share of each kernel's weights that become zero, between 0 and 1.
+        smallest_kernel: kernels of fewer weights are left alone.
+    """
+
+    sparsity: float = 0.5
+    smallest_kernel: int = SMALLEST_KERNEL
+
+    def __post_init__(self):
+        if not 0 < self.sparsity < 1:
+            raise ConfigError(f"sparsity must be between 0 and 1, not {self.sparsity}")
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Leaves each kernel a few values only, which fine-tuning moves.
+
+    Attributes:
+        clusters: most different values in a kernel, from 2 to 256.
+        smallest_kernel: kernels of fewer weights are left alone.
+    """
+
+    clusters: int = 16
+    smallest_kernel: int = SMALLEST_KERNEL
+
+    def __post_init__(self):
+        if not 2 <= self.clusters <= MAX_CLUSTERS:
+            raise ConfigError(f"clusters must be from 2 to {MAX_CLUSTERS}, not {self.clusters}")
+
+
 def optimize_weights(
     model: ResidualCodec,
-    method: str,
+    constraint: Pruning | Clustering,
     images: Sequence[np.ndarray] = (),
     recipe: Recipe | None = None,
     *,
-    sparsity: float = 0.5,
-    clusters: int = 16,
-    smallest_kernel: int = SMALLEST_KERNEL,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Prunes or clusters a model's kernels in place.
 
-    "prune" sets the smallest weights of each kernel to zero, a rising share of them over the
-    first two thirds of the fine-tuning. "cluster" leaves each kernel a few values only, which
-    the fine-tuning moves. Biases and small kernels are left alone. The result is another model:
-    its identity changes with its weights.
+    Biases and small kernels are left alone. The result is another model: its identity changes with
+    its weights.
 
     Args:
         model: a codec model (Keras on the TensorFlow backend).
-        method: "prune" or "cluster".
+        constraint: what the kernels become.
         images: uint8 arrays (H, W, 3) to fine-tune on.
         recipe: how to fine-tune; None applies the constraint and leaves it at that.
-        sparsity: share of each kernel's weights that become zero, between 0 and 1.
-        clusters: most different values in a kernel, from 2 to 256.
-        smallest_kernel: kernels of fewer weights are left alone.
         quiet: no progress bar.
 
     Returns:
-        `method`, `sparsity` or `clusters`, and `fine_tune_steps`, the number of batches.
+        `method`, which is "prune" or "cluster", `sparsity` or `clusters`, and `fine_tune_steps`,
+        the number of batches.
 
     Raises:
-        ConfigError: if an argument is out of range, no kernel is large enough, or the patch size
-            is no multiple of the model's stride.
+        ConfigError: if no kernel is large enough, or the patch size is no multiple of the model's
+            stride.
         DataError: if no image is large enough.
         InstallationError: if TensorFlow or tensorflow-model-optimization is missing.
         TrainingError: if the loss is not finite. The model is then of no use.
@@ -101,23 +130,23 @@ def optimize_weights(
     kernels = [
         variable.value
         for variable in model.trainable_variables
-        if len(variable.shape) > 1 and math.prod(variable.shape) >= smallest_kernel
+        if len(variable.shape) > 1 and math.prod(variable.shape) >= constraint.smallest_kernel
     ]
     if not kernels:
-        raise ConfigError(f"the model has no kernel of at least {smallest_kernel:,} weights")
+        raise ConfigError(
+            f"the model has no kernel of at least {constraint.smallest_kernel:,} weights"
+        )
     steps = recipe.total_steps if recipe else 0
     settings: dict[str, Any]
-    if method == "prune":
-        constraint = _Pruning(kernels, sparsity, steps)
-        settings = {"sparsity": sparsity}
-    elif method == "cluster":
-        constraint = _Clustering(kernels, clusters)
-        settings = {"clusters": clusters}
+    if isinstance(constraint, Pruning):
+        keeper: keras.callbacks.Callback = _Pruner(kernels, constraint.sparsity, steps)
+        settings = {"method": "prune", "sparsity": constraint.sparsity}
     else:
-        raise ConfigError(f"unknown method {method!r}; there are {', '.join(METHODS)}")
+        keeper = _Clusterer(kernels, constraint.clusters)
+        settings = {"method": "cluster", "clusters": constraint.clusters}
     if recipe:
-        _fine_tune(model, images, recipe, constraint, quiet)
-    return {"method": method, **settings, "fine_tune_steps": steps}
+        _fine_tune(model, images, recipe, keeper, quiet)
+    return {**settings, "fine_tune_steps": steps}
 
 
 @contextmanager
@@ -147,7 +176,7 @@ def importing_tfmot() -> Iterator[None]:
             os.environ[variable] = before
 
 
-class _Pruning(keras.callbacks.Callback):
+class _Pruner(keras.callbacks.Callback):
     """Keeps the smallest weights of kernels at zero after each batch.
 
     Args:
@@ -158,8 +187,6 @@ class _Pruning(keras.callbacks.Callback):
 
     def __init__(self, kernels: list[tf.Variable], sparsity: float, steps: int):
         super().__init__()
-        if not 0 < sparsity < 1:
-            raise ConfigError(f"sparsity must be between 0 and 1, not {sparsity}")
         with importing_tfmot():
             from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl
             from tensorflow_model_optimization.sparsity.keras import PolynomialDecay
@@ -186,7 +213,7 @@ class _Pruning(keras.callbacks.Callback):
         self._pruning.weight_mask_op()
 
 
-class _Clustering(keras.callbacks.Callback):
+class _Clusterer(keras.callbacks.Callback):
     """Keeps kernels at a few values each after each batch.
 
     Args:
@@ -196,8 +223,6 @@ class _Clustering(keras.callbacks.Callback):
 
     def __init__(self, kernels: list[tf.Variable], clusters: int):
         super().__init__()
-        if not 2 <= clusters <= MAX_CLUSTERS:
-            raise ConfigError(f"clusters must be from 2 to {MAX_CLUSTERS}, not {clusters}")
         self._kernels = [_ClusteredKernel(kernel, clusters) for kernel in kernels]
         self._apply = tf.function(self._follow, autograph=False)
 
@@ -263,7 +288,7 @@ def _fine_tune(
     model: ResidualCodec,
     images: Sequence[np.ndarray],
     recipe: Recipe,
-    constraint: keras.callbacks.Callback,
+    keeper: keras.callbacks.Callback,
     quiet: bool,
 ) -> None:
     """Trains a model with a callback that changes its weights after each batch."""
@@ -276,7 +301,7 @@ def _fine_tune(
             batches.for_fit(),
             epochs=recipe.epochs,
             steps_per_epoch=recipe.steps_per_epoch,
-            callbacks=[constraint, progress],
+            callbacks=[keeper, progress],
             shuffle=False,
             verbose=0,
         )
