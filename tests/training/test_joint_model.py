@@ -175,6 +175,15 @@ def test_a_rate_above_its_target_is_pushed_down(batch):
     assert trained.rate_weights.numpy().max() <= MAX_RATE_WEIGHT
 
 
+def test_the_rate_weights_of_an_earlier_phase():
+    trained = compiled(replace(RECIPE, rate_weights=[0.5, 0.25]))
+    np.testing.assert_array_equal(trained.rate_weights.numpy(), [0.5, 0.25])
+    with pytest.raises(ConfigError, match="rate_weights has 1 values, but the model 2 iterations"):
+        compiled(replace(RECIPE, rate_weights=[0.5]))
+    with pytest.raises(ConfigError, match="rate_weights must be from 0 to 1.5, not 0.1, 2"):
+        replace(RECIPE, rate_weights=[0.1, 2])
+
+
 def test_the_rate_waits_for_its_delay(batch):
     trained = compiled(replace(RECIPE, rate_delay=2))
     targets = np.full((2, 2), 0.01, np.float32)

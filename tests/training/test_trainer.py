@@ -356,9 +356,9 @@ def test_command_line(image_folder, tmp_path):
     assert finer.returncode == 0, finer.stderr
     assert load_model(folder / "finer").iterations == 3
     settings = json.loads((folder / "finer" / "training.json").read_text())
-    assert settings["earlier_commands"] == [
-        json.loads((folder / "training.json").read_text())["command"]
-    ]
+    started, resumed = settings["earlier_commands"]
+    assert started == json.loads((folder / "training.json").read_text())["command"]
+    assert resumed == f"tfrnnc-train --resume {folder} --epochs 2"
     first, before = read_log(folder / "finer")[-1], read_log(folder)[-1]
     assert first["val_loss"] < 2 * before["val_loss"]
 

@@ -53,6 +53,7 @@ RECIPE = (
     "loss",
     "ssim_weight",
     "target_bpp",
+    "rate_weights",
     "cut_share",
     "rate_delay",
     "stochastic",
@@ -301,6 +302,13 @@ def run_options(function: Callable) -> Callable:
     show_default=True,
     help="Batches before the codec follows the rate.",
 )
+@loss_option(
+    "--rate-weights",
+    callback=lambda context, option, value: _numbers(value),
+    metavar="W1,W2,...",
+    help="Weights of the iterations' rates at the start, with which an earlier phase ended "
+    "(default: zeros).",
+)
 @loss_option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
 @run_options
 def main(resume, quiet, output, **options):
@@ -339,7 +347,7 @@ def main(resume, quiet, output, **options):
     entropy_weights = None
     if settings["initial_model"] and not has_checkpoint:
         start = find_model(settings["initial_model"])
-        load_weights(model, start.weights_path)
+        load_weights(model, start.require_weights())
         entropy_weights = start.entropy_weights_path if start.has_entropy_weights else None
     training_sets, validation_sets = _open_sets(**settings["data"])
     if not quiet:
@@ -499,7 +507,7 @@ def preview(data, validation, output, quiet, **recipe):
     given = {name: value for name, value in recipe.items() if value is not None}
     chosen = PreviewRecipe(**given)
     settings = {
-        "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),
+        "command": _command_line(),
         "data": [str(path.resolve()) for path in data],
         "validation": str(validation.resolve()),
         "recipe": asdict(chosen),
@@ -518,9 +526,11 @@ def _resumed_settings(folder: Path, options: dict) -> dict:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(fixed))
         raise click.UsageError(f"--resume keeps the run's own settings; leave out {names}")
     settings = read_settings(folder)
-    for name in given:
+    for name in sorted(given):
         part = settings["data" if name in DATA else "recipe"]
         part[name] = options[name]
+    if given - set(DATA):  # Data that has moved is the same.
+        settings.setdefault("resuming_commands", []).append(_command_line())
     return settings
 
 
@@ -542,7 +552,7 @@ def _new_settings(output: Path | None, options: dict) -> dict:
 def _provenance(options: dict, recipe: Recipe) -> dict:
     """What any run's settings say of where its result comes from."""
     return {
-        "command": shlex.join(["tfrnnc-train", *sys.argv[1:]]),
+        "command": _command_line(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("tfrnnc", "keras", "numpy")},
@@ -550,6 +560,10 @@ def _provenance(options: dict, recipe: Recipe) -> dict:
         "data": {name: options[name] for name in DATA},
         "recipe": asdict(recipe),
     }
+
+
+def _command_line() -> str:
+    return shlex.join(["tfrnnc-train", *sys.argv[1:]])
 
 
 def _model_settings(options: dict) -> dict:
@@ -603,12 +617,12 @@ def _given() -> set[str]:
 
 def _earlier_commands(initial_model: str | None) -> list[str]:
     """What trained the model that the run starts from, as far as that is on record."""
-    from tfrnnc.training.settings import read_settings
+    from tfrnnc.training.settings import commands_of, read_settings
 
     if not initial_model or not (folder := find_model(initial_model)).is_training_run:
         return []
     earlier = read_settings(folder.path)
-    return [*earlier.get("earlier_commands", []), earlier["command"]]
+    return commands_of(earlier)
 
 
 def _open_sets(data, validation, tfds_dir, tfds_split):

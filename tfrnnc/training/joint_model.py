@@ -9,8 +9,8 @@ from keras import ops
 
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
+from tfrnnc.training.recipe import MAX_RATE_WEIGHT
 
-MAX_RATE_WEIGHT = 1.5  #: of the rate against the logarithm of the distortion
 #: Change of an iteration's rate weight per batch, for a rate of twice the target.
 RATE_WEIGHT_STEP = 0.004
 CUT_DRAWS = 3  #: random tensors that the cuts of a batch take

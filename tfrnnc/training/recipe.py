@@ -12,6 +12,7 @@ from tfrnnc.metrics.ssim import BLOCK as SSIM_BLOCK
 PEAK_LEARNING_RATES = {"muon": 0.03, "adam": 2e-3}
 LOSSES = ("paper", "balanced", "rate-distortion")
 PRECISIONS = ("float32", "bfloat16")
+MAX_RATE_WEIGHT = 1.5  #: of the rate against the logarithm of the distortion
 MAX_SEED = (1 << 32) - 1  #: that NumPy's generator takes
 #: Bits per pixel after each iteration, per latent bit, that are aimed at unless
 #: told otherwise: cheap at first, where the bits are easiest to predict.
@@ -54,6 +55,8 @@ class Recipe:
             should take; None takes a share of the model's bits that grows from 32 to 80 %.
         cut_share: for "rate-distortion", the share of patches in which an iteration is cut.
         rate_delay: for "rate-distortion", training steps before the codec follows the rate.
+        rate_weights: for "rate-distortion", the weight of each iteration's rate at the start,
+            which an earlier phase of the training ended with; None takes zeros.
         stochastic: whether bits are rounded at random (section 3.2); False for a last phase in
             which training sees the bits that are used.
         freeze_entropy_model: for "rate-distortion", keep the entropy model as it is.
@@ -83,6 +86,7 @@ class Recipe:
     target_bpp: tuple[float, ...] | None = None
     cut_share: float = 0.25
     rate_delay: int = 500
+    rate_weights: tuple[float, ...] | None = None
     stochastic: bool = True
     freeze_entropy_model: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -113,6 +117,15 @@ class Recipe:
                 raise ConfigError(
                     "target_bpp must be above 0 and rise from iteration to iteration, not "
                     + ", ".join(map(str, targets))
+                )
+
+        if self.rate_weights is not None:
+            weights = tuple(float(weight) for weight in self.rate_weights)
+            object.__setattr__(self, "rate_weights", weights)
+            if not all(0 <= weight <= MAX_RATE_WEIGHT for weight in weights):
+                raise ConfigError(
+                    f"rate_weights must be from 0 to {MAX_RATE_WEIGHT}, not "
+                    + ", ".join(map(str, weights))
                 )
 
     def _check_choices(self) -> None:
@@ -154,3 +167,18 @@ class Recipe:
                 "iterations; give one for each"
             )
         return self.target_bpp
+
+    def initial_rate_weights(self, iterations: int) -> tuple[float, ...]:
+        """`rate_weights`, or zeros for None, for a model of this many iterations.
+
+        Raises:
+            ConfigError: if there is not one weight for each iteration.
+        """
+        if self.rate_weights is None:
+            return (0.0,) * iterations
+        if len(self.rate_weights) != iterations:
+            raise ConfigError(
+                f"rate_weights has {len(self.rate_weights)} values, but the model {iterations} "
+                "iterations; give one for each"
+            )
+        return self.rate_weights

@@ -51,6 +51,18 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
+def commands_of(settings: Mapping[str, Any]) -> list[str]:
+    """All command lines that a run comes from.
+
+    Those of what it started from, its own, and those that changed its settings when it went on.
+    """
+    return [
+        *settings.get("earlier_commands", []),
+        settings["command"],
+        *settings.get("resuming_commands", []),
+    ]
+
+
 def build_model(folder: Path, settings: Mapping[str, Any]) -> ResidualCodec:
     """Builds the model that a run trains, with fresh weights.
 
@@ -69,7 +81,8 @@ def _check(settings: dict[str, Any]) -> None:
     _require(isinstance(settings["command"], str), "command")
     _require(isinstance(settings["model"], dict), "model")
     _require(isinstance(settings["initial_model"], str | None), "initial_model")
-    _require(_are_texts(settings.get("earlier_commands", [])), "earlier_commands")
+    for name in ("earlier_commands", "resuming_commands"):
+        _require(_are_texts(settings.get(name, [])), name)
     data = settings["data"]
     _require(isinstance(data, dict), "data")
     _require(set(data) == {"data", "validation", "tfds_dir", "tfds_split"}, "data")
@@ -99,6 +112,6 @@ def _is_of_kind(value: object, field: Field) -> bool:
         return type(value) is type(field.default)
     if isinstance(field.default, int):
         return type(value) is int and value <= MAX_INTEGER
-    if field.name == "target_bpp" and isinstance(value, list):
+    if field.name in ("target_bpp", "rate_weights") and isinstance(value, list):
         return all(type(each) in (int, float) for each in value)
     return (value is None and field.default is None) or type(value) in (int, float)

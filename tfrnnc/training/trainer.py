@@ -63,6 +63,7 @@ def compile_model(model: ResidualCodec, recipe: Recipe) -> ResidualCodec | Joint
         network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
         network.trainable = not recipe.freeze_entropy_model
         trained = JointModel(model, network, recipe.cut_share, recipe.rate_delay, recipe.seed)
+        trained.rate_weights.assign(recipe.initial_rate_weights(model.iterations))
     optimizer = _optimizer(model, recipe)
     trained.compile(optimizer=optimizer, jit_compile=jit_compile())
     optimizer.build(trained.trainable_variables)
