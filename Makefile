@@ -22,7 +22,7 @@ $(VENV)/.installed: setup.cfg | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: setup.cfg | $(BIN)/python
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]' --editable ./presets
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: setup.cfg | $(BIN)/python

@@ -7,7 +7,7 @@ set -euo pipefail
 DATA=$(cd "${DATA:?set DATA to the folder of the data sets}" && pwd)
 cd "$(dirname "$0")/.."
 classic=${CODECS:-jpeg,jpeg444,jpeg2000,webp,avif,jpegxl}
-ours=conv_lstm_small,conv_lstm_small@2
+ours=conv_lstm_medium,conv_lstm_medium@6
 presets=conv_lstm_small,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
 
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \

@@ -8,28 +8,35 @@ The cards' text is in templates/.
 from __future__ import annotations
 
 import shlex
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
 import click
+import h5py
 import numpy as np
 
 from tfrnnc.backend import require_tensorflow
+from tfrnnc.bitstream import EntropyModel
 from tfrnnc.cli.common import command
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
-from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE
+from tfrnnc.files import replacing
+from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, WEIGHTS_FILE
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import PRESETS_FOLDER
 from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.settings import commands_of
 from tfrnnc.training.training_set import TrainingSet, parse_location
 
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
 QUANTIZATION = "weights"
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+FURTHER_PRESETS_FOLDER = Path(__file__).parents[1] / "presets" / "tfrnnc_presets"
 
 
 class Card(NamedTuple):
@@ -133,34 +140,49 @@ def portable(line: str) -> str:
 )
 @click.option("--notes", default="", help="A paragraph for the model card.")
 @click.option(
-    "--weights/--no-weights",
-    default=True,
+    "--weights",
+    type=click.Choice(["here", "apart", "none"]),
+    default="here",
     show_default=True,
-    help="Keep the weights that Keras loads, four fifths of a preset's bytes.",
+    help="Where the weights that Keras loads go: with the rest, into the package tfrnnc-presets, "
+    "or nowhere.",
 )
 def main(run, name, images, presets, notes, weights):
-    """Make the preset NAME from the best model of the training in the folder RUN."""
+    """Make the preset NAME from the best model of the training in the folder RUN.
+
+    Its weights are rounded to float16, before anything is made of them.
+    """
     if not name.isidentifier():
         raise ConfigError(f"{name!r} is not usable as a preset's name; take letters, digits and _")
     with native_messages_held_back():
         require_tensorflow()
     from tfrnnc.codec import load
     from tfrnnc.data import FolderImages
-    from tfrnnc.export.parity import export_measured
-    from tfrnnc.model_folder.keras_model import load_model, save_model
+    from tfrnnc.export.parity import record_parity
+    from tfrnnc.export.tflite import export_tflite
+    from tfrnnc.model_folder.keras_model import load_model, model_id, save_model
     from tfrnnc.training.settings import read_settings
 
     model = load_model(run)
+    model.set_weights([weight.astype(np.float16) for weight in model.get_weights()])
     source, preset = ModelFolder(run), ModelFolder(presets / name)
     finished = FinishedRun(read_settings(run), source.read_log())
     measured = FolderImages(images)
     save_model(model, preset)
+    store_as_float16(preset.weights_path)
     with native_messages_held_back():
-        export_measured(model, preset.path, measured, quantize=QUANTIZATION)
+        manifest = export_tflite(model, preset.path, quantize=QUANTIZATION)
+        record_parity(manifest, model, preset.path, measured)
     source.copy_logs(preset)
-    source.copy_entropy_model(preset)
+    if entropy_model := source.read_entropy_model():
+        # It was trained on the weights before they were rounded.
+        renamed = EntropyModel(model_id(model), entropy_model.bits, list(entropy_model.iterations))
+        preset.entropy_model_path.write_bytes(renamed.to_bytes())
     codec = load(preset)
-    if not weights:
+    if weights == "apart":
+        (FURTHER_PRESETS_FOLDER / name).mkdir(parents=True, exist_ok=True)
+        shutil.move(preset.weights_path, FURTHER_PRESETS_FOLDER / name / WEIGHTS_FILE)
+    elif weights == "none":
         preset.weights_path.unlink()
         notes = f"{notes}\n\n{filled('model_card_no_weights').rstrip()}".lstrip()
     described = Card(name, codec.identity.ids, notes)
@@ -169,6 +191,21 @@ def main(run, name, images, presets, notes, weights):
         card += entropy_section(source, codec.entropy_model, measure_entropy_model(codec, measured))
     preset.write_model_card(card)
     click.echo(f"{preset}")
+
+
+def store_as_float16(path: Path) -> None:
+    """Writes a weights file anew, in half the bytes; the weights are float16's already."""
+    with h5py.File(path) as file, replacing(path) as temporary, h5py.File(temporary, "w") as half:
+
+        def store(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                half[name] = item[()].astype(np.float16)
+            else:
+                half.require_group(name)
+            half[name].attrs.update(item.attrs)
+
+        half.attrs.update(file.attrs)
+        file.visititems(store)
 
 
 def measure(codec, images) -> list[dict[str, float]]:
@@ -268,7 +305,7 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
         stride=model.stride,
         iterations=model.iterations,
         layers=layers,
-        commands="\n".join(map(portable, [*earlier, run.settings["command"]])),
+        commands="\n".join(map(portable, commands_of(run.settings))),
         earlier=filled("model_card_earlier") if earlier else "",
         sets="\n".join(one.line(shares) for one in run.sets()),
         seed=run.settings["recipe"]["seed"],

@@ -24,7 +24,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
 TEMPLATE = Path(__file__).parent / "templates" / "RESULTS.md"
 FIGURE_FILE = RESULTS / "figure_5.png"
-OURS, SEARCHED = "conv_lstm_small", "conv_lstm_small@2"
+OURS, SEARCHED = "conv_lstm_medium", "conv_lstm_medium@6"
 
 
 def main() -> None:

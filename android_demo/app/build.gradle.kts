@@ -7,7 +7,7 @@ plugins {
 }
 
 /** The exported model that the app carries; any of one size serves, the larger the faster. */
-val exported = rootProject.layout.projectDirectory.dir("../export/conv_lstm_small/small_256x256")
+val exported = rootProject.layout.projectDirectory.dir("../export/conv_lstm_medium/small_256x256")
 
 android {
     namespace = "tfrnnc.demo.app"

@@ -56,7 +56,7 @@ def run(tmp_path, monkeypatch, noise):
         (["photo.png", "folder.rnnc"], "error: folder.rnnc: cannot be written (Is a directory)"),
         (["photo.png", "text.txt/a.rnnc"], "error: text.txt/a.rnnc: cannot be written ("),
         (["photo.png", "--max-bytes", "3"], "3 bytes are too few for 24x16 pixels"),
-        (["photo.png", "--model", "nothing"], "nothing: neither a preset (conv_lstm_small, "),
+        (["photo.png", "--model", "nothing"], "nothing: neither a preset (conv_lstm_medium, "),
         (["photo.png", "--model", "folder"], "give a preset's name or a folder that tfrnnc-train"),
     ],
 )
@@ -77,7 +77,7 @@ def test_encode_fails(run, words, message):
         (["photo.png", "--bpp", "0"], "--bpp must be a finite number above 0"),
         (["photo.png", "--ssim", "2"], "--ssim is 1 at most"),
         (["photo.png", "--bp", "0.5"], "Did you mean"),
-        (["photo.png", "--iterations", "99"], "--iterations must be from 1 to 10"),
+        (["photo.png", "--iterations", "99"], "--iterations must be from 1 to 5"),
         (["photo.png", "--background", "nonsense"], "--background 'nonsense' is not a colour"),
         (["photo.png", "--adaptive"], "with --adaptive give --psnr, --ssim, --bpp or --max-bytes"),
     ],

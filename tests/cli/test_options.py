@@ -34,7 +34,7 @@ def plain(line: str) -> list[str]:
 
 
 def test_codecs_complete():
-    assert plain("tfrnnc-evaluate --codec conv_lstm") == ["conv_lstm_small"]
+    assert plain("tfrnnc-evaluate --codec conv_lstm") == ["conv_lstm_medium", "conv_lstm_small"]
     assert plain("tfrnnc-evaluate --codec jpeg") == ["jpeg", "jpeg444", "jpeg2000", "jpegxl"]
     assert plain("tfrnnc-evaluate --reference jpegxl,av") == ["jpegxl,avif", "jpegxl,avif444"]
     assert ("dir", "runs/m") in complete("tfrnnc-evaluate --codec runs/m")
@@ -59,7 +59,7 @@ def test_files_and_folders_complete():
     for line in ("tfrnnc-encode ph", "tfrnnc-decode ph.rnnc ph", "tfrnnc-info a ph"):
         assert complete(line) == [("file", "ph")]
     for name in ("encode", "decode", "info"):
-        assert plain(f"tfrnnc-{name} --model conv_l") == ["conv_lstm_small"]
+        assert plain(f"tfrnnc-{name} --model conv_lstm_m") == ["conv_lstm_medium"]
 
 
 def test_codecs_with_efforts():

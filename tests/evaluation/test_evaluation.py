@@ -65,7 +65,7 @@ def test_references_of_choice(folder):
     ("codecs", "protocol", "options", "message"),
     [
         ([], PSNR, {"references": ()}, "no codec is given"),
-        (["nothing"], PSNR, {}, "nothing: none of conv_lstm_small, "),
+        (["nothing"], PSNR, {}, "nothing: none of conv_lstm_medium, "),
         ([CodecSpec("webp", 3)], PSNR, {}, "webp has no speeds or efforts"),
         (["jpeg"], PSNR, {"references": ("nothing",)}, "nothing: none of"),
         (

@@ -24,7 +24,7 @@ from tfrnnc.export.saved_model import describe_iteration
 from tfrnnc.images import read_image
 from tfrnnc.model_folder.keras_model import load_model, model_from_config
 from tfrnnc.model_folder.model_folder import ModelFolder
-from tfrnnc.model_folder.presets import DEFAULT_PRESET, PRESETS_FOLDER
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 from tfrnnc.runtimes.onnx_runtime import OnnxRuntime
 from tfrnnc.runtimes.residual_loop import iterate
@@ -51,7 +51,7 @@ LAYOUTS = {**TINY_LAYOUTS, "unusual": UNUSUAL}
 
 @pytest.fixture(scope="module")
 def preset():
-    return load_model(PRESETS_FOLDER / DEFAULT_PRESET)
+    return load_model(find_model(DEFAULT_PRESET))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_files_are_the_same_each_time(tmp_path):
 
 def test_golden_streams_decode(preset_runtime):
     """The golden pictures are those of 8-bit weights: a few grey levels away at most."""
-    codec = Codec(preset_runtime, ModelFolder(PRESETS_FOLDER / DEFAULT_PRESET).read_entropy_model())
+    codec = Codec(preset_runtime, find_model(DEFAULT_PRESET).read_entropy_model())
     for name in (f"{DEFAULT_PRESET}_v2", f"{DEFAULT_PRESET}_adaptive"):
         golden = ROOT / "tests" / "golden" / name.removesuffix("_v2")
         stream = golden.with_name(f"{name}.rnnc").read_bytes()

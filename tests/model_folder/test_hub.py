@@ -19,7 +19,7 @@ import pytest
 import tfrnnc
 from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.model_folder.hub import download_model
-from tfrnnc.model_folder.presets import PRESETS_FOLDER
+from tfrnnc.model_folder.presets import find_model
 
 pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 
@@ -38,7 +38,7 @@ class FakeHub(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        files = {path.name: path.read_bytes() for path in (PRESETS_FOLDER / PRESET).iterdir()}
+        files = {path.name: path.read_bytes() for path in find_model(PRESET).path.iterdir()}
         old = {**files, "MODEL_CARD.md": b"the first one\n"}
         self.commits = {FIRST: old, SECOND: {**files, "README.md": b"---\ntags: []\n---\n"}}
         self.branches = {"main": SECOND, "v1": FIRST}

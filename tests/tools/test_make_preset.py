@@ -32,6 +32,7 @@ def run_folder(tiny_model_folder, tmp_path):
     settings = {
         "command": "tfrnnc-train --data photos --output run",
         "earlier_commands": ["tfrnnc-train --data thumbnails --output before"],
+        "resuming_commands": ["tfrnnc-train --resume run --epochs 9"],
         "versions": {"tfrnnc": "0"},
         "model": {},
         "initial_model": None,
@@ -59,8 +60,11 @@ def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
 
     codec = tfrnnc.load(tmp_path / "presets" / "mine")
     assert codec.runtime.model_id.hex() in card
-    assert "tfrnnc-train --data photos --output run" in card
-    assert "tfrnnc-train --data thumbnails --output before" in card
+    assert (
+        "tfrnnc-train --data thumbnails --output before\n"
+        "tfrnnc-train --data photos --output run\n"
+        "tfrnnc-train --resume run --epochs 9\n"
+    ) in card
     assert "Seed 42" in card
     assert "after 20 steps\n(about 160 patches)" in card
     assert "- `photos`: 8 patches of 32x32, 100 % of the batches" in card
@@ -76,8 +80,8 @@ def test_the_card_is_what_was_measured(run_folder, image_folder, tmp_path):
 
 
 def test_it_can_do_without_keras_weights(run_folder, image_folder, tmp_path):
-    words = [run_folder, "mine", "--images", image_folder, "--presets", tmp_path, "--no-weights"]
-    result = make_preset(*words, "--notes", "Of no use.")
+    words = [run_folder, "mine", "--images", image_folder, "--presets", tmp_path]
+    result = make_preset(*words, "--weights", "none", "--notes", "Of no use.")
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "mine"
     assert "Of no use.\n\nIt encodes and decodes." in (folder / "MODEL_CARD.md").read_text()
@@ -137,6 +141,11 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     assert "0.0 hours of training" in card
     assert "Trained together with the codec, by the same command" in card
     assert len(re.findall(r"^\| 3 \|", card, re.M)) == 2
+
+    # Half the bytes that Keras writes, and what the card and the TFLite files are of.
+    preset = ModelFolder(tmp_path / "presets" / "mine")
+    assert preset.weights_path.stat().st_size < folder.weights_path.stat().st_size * 0.8
+    assert f"`{model_id(load_model(preset)).hex()}" in card
 
     settings["recipe"]["freeze_entropy_model"] = True
     write_settings(run_folder, settings)

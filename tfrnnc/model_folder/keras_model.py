@@ -100,12 +100,14 @@ def load_model(path: str | os.PathLike[str]) -> ResidualCodec:
     """Reads a model that `save_model` or `tfrnnc-train` wrote.
 
     Raises:
+        InstallationError: if it is a preset whose weights are in a package that is not installed.
         ModelError: if a file is missing, broken, or does not fit the other.
     """
-    folder = ModelFolder(Path(path))
+    folder = path if isinstance(path, ModelFolder) else ModelFolder(Path(path))
     config = folder.read_config()
+    weights = folder.require_weights()
     model = model_from_file(config.settings, folder.config_path)
-    load_weights(model, folder.weights_path)
+    load_weights(model, weights)
     identity, expected = ModelIdentity(model_id(model)), ModelIdentity(config.model_id)
     if identity != expected:
         raise ModelError(

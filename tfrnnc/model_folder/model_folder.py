@@ -11,7 +11,7 @@ from typing import Any
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.constants import ID_BYTES, MAX_ITERATIONS
 from tfrnnc.bitstream.entropy_model import stream_id
-from tfrnnc.errors import ModelError
+from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     CONFIG_FILE,
@@ -30,6 +30,8 @@ from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_j
 from tfrnnc.model_folder.manifest import MAX_CHANNELS, Manifest
 
 MAX_LAYERS = 256  #: of an encoder or a decoder
+
+INSTALL_PRESETS = "pip install ./presets, in a clone of tfrnnc's repository"
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,15 @@ class ModelFolder:
         path: of the folder.
         preset: the name of the preset that it is; None if it is none. A preset is pickled by its
             name, so that it is found where the package is elsewhere.
+        weights_folder: where the weights that Keras loads are, if not with the rest.
 
     Attributes:
-        path: the same, like the other.
+        path: the same, like the others.
     """
 
     path: Path
     preset: str | None = None
+    weights_folder: Path | None = None
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -85,7 +89,7 @@ class ModelFolder:
     @property
     def weights_path(self) -> Path:
         """The weights that Keras loads."""
-        return self.path / WEIGHTS_FILE
+        return (self.weights_folder or self.path) / WEIGHTS_FILE
 
     @property
     def manifest_path(self) -> Path:
@@ -116,6 +120,19 @@ class ModelFolder:
     def has_weights(self) -> bool:
         """Whether Keras can load the model."""
         return self.weights_path.is_file()
+
+    def require_weights(self) -> Path:
+        """The file of the weights that Keras loads, as far as a package could bring it.
+
+        Raises:
+            InstallationError: if they are those of a preset and their package is not installed.
+        """
+        if self.preset is not None and not self.has_weights:
+            raise InstallationError(
+                f"{self.preset}: the weights that Keras loads are in the package tfrnnc-presets, "
+                f"which is not installed; {INSTALL_PRESETS}"
+            )
+        return self.weights_path
 
     @property
     def is_exported(self) -> bool:

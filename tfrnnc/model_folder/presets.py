@@ -1,27 +1,66 @@
-"""Named, trained models that come with the package.
+"""Named, trained models: the default, which comes with the package, and those of tfrnnc-presets.
 
-Each is a `ModelFolder` as `tfrnnc-train` writes it, with its model card and training log.
+Each is a `ModelFolder` as `tfrnnc-train` writes it, with its model card and training log. The
+package tfrnnc-presets (presets/ in the repository) also has what of the default preset only Keras
+needs.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-from tfrnnc.errors import ModelError
+from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.model_folder.hub import download_model, is_hub_address
 from tfrnnc.model_folder.identity import ModelIdentity
-from tfrnnc.model_folder.model_folder import ModelFolder
+from tfrnnc.model_folder.model_folder import INSTALL_PRESETS, ModelFolder
 
-DEFAULT_PRESET = "conv_lstm_small"
+DEFAULT_PRESET = "conv_lstm_medium"
 
 PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
 
 
+#: The presets of the package tfrnnc-presets.
+FURTHER_PRESETS = (
+    "conv_lstm_small",
+    "conv_small",
+    "conv_small_shared",
+    "fc_lstm_small",
+    "fc_small",
+    "fc_small_shared",
+)
+
+
+@cache
+def _further_folder() -> Path | None:
+    """Where the package tfrnnc-presets keeps its models; None if it is not installed."""
+    spec = find_spec("tfrnnc_presets")
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent
+
+
+def _preset_folders() -> Iterator[ModelFolder]:
+    """The presets that are installed."""
+    further = _further_folder()
+    for path in PRESETS_FOLDER.iterdir():
+        folder = ModelFolder(path, path.name)
+        if folder.has_config:
+            if further and not folder.has_weights:
+                folder = ModelFolder(path, path.name, further / path.name)
+            yield folder
+    for path in further.iterdir() if further else ():
+        folder = ModelFolder(path, path.name)
+        if folder.has_config:
+            yield folder
+
+
 def list_presets() -> list[str]:
-    """The names of the presets, sorted."""
-    return sorted(path.name for path in PRESETS_FOLDER.iterdir() if ModelFolder(path).has_config)
+    """The names of the presets that are installed, sorted."""
+    return sorted(str(folder.preset) for folder in _preset_folders())
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
@@ -33,18 +72,24 @@ def find_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
             `tfrnnc.model_folder.hub.download_model`).
 
     Raises:
-        InstallationError: if the hub's client is needed and not installed.
+        InstallationError: if it is a preset of tfrnnc-presets, or on the hub, and that package or
+            the hub's client is not installed.
         ModelError: if there is no such preset, folder or model on the hub.
     """
     if is_hub_address(name_or_path):
         return ModelFolder(download_model(str(name_or_path)))
-    presets = list_presets()
+    presets = {str(folder.preset): folder for folder in _preset_folders()}
     if str(name_or_path) in presets:
-        return ModelFolder(PRESETS_FOLDER / name_or_path, str(name_or_path))
+        return presets[str(name_or_path)]
     folder = Path(name_or_path)
     if not folder.is_dir():
+        if str(name_or_path) in FURTHER_PRESETS:
+            raise InstallationError(
+                f"{name_or_path}: a preset of the package tfrnnc-presets, which is not installed; "
+                f"{INSTALL_PRESETS}"
+            )
         raise ModelError(
-            f"{name_or_path}: neither a preset ({', '.join(presets)}) nor the folder of a "
+            f"{name_or_path}: neither a preset ({', '.join(sorted(presets))}) nor the folder of a "
             "trained model; models on the Hugging Face Hub are named like hf://OWNER/NAME"
         )
     return ModelFolder(folder)

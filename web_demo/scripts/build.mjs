@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const MODEL = "../export/conv_lstm_small/small_256x256";
+const MODEL = "../export/conv_lstm_medium/small_256x256";
 const WASM = "node_modules/@litertjs/core/wasm";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));

@@ -7,7 +7,7 @@ import puppeteer from "puppeteer-core";
 import { serve } from "./serve.mjs";
 
 const GOLDEN = fileURLToPath(
-  new URL("../../export/conv_lstm_small/small_256x256/golden/chelsea", import.meta.url),
+  new URL("../../export/conv_lstm_medium/small_256x256/golden/chelsea", import.meta.url),
 );
 const stream = readFileSync(`${GOLDEN}.rnnc`);
 const photo = PNG.sync.read(readFileSync(`${GOLDEN}.png`));

@@ -15,7 +15,7 @@ import tfrnnc.filesOf
 
 /** Images of any size on files of one size: the streams of the whole image at once. */
 class WindowsTest {
-    private val preset = File(Repository.root, "tfrnnc/presets/conv_lstm_small")
+    private val preset = File(Repository.root, "presets/tfrnnc_presets/conv_lstm_small")
 
     /** Python's stream of the photo, made with the whole image at once. */
     private val photo = Repository.image(File(Repository.root, "examples/photos/chelsea.png"))

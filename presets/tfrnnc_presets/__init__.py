@@ -1,0 +1,1 @@
+"""Models for comparison and for Keras; `tfrnnc.model_folder.presets` finds them."""
