@@ -219,7 +219,7 @@ def mixed_photo():
 
 @pytest.mark.parametrize("settings", [{}, {"entropy_coding": False}, {"effort": 1}])
 def test_stopping_saves_bytes_at_the_same_psnr(preset, mixed_photo, settings):
-    plain = preset.encode_with_picture(mixed_photo, iterations=6, **settings)
+    plain = preset.encode_with_picture(mixed_photo, iterations=3, **settings)
     target = psnr(mixed_photo, plain.picture)
     data, picture, _, missed = preset.encode_with_picture(
         mixed_photo, psnr=target, adaptive=True, **settings

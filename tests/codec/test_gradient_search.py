@@ -88,7 +88,7 @@ def test_no_iteration_is_worse_for_a_search(keras_codec, noise):
 
 
 def test_a_trained_model_gains(photo):
-    codec = tfrnnc.load(runtime="keras")
+    codec = tfrnnc.load("conv_lstm_small", runtime="keras")
     piece = photo[100:164, 180:276]
     plain = codec.encode_with_picture(piece, iterations=3)
     searched = codec.encode_with_picture(piece, effort=6, max_bytes=len(plain.data))
