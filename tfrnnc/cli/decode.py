@@ -112,11 +112,11 @@ class DecodeTask(FileTask):
 @models(
     "--model",
     type=ModelName(),
-    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME; else the preset that "
-    "the file names.",
+    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME (default: the "
+    "preset that the file names).",
 )
-@what("--iterations", type=click.IntRange(1), help="Decode these many iterations at most.")
-@what("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
+@what("--iterations", type=click.IntRange(1), help="Decode at most this many iterations.")
+@what("--partial", is_flag=True, help="Decode whatever has arrived of a file that was cut.")
 @work_limit_options("What is decoded")
 @runtime_options
 @report_options
