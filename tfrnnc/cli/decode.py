@@ -132,7 +132,7 @@ def main(
     a file that is there already is not written over. A file that fails is reported, and the others
     are still done.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     Image.init()
     formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]

@@ -137,7 +137,7 @@ def main(
     converted to sRGB. Without limits every iteration of the model is encoded. Limits can be
     combined; the tightest counts.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     check_limits(limits, background)
     runtime = runtime_for(limits, runtime)

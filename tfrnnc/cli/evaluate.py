@@ -112,7 +112,7 @@ def main(
     metric and strips of the same image by every codec. What was measured is kept there, and
     taken again if the images, the codecs and all settings are the same.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     evaluation_options = EvaluationOptions(
         references=joined(references) or None,

@@ -208,7 +208,7 @@ def main(target, **options):
     iteration. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
     compare with Keras, as measured. ONNX files hold that of the model in their metadata.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     export = _checked(**options)
     if target != "tflite" and export.quantize != "none":
@@ -240,7 +240,7 @@ def cluster(clusters, **options):
     Its files compress better. The new model is kept in OUTPUT too, with its own identity; streams
     of MODEL are not its own.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     _optimize("cluster", {"clusters": clusters}, **options)
 
@@ -262,7 +262,7 @@ def prune(sparsity, **options):
     Its files compress better. The new model is kept in OUTPUT too, with its own identity; streams
     of MODEL are not its own.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     _optimize("prune", {"sparsity": sparsity}, **options)
 

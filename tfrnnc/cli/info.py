@@ -51,7 +51,7 @@ def main(paths, model, as_json):
     FILE may be - for standard input. Where the iterations end, and how much of a cut file is
     missing, is known if the model is: it takes reading the bits.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     if model:
         find_model(model)  # Fails now rather than once for each input.

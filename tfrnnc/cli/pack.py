@@ -80,7 +80,7 @@ def main(
     it is there: run the command again after an interruption. Images that cannot be read are listed
     beside their shard, in _failed-*.jsonl, and the others are packed.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     check_limits(limits, background)
     runtime = runtime_for(limits, runtime)

@@ -41,7 +41,7 @@ def main(paths, size, background):
     "width" and "height" of the image, and "bytes"; of an image that cannot be read, "path" and
     "error".
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     parse_colour(background)
     failed = False
