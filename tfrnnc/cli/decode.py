@@ -126,11 +126,11 @@ def main(
 ):  # fmt: skip
     """Decompress .rnnc files to pictures.
 
-    INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format: .png,
-    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output; left out, or
-    with --output-dir, it is a PNG named after the input. As that may be the name of the original,
-    a file that is there already is not written over. A file that fails is reported, and the others
-    are still done.
+    INPUT is a .rnnc file, or - for standard input. The extension of OUTPUT sets the format: .png,
+    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output. Without OUTPUT,
+    or with --output-dir, the picture is a PNG named after the input. An existing file is not
+    overwritten, as it may be the original. A file that fails is reported, and the others are still
+    done.
 
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """

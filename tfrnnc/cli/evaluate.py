@@ -109,8 +109,8 @@ def main(
     """Measure codecs on a folder of images.
 
     With --output the folder then holds results.json, times.json, images.csv, a figure of each
-    metric and strips of the same image by every codec. What was measured is kept there, and
-    taken again if the images, the codecs and all settings are the same.
+    metric and strips of the same image by every codec. Measurements are kept there and reused if
+    the images, the codecs and all settings are the same.
 
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
