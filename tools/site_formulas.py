@@ -1,4 +1,4 @@
-"""A hook of mkdocs.yml: formulas in notebooks become MathML, which browsers draw without scripts."""
+"""A hook of mkdocs.yml: notebooks' formulas as MathML, which browsers draw without scripts."""
 
 from __future__ import annotations
 
