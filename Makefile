@@ -55,6 +55,7 @@ format: $(VENV)/.installed-test ## Format the code.
 .PHONY: docs
 docs: $(VENV)/.installed-docs ## Build the site of the documents into build/site.
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+	@ls build/site/assets/stylesheets/main.*.css > /dev/null # `exclude_docs` can drop the theme.
 
 .PHONY: check-wheel
 check-wheel: | $(BIN)/python ## Build the package and try it in an empty environment.

@@ -23,6 +23,7 @@ import numpy as np
 
 import tfrnnc
 from machine import describe_machine
+from marked_part import check_markers, write_part
 from tfrnnc.bitstream import Header, StreamWriter
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec
@@ -45,6 +46,8 @@ LOOKED_AT = ("kodim05", "kodim15")
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path))
 def main(models, images, limit, json_file, markdown_file):
     """Measure MODELS, presets or folders, on the images in a folder."""
+    if markdown_file:
+        check_markers(markdown_file, "adaptive_bits.py")
     paths = find_images(images)
     paths = paths[:: -(-len(paths) // limit)] if limit else paths
     report = {
@@ -72,7 +75,7 @@ def main(models, images, limit, json_file, markdown_file):
     if json_file:
         json_file.write_text(json.dumps(report, indent=1) + "\n")
     if markdown_file:
-        markdown_file.write_text(text)
+        write_part(markdown_file, "adaptive_bits.py", text)
 
 
 def independent(codec: Codec, image: np.ndarray) -> dict:
@@ -226,46 +229,15 @@ def saved(entry: dict, iteration: int, kind: str) -> list[float]:
 
 
 def markdown(report: dict) -> str:
-    """The report as a page."""
+    """A table for each model."""
+    machine = report["machine"]
     lines = [
-        "# Spatially adaptive bit rate",
-        "",
-        "Each location of the latent bits takes its own number of iterations (section 3.7 of the "
-        "paper):",
-        "`tfrnnc-encode --psnr 30 --adaptive`. Measured by `benchmarks/adaptive_bits.py` on",
-        f"{report['folder']}; bytes are those of whole streams, masks included, at the PSNR that",
-        "the plain stream reaches after the iteration. *Saved* is the mean over the images, then "
-        "the",
-        "least and the most.",
-        "",
-        "## What the encoder does",
-        "",
-        "The picture of a location depends on no other's bits in `fc` and `fc_lstm`. So one pass",
-        "over all iterations tells the squared error of each location after each of its "
-        "iterations, and an",
-        "entropy model about what its bits take. Going on to a later iteration gains some error "
-        "for",
-        "some bits; what gains most for a bit comes first, over the whole picture, until the PSNR",
-        "or SSIM asked for is reached, or the bytes are full. (This is the lower convex hull of",
-        "each location's rates and errors, cut at one slope.) Sizes are those of the coded stream,",
-        "which never exceeds a limit. Without limits a location stops where",
-        "its error is least.",
-        "",
-        "In other models what a location shows depends on its neighbours' bits, too, so that one",
-        "pass does not tell what a stop does. There a location stops when its PSNR reaches a",
-        "threshold, and the encoder, which sees what a decoder makes of the zeros, lets the others",
-        "make up for it. The last iteration goes to those locations that gain most from it, to "
-        "as many",
-        "as the PSNR or SSIM asked for needs. Several thresholds above the PSNR of the whole",
-        "picture are tried, six or fewer, an encoding each, and the best stream is kept; it may be",
-        "one in which nothing stops. A photo takes some seven times as long so.",
-        "",
-        "Which locations go on is told by [masks](FORMAT.md#masks), about a bit for each location",
-        "and iteration where the choice is hard to predict. They are what an adaptive stream pays.",
+        f"Measured by `benchmarks/adaptive_bits.py` on {report['folder']} with "
+        f"{machine['processor']}, {machine['cores']} cores."
     ]
     for entry in report["models"]:
         coded = "entropy-coded" if entry["entropy_coded"] else "not entropy-coded"
-        lines += ["", f"## {entry['model']} ({entry['model_id']}), {coded}", ""]
+        lines += ["", f"### {entry['model']} ({entry['model_id']}), {coded}", ""]
         lines += independent_table(entry) if entry["independent"] else convolutional_table(entry)
     return "\n".join(lines) + "\n"
 

@@ -20,6 +20,7 @@ import numpy as np
 
 import tfrnnc
 from machine import describe_machine
+from marked_part import check_markers, write_part
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.constants import CERTAIN
 from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, payload_sizes
@@ -44,6 +45,8 @@ ROUNDS = 5
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path))
 def main(folders, model, threads, json_file, markdown_file):
     """Measure the entropy model of MODEL on the images in FOLDERS."""
+    if markdown_file:
+        check_markers(markdown_file, "entropy_coding.py")
     codec = tfrnnc.load(model, threads=threads)
     if codec.entropy_model is None:
         raise click.UsageError(f"{model} has no entropy model")
@@ -69,7 +72,7 @@ def main(folders, model, threads, json_file, markdown_file):
     if json_file:
         json_file.write_text(json.dumps(report, indent=2) + "\n")
     if markdown_file:
-        markdown_file.write_text(text)
+        write_part(markdown_file, "entropy_coding.py", text)
 
 
 def saved(coded: Sequence[list[np.ndarray]], model: EntropyModel, pixels: int) -> list[dict]:
@@ -168,30 +171,18 @@ def median_ms(work) -> float:
 
 
 def markdown(report: dict) -> str:
-    """The report as a page."""
+    """The machine, and the tables of each folder."""
     machine = report["machine"]
     lines = [
-        f"# Entropy coding of {report['model']}",
-        "",
-        f"Measured by `benchmarks/entropy_coding.py` on {machine['processor']}, "
+        f"{report['model']}, measured by `benchmarks/entropy_coding.py` on {machine['processor']}, "
         f"{machine['cores']} cores, Python {machine['python']}.",
-        "",
-        "Bytes and bpp are of the payload after each iteration, header and checksums apart; "
-        "*plain* is the",
-        "same coder with no model of the bits. The end of a payload costs up to a byte, which "
-        "shows",
-        "in thumbnails. *Pictures* is the time that the decoder's iterations take, *entropy "
-        "decoding*",
-        "all that comes before them, for streams with all iterations; the share is of both "
-        "together.",
-        "constriction's range coder writes words of four bytes.",
         "",
     ]
     for part in report["folders"]:
         lines += [
-            f"## {part['folder']}, {part['images']} images",
+            f"### {part['folder']}, {part['images']} images",
             "",
-            "| iteration | bpp, plain | bpp, coded | bytes an image, plain | coded | saved |",
+            "| iteration | bpp, plain | bpp, coded | bytes per image, plain | coded | saved |",
             "| --- | --- | --- | --- | --- | --- |",
             *(
                 f"| {row['iteration']} | {row['plain_bpp']:.3f} | {row['coded_bpp']:.3f} "

@@ -26,6 +26,7 @@ import click
 import numpy as np
 
 from machine import describe_machine
+from marked_part import check_markers, write_part
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec, EncodeOptions, load
 from tfrnnc.errors import DataError
@@ -35,8 +36,6 @@ from tfrnnc.pipelines import Shard, encode_shard
 from tfrnnc.pipelines.inputs import Item
 from tfrnnc.processes import process_pool
 
-BEGIN = "<!-- written by benchmarks/packing.py: begin -->"
-END = "<!-- written by benchmarks/packing.py: end -->"
 SHARDS = 8  #: in each round
 MAX_BYTES = 64
 _codec: Codec | None = None  # In a process that packs.
@@ -61,6 +60,8 @@ class Times(NamedTuple):
 @click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path))
 def main(folder, images, processes, rounds, model, beam, json_file, markdown_file):
     """Measure packing the thumbnails of FOLDER."""
+    if markdown_file:
+        check_markers(markdown_file, "packing.py")
     items = thumbnails(folder, images)
     report: dict[str, Any] = {
         "machine": describe_machine(),
@@ -80,9 +81,7 @@ def main(folder, images, processes, rounds, model, beam, json_file, markdown_fil
     if json_file:
         json_file.write_text(json.dumps(report, indent=2) + "\n")
     if markdown_file:
-        page = markdown_file.read_text()
-        before, _, rest = page.partition(BEGIN)
-        markdown_file.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}")
+        write_part(markdown_file, "packing.py", text)
 
 
 def thumbnails(folder: Path, number: int) -> list[Item]:
@@ -173,7 +172,7 @@ def rows(images: int, measured: Sequence[dict[int, Times]]) -> list[dict[str, An
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """The tables for docs/PIPELINES.md."""
+    """The machine and the table."""
     machine = report["machine"]
     lines = [
         f"Measured by `benchmarks/packing.py` on {machine['processor']}, {machine['cores']} cores, "

@@ -33,7 +33,8 @@ from PIL import Image
 
 import tfrnnc
 from machine import describe_machine, free_memory, load_average
-from runtime_tables import peak_key, put_between_markers, threads_text, to_markdown
+from marked_part import check_markers, write_part
+from runtime_tables import peak_key, threads_text, to_markdown
 from tfrnnc.cli.common import command
 from tfrnnc.files import replacing
 from tfrnnc.images import find_images
@@ -150,7 +151,7 @@ def main(
         {"model": model, "runtime": runtime} for model in models for runtime in runtimes_of(model)
     ]
     if markdown_file:
-        put_between_markers(markdown_file.read_text(), "")  # Fails now rather than at the end.
+        check_markers(markdown_file, "runtime.py")
     report: dict[str, Any] = {"machine": describe_machine()}
     limit = int(1e9 * memory) if memory else free_memory()
     common = {"memory_limit": limit, "profile": False, "timeout": timeout}
@@ -190,9 +191,7 @@ def main(
         with replacing(json_file) as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n")
     if markdown_file:
-        text = put_between_markers(markdown_file.read_text(), tables)
-        with replacing(markdown_file) as temporary:
-            temporary.write_text(text)
+        write_part(markdown_file, "runtime.py", tables)
 
 
 # Measuring.

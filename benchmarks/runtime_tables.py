@@ -6,24 +6,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import click
-
-BEGIN = "<!-- written by benchmarks/runtime.py: begin -->"
-END = "<!-- written by benchmarks/runtime.py: end -->"
-
-
-def put_between_markers(text: str, tables: str) -> str:
-    """Replaces what stands between the markers.
-
-    Raises:
-        click.UsageError: if the text does not have them once, in their order.
-    """
-    if not (text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)):
-        raise click.UsageError(f"the file for the tables must have the lines {BEGIN} and {END}")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
-
 
 def to_markdown(report: dict[str, Any]) -> str:
     """The whole report as text and tables."""

@@ -27,6 +27,7 @@ from typing import Any
 import click
 
 from machine import describe_machine, load_average
+from marked_part import check_markers, write_part
 from runtime import Worker
 from tfrnnc.cli.common import command
 from tfrnnc.files import replacing
@@ -34,8 +35,6 @@ from tfrnnc.models import ConvLSTM
 from training_protocol import MATRIX_SIDE
 
 HERE = Path(__file__).parent
-BEGIN = "<!-- written by benchmarks/training.py: begin -->"
-END = "<!-- written by benchmarks/training.py: end -->"
 QUARTER = "cvpr2017/4"
 LAYOUTS = ("small", QUARTER)
 TIMEOUT = 600.0  #: seconds for an answer
@@ -121,8 +120,8 @@ def main(
     markdown_file,
 ):
     """Measure the training of conv_lstm models."""
-    if markdown_file and not all(mark in markdown_file.read_text() for mark in (BEGIN, END)):
-        raise click.UsageError(f"{markdown_file} must have the lines {BEGIN} and {END}")
+    if markdown_file:
+        check_markers(markdown_file, "training.py")
     contenders = [{"framework": "tfrnnc", "dtype": dtype} for dtype in dtypes]
     if torch_python:
         contenders += [
@@ -149,10 +148,7 @@ def main(
     tables = to_markdown(report)
     click.echo(tables)
     if markdown_file:
-        before, _, rest = markdown_file.read_text().partition(BEGIN)
-        after = rest.partition(END)[2]
-        with replacing(markdown_file) as temporary:
-            temporary.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
+        write_part(markdown_file, "training.py", tables)
 
 
 def _key(case) -> tuple:
@@ -260,7 +256,7 @@ def to_markdown(report) -> str:
     loads = [case["load_at_start"] for case in report["cases"]]
     text += f". Load average before a case {min(loads)} to {max(loads)}."
     rows = [
-        "| layout | iterations | batch | cores | contender | patches/s | CPU ms a patch | times "
+        "| layout | iterations | batch | cores | contender | patches/s | CPU ms per patch | times "
         "PyTorch "
         "| of GEMM | memory, MB | import, s | first batch, s |",
         "|---" * 12 + "|",

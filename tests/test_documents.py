@@ -21,11 +21,11 @@ import pytest
 from PIL import Image
 
 import tfrnnc
+from marked_part import put_between_markers
 from tfrnnc.bitstream import EntropyModel, Header, ReadOptions, StreamSpec, read_planes
 from tfrnnc.bitstream.constants import EVEN
 from tfrnnc.bitstream.probabilities import PROBABILITIES
 from tfrnnc.bitstream.range_coder import RangeDecoder
-from tfrnnc.model_folder.presets import find_model
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,14 +121,23 @@ def listed(*patterns: str) -> list[str]:
     )
 
 
+def tracked(pattern: str) -> list[str]:
+    """The files of the repository whose names match; in a copy without git, all that lie around."""
+    command = ["git", "ls-files", "--", pattern]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    names = result.stdout.splitlines() if result.returncode == 0 else listed(f"**/{pattern}")
+    return [name for name in names if (ROOT / name).is_file() and "node_modules" not in name]
+
+
 MANUALS = listed("README.md", "docs/*.md")
-DOCUMENTS = listed(
-    "*.md", "docs/*.md", "examples/*.md", "export/*.md", "recipes/*.md", "tfrnnc/presets/*/*.md"
+WITH_COMMANDS = listed(
+    "*.md", "docs/*.md", "examples/*.md", "export/*.md", "recipes/*.md", "tests/arm/*.md"
 )
+DOCUMENTS = [name for name in tracked("*.md") if not name.startswith("tools/templates/")]
 
 #: blocks that are no commands, each with its own test here
-NOT_SHELL = {"docs/FORMAT.md", "docs/COMMANDS.md", "CONTRIBUTING.md"}
-COMMON = {"ar", "cat", "for", "head", "ln", "mkdir", "tar"}
+NOT_SHELL = {"docs/FORMAT.md", "docs/COMMANDS.md", "docs/PREVIEW.md", "CONTRIBUTING.md"}
+COMMON = {"ar", "cat", "for", "head", "ln", "mkdir", "source", "tar"}
 RUN_HERE = {"cat", "head", "tfrnnc-encode", "tfrnnc-decode", "tfrnnc-info", "tfrnnc-pack"}
 COMPLETION = "_COMPLETE="
 
@@ -213,7 +222,7 @@ def test_python_in_the_documents_runs(document, block, monkeypatch):
     exec(compile(block, document, "exec"), {})
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", WITH_COMMANDS)
 def test_commands_in_the_documents_exist(document):
     for block in shell_blocks(document):
         for words in simple_commands(block):
@@ -295,12 +304,78 @@ def test_completion():
     assert result.stdout == "--effort\n", result.stderr
 
 
-@pytest.mark.parametrize("name", ["make_commands", "make_results"])
+@pytest.mark.parametrize("name", ["make_commands", "make_readme", "make_results"])
 def test_made_pages_are_up_to_date(name):
-    """docs/COMMANDS.md is what the commands say, docs/RESULTS.md what was measured."""
+    """The reference is what the commands say; the results and the README, what was measured."""
     tool = ROOT / "tools" / f"{name}.py"
     result = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "writer", "report"),
+    [
+        ("runtime.py", "runtime_tables.to_markdown", "benchmarks"),
+        ("training.py", "training.to_markdown", "training_benchmarks"),
+        ("entropy_coding.py", "entropy_coding.markdown", "entropy_coding"),
+        ("adaptive_bits.py", "adaptive_bits.markdown", "adaptive_bits"),
+        ("packing.py", "packing.markdown", "packing"),
+    ],
+)
+def test_benchmarks_are_up_to_date(script, writer, report):
+    """The part of docs/BENCHMARKS.md that each script writes is what it measured."""
+    module, _, function = writer.partition(".")
+    write = getattr(importlib.import_module(module), function)
+    tables = write(json.loads((ROOT / "docs" / f"{report}.json").read_text()))
+    text = (ROOT / "docs" / "BENCHMARKS.md").read_text()
+    assert put_between_markers(text, script, tables) == text
+
+
+def test_readme_is_one_screen():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) <= 600
+    (example,) = code_blocks("README.md", "python")
+    assert len(example.splitlines()) <= 10
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_installing_presumes_no_package_index(document):
+    """tfrnnc is on none; with it installed, `pip install 'tfrnnc[train]'` adds what is missing."""
+    assert not re.search(r"pip install '?tfrnnc(?!\[|-)", (ROOT / document).read_text())
+
+
+def test_readme_on_pypi():
+    """With the address of the project, every link and picture is absolute and has its file."""
+    metadata = load_setup().metadata("https://example.org/owner/name", "v1")
+    text = metadata["long_description"]
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)\s]+)\)", text)
+    assert len(links) > 20
+    for image, target in links:
+        assert target.startswith("https://")
+        place = target.removeprefix(
+            f"https://example.org/owner/name/{'raw' if image else 'blob'}/v1/"
+        )
+        assert place.startswith("https://") or (ROOT / place.partition("#")[0]).is_file()
+    readme = (ROOT / "README.md").read_text()
+    assert load_setup().metadata("", "HEAD") == {"long_description": readme}
+
+
+def test_code_keeps_its_brackets():
+    text = "`a[0](b)` [c](d.md#e) ![f](g.jpg) [h](#i) [j](mailto:k)\n```\n[l](m)\n```\n"
+    assert load_setup().absolute_links(text, "https://x", "HEAD") == (
+        "`a[0](b)` [c](https://x/blob/HEAD/d.md#e) ![f](https://x/raw/HEAD/g.jpg) [h](#i) "
+        "[j](mailto:k)\n```\n[l](m)\n```\n"
+    )
+
+
+def load_setup():
+    """setup.py as a module."""
+    spec = importlib.util.spec_from_file_location("tfrnnc_setup", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_layout_in_contributing():
@@ -328,13 +403,20 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors(linked.read_text()), target
 
 
+@pytest.mark.parametrize("document", [*DOCUMENTS, *listed("notebooks/*.ipynb")])
+def test_links_are_titles(document):
+    """Readers of the site see no files."""
+    names = re.findall(r"\[`?[\w/.]*?\w+\.(?:md|ipynb)`?\]\(", (ROOT / document).read_text())
+    assert not names
+
+
 def anchors(text: str) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", text, re.M)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_all_models_are_listed():
-    text = (ROOT / "docs" / "MODELS.md").read_text()
+    text = (ROOT / "docs" / "TUTORIAL.md").read_text()
     for name in tfrnnc.list_presets():
-        folder = find_model(name).path.relative_to(ROOT)
-        assert f"](../{folder}/MODEL_CARD.md)" in text
+        folders = r"(tfrnnc/presets|presets/tfrnnc_presets)"
+        assert re.search(rf"\]\(\.\./{folders}/{name}/MODEL_CARD\.md\)", text), name

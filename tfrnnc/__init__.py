@@ -81,7 +81,7 @@ def __getattr__(name: str):
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     if name == "__version__":
-        # Reading the metadata takes some 30 ms, which a decode should not wait for.
+        # Reading the metadata takes about 30 ms, which a decode should not wait for.
         from importlib.metadata import version
 
         return version("tfrnnc")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import click
@@ -25,10 +26,12 @@ HEAD = """\
 
 <!-- Written by tools/make_commands.py -->
 
-Every command has `--help` and `--version`. Exit codes: 0, all went well; 1, something failed, and
-a line on standard error says what and what to do; 2, the command was not understood. Progress bars
-appear on terminals only.
+Every command has `--help` and `--version`. Exit codes: 0, success; 1, failure (or interruption, of
+`tfrnnc-train`), with a line on standard error that says what failed and what to do; 2, wrong usage.
+Progress bars appear on terminals only.
 """
+#: What every command's help repeats.
+EXIT_CODES = re.compile(r"\n*Exit codes: .*?\.(?=\n|$)")
 
 
 def main() -> None:
@@ -58,7 +61,7 @@ def section(name: str, command: click.Command) -> str:
     """What one command takes, and its modes."""
     context = click.Context(command, info_name=name, **command.context_settings)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    help_text = inspect.cleandoc(command.help or "")
+    help_text = EXIT_CODES.sub("", inspect.cleandoc(command.help or ""))
     parts = [f"## {name}", f"```\n{usage}\n```", help_text]
     for title, options in grouped_options(command, context).items():
         records = [option.get_help_record(context) for option in options]

@@ -8,12 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 import packing
+from marked_part import markers
 from packing import Times, rows
 
 
 def test_report(image_folder, tmp_path):
     page, report = tmp_path / "page.md", tmp_path / "report.json"
-    page.write_text(f"before\n{packing.BEGIN}\nold\n{packing.END}\nafter\n")
+    begin, end = markers("packing.py")
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     words = [image_folder, "--images", 20, "--processes", 2, "--rounds", 1]
     words += ["--markdown", page, "--json", report]
     result = CliRunner().invoke(packing.main, list(map(str, words)))

@@ -12,14 +12,15 @@ import click
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from marked_part import markers, put_between_markers
 from multiplications import stage_multiplications
 from op_times import op_times
-from runtime_tables import BEGIN, END, put_between_markers
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 from tfrnnc.models.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
+BEGIN, END = markers("runtime.py")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_what_does_not_finish_is_reported(models, tmp_path):
 @pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
 def test_markers_are_needed(text):
     with pytest.raises(click.UsageError):
-        put_between_markers(text, "tables")
+        put_between_markers(text, "runtime.py", "tables")
 
 
 def test_wrong_usage(tmp_path):

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training import BEGIN, END, QUARTER, layout, ratios, to_markdown
+from marked_part import markers
+from training import QUARTER, layout, ratios, to_markdown
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
+
+BEGIN, END = markers("training.py")
 
 
 def run(*arguments) -> subprocess.CompletedProcess:

@@ -139,7 +139,7 @@ def test_ten_thousand_killed_and_run_again(model_folder, tmp_path):
 def test_options_in_the_document_are_those_of_beam():
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    text = (Path(__file__).parents[2] / "docs" / "PIPELINES.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "DEPLOYMENT.md").read_text()
     lines = re.findall(r"python -m tfrnnc\.pipelines\.beam (.*)", text)
     lines += re.findall(r"`(--runner [^`]*)`", text)
     assert len(lines) >= 4

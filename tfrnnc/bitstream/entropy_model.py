@@ -620,7 +620,7 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Their matrix product, (n, inputs) by (inputs, outputs), on one thread.
 
     The threads of a BLAS library gain nothing at these sizes, and OpenBLAS's go on spinning for
-    some 25 ms after each product, on the CPUs that the codec's next iteration needs. A stack
+    about 25 ms after each product, on the CPUs that the codec's next iteration needs. A stack
     of small products takes none.
     """
     height, width = kernel.shape

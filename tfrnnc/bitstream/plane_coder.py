@@ -36,7 +36,7 @@ _STORED_BITS = (CERTAIN // STORED - 1).bit_length()
 _MASK_BITS = PROBABILITY_BITS - MASK_SHIFT + 1
 _LOST_SHARE = 128  # Rounding in the range coder takes less than one in 128 bits.
 
-_BITS_AT_ONCE = 1 << 16  # for the memory: Python's numbers take some 50 bytes for each
+_BITS_AT_ONCE = 1 << 16  # for the memory: Python's numbers take about 50 bytes for each
 
 
 def checksum_bytes(plane_bits: int) -> int:

@@ -56,7 +56,7 @@ class ReadOptions:
     """What to read of a stream.
 
     Attributes:
-        iterations: read these many at most; None reads all.
+        iterations: read at most this many; None reads all.
         allow_truncated: take whatever has arrived of a stream that was cut, or what is before the
             damage of one that is damaged.
         limits: on pixels and work.

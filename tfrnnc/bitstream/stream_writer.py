@@ -21,7 +21,7 @@ class CutStream:
     Attributes:
         data: the stream, or its payload without header.
         whole_iterations: how many of its iterations are whole.
-        partial: what is there of the next one; None if that is too little to count.
+        partial: the part of the next one that is left; None if that is too little to count.
     """
 
     data: bytes

@@ -181,23 +181,23 @@ def file_options(action: str):
             "-r",
             "--recursive",
             is_flag=True,
-            help="Take folders too: all files of the command's kinds in them and the folders below "
-            "them. The folder of --output-dir then has the same folders.",
+            help="Also take folders: all files of the command's kinds in them and below them. The "
+            "same folders are made in --output-dir.",
         ),
         option(
             "--files-from",
             type=FileName(),
             metavar="FILE",
-            help="Take the paths in this file, or - for standard input, too: one in a line, or "
-            "with zero bytes after them (find -print0). Outputs have the same paths below "
+            help="Also take the paths in this file, or - for standard input: one per line, or each "
+            "followed by a zero byte (find -print0). Outputs have the same paths below "
             "--output-dir.",
         ),
         option(
             "--overwrite",
             is_flag=True,
-            help="Write over files that are there already and were not named as OUTPUT.",
+            help="Overwrite existing files that were not named as OUTPUT.",
         ),
-        option("--skip-existing", is_flag=True, help="Skip inputs whose output is there already."),
+        option("--skip-existing", is_flag=True, help="Skip inputs whose output exists."),
         option(
             "-j",
             "--jobs",

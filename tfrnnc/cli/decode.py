@@ -112,11 +112,11 @@ class DecodeTask(FileTask):
 @models(
     "--model",
     type=ModelName(),
-    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME; else the preset that "
-    "the file names.",
+    help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME (default: the "
+    "preset that the file names).",
 )
-@what("--iterations", type=click.IntRange(1), help="Decode these many iterations at most.")
-@what("--partial", is_flag=True, help="Decode what is there of a file that was cut.")
+@what("--iterations", type=click.IntRange(1), help="Decode at most this many iterations.")
+@what("--partial", is_flag=True, help="Decode whatever has arrived of a file that was cut.")
 @work_limit_options("What is decoded")
 @runtime_options
 @report_options
@@ -126,13 +126,13 @@ def main(
 ):  # fmt: skip
     """Decompress .rnnc files to pictures.
 
-    INPUT is a .rnnc file, or - for standard input. OUTPUT's extension tells the format: .png,
-    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output; left out, or
-    with --output-dir, it is a PNG named after the input. As that may be the name of the original,
-    a file that is there already is not written over. A file that fails is reported, and the others
-    are still done.
+    INPUT is a .rnnc file, or - for standard input. The extension of OUTPUT sets the format: .png,
+    .avif, .bmp, .jp2, .jpg, .ppm, .tif or .webp; - writes a PNG to standard output. Without OUTPUT,
+    or with --output-dir, the picture is a PNG named after the input. An existing file is not
+    overwritten, as it may be the original. A file that fails is reported, and the others are still
+    done.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     Image.init()
     formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]

@@ -131,13 +131,13 @@ def main(
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
-    output; left out, or with --output-dir, it is named after the input, and a file that is there
-    already is not written over. Of inputs that differ in their extension only, the outputs keep it
+    output. Without OUTPUT, or with --output-dir, the stream is named after the input, and an
+    existing file is not overwritten. Inputs that differ only in their extension keep it
     (a.png.rnnc). A file that fails is reported, and the others are still done. Colours are
     converted to sRGB. Without limits every iteration of the model is encoded. Limits can be
     combined; the tightest counts.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     check_limits(limits, background)
     runtime = runtime_for(limits, runtime)

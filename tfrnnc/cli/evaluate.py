@@ -109,10 +109,10 @@ def main(
     """Measure codecs on a folder of images.
 
     With --output the folder then holds results.json, times.json, images.csv, a figure of each
-    metric and strips of the same image by every codec. What was measured is kept there, and
-    taken again if the images, the codecs and all settings are the same.
+    metric and strips of the same image by every codec. Measurements are kept there and reused if
+    the images, the codecs and all settings are the same.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     evaluation_options = EvaluationOptions(
         references=joined(references) or None,

@@ -205,10 +205,10 @@ def main(target, **options):
 
     One iteration of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
     with their states as inputs and outputs; a model with distinct weights has a pair for each
-    iteration. TFLite files come with manifest.json: their sizes, hashes and tensors, and how they
-    compare with Keras, as measured. ONNX files hold that of the model in their metadata.
+    iteration. TFLite files come with manifest.json, which has their sizes, hashes and tensors, and
+    how they compare with Keras. ONNX files describe the model in their metadata.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     export = _checked(**options)
     if target != "tflite" and export.quantize != "none":
@@ -237,10 +237,10 @@ def main(target, **options):
 def cluster(clusters, **options):
     """Make another model whose kernels have a few values, and export it.
 
-    Its files compress better. The new model is kept in OUTPUT too, with its own identity; streams
-    of MODEL are not its own.
+    Its files compress better. The new model is saved in OUTPUT too. It has its own identity and
+    does not decode streams of MODEL.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     _optimize("cluster", {"clusters": clusters}, **options)
 
@@ -259,10 +259,10 @@ def cluster(clusters, **options):
 def prune(sparsity, **options):
     """Make another model whose kernels are mostly zeros, and export it.
 
-    Its files compress better. The new model is kept in OUTPUT too, with its own identity; streams
-    of MODEL are not its own.
+    Its files compress better. The new model is saved in OUTPUT too. It has its own identity and
+    does not decode streams of MODEL.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     _optimize("prune", {"sparsity": sparsity}, **options)
 

@@ -48,10 +48,10 @@ _MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
 def main(paths, model, as_json):
     """Tell what .rnnc files hold, without making a picture.
 
-    FILE may be - for standard input. Where the iterations end, and how much of a cut file is
-    missing, is known if the model is: it takes reading the bits.
+    FILE may be - for standard input. If the model is known, its bits tell where the iterations end
+    and how much of a cut file is missing.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     if model:
         find_model(model)  # Fails now rather than once for each input.

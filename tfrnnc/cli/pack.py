@@ -61,8 +61,8 @@ division = option_group("Division of the work")
     help=f"How many shards there are (default: one for each {IMAGES_PER_SHARD} images).",
 )
 @division("--jobs", type=click.IntRange(1), help="Processes (default: one per CPU).")
-@division("--task-count", type=click.IntRange(1), help="How many tasks of an array job share this.")
-@division("--task-index", type=click.IntRange(0), help="Which of them this is, from 0.")
+@division("--task-count", type=click.IntRange(1), help="The number of tasks in the array job.")
+@division("--task-index", type=click.IntRange(0), help="The number of this task, from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
 def main(
@@ -71,16 +71,16 @@ def main(
 ):  # fmt: skip
     """Pack many images into shards, which are Parquet files.
 
-    INPUT is a folder, which is searched with the folders below it; or a text file with the path or
-    URI of an image in each line; or - for such lines from standard input. A shard has the columns
-    key, width, height and code: the compressed image without its header, which is kept once.
-    The key is the path below the folder, or the line.
+    INPUT is a folder, which is searched with its subfolders; a text file with the path or URI of an
+    image on each line; or - for such lines from standard input. A shard has the columns key, width,
+    height and code: the compressed image without its header, which is kept once. The key is the
+    path below the folder, or the line.
 
-    The same images give the same shards. A shard is written whole or not at all, and not again if
-    it is there: run the command again after an interruption. Images that cannot be read are listed
+    The same images give the same shards. A shard is written whole or not at all, and an existing
+    one is kept: give the command again after an interruption. Images that cannot be read are listed
     beside their shard, in _failed-*.jsonl, and the others are packed.
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     check_limits(limits, background)
     runtime = runtime_for(limits, runtime)

@@ -31,17 +31,16 @@ files = option_group("Files")
     type=click.IntRange(MIN_BYTES, MAX_BYTES),
     default=24,
     show_default=True,
-    help="Of each preview; the string has a third more characters.",
+    help="Bytes of each preview; the string has a third more characters.",
 )
 @files("--background", help="The colour behind transparent images (white, #rrggbb).")
 def main(paths, size, background):
     """Print previews of images, one JSON object on each line.
 
     INPUT is an image file, or - for standard input. Each line has "path", "preview" (the string),
-    "width" and "height" of the image, and "bytes"; of an image that cannot be read, "path" and
-    "error".
+    "width" and "height" of the image, and "bytes"; if the image cannot be read, "path" and "error".
 
-    Exit codes: 0, all went well; 1, something failed; 2, the command was not understood.
+    Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     parse_colour(background)
     failed = False

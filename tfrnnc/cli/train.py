@@ -317,8 +317,7 @@ def main(resume, quiet, output, **options):
     The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
     to resume from, and the logs.
 
-    Exit codes: 0, all went well; 1, something failed, or it was interrupted; 2, the command was not
-    understood.
+    Exit codes: 0, success; 1, failure or interruption; 2, wrong usage.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     with native_messages_held_back():
@@ -409,8 +408,7 @@ def entropy_model(codec, output, quiet, **options):
 
     The codec stays as it is. With --loss rate-distortion the two are trained together instead.
 
-    Exit codes: 0, all went well; 1, something failed, or it was interrupted; 2, the command was not
-    understood.
+    Exit codes: 0, success; 1, failure or interruption; 2, wrong usage.
     """
     if not options["data"]:
         raise click.UsageError("give --data")
@@ -492,8 +490,7 @@ def preview(data, validation, output, quiet, **recipe):
     The folder --output then holds decoder.bin, which takes the place of that in
     tfrnnc/presets/preview, and the log. A run that was interrupted starts again.
 
-    Exit codes: 0, all went well; 1, something failed, or it was interrupted; 2, the command was not
-    understood.
+    Exit codes: 0, success; 1, failure or interruption; 2, wrong usage.
     """
     with native_messages_held_back():
         prepare_environment()

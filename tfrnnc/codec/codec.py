@@ -377,7 +377,7 @@ class Codec:
 
         Args:
             data: a stream.
-            iterations: decode these many iterations at most; None decodes all.
+            iterations: decode at most this many iterations; None decodes all.
             allow_truncated: decode whatever has arrived of a stream that was cut, or what is before
                 the damage of one that is damaged.
             max_pixels: refuse larger images, padded to the model's stride.

@@ -14,7 +14,7 @@ from tfrnnc.runtimes.runtime import Runtime
 
 #: Up to this level, the effort is the number of bits of each block that are tried.
 LAST_TRIAL = 4
-#: From then on the gradient is followed, these many steps in each iteration.
+#: From then on the gradient is followed, with this many steps in each iteration.
 GRADIENT_STEPS = {5: 6, 6: 12, 7: 24, 8: 48}
 MAX_EFFORT = max(GRADIENT_STEPS)
 

@@ -46,7 +46,7 @@ class SizeLimits:
         iterations: most iterations; None takes all that the model has.
         bpp: most bits per pixel, all bytes counted.
         max_bytes: most bytes, all counted. The last iteration is cut where the bytes end, if the
-            picture gains from what is there of it.
+            picture gains from the part of it that fits.
         psnr: stop at the first iteration that reaches this PSNR in decibels.
         ssim: the same for the paper's SSIM.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STEP_SIZE = 0.05  #: by which the logits move at first, in the mean; it falls to zero
 MOMENTUM = 0.8
-#: Most pixels of an image: the gradient takes some 3 kB of memory for each.
+#: Most pixels of an image: the gradient takes about 3 kB of memory for each.
 MAX_SEARCH_PIXELS = 1 << 20
 
 

@@ -1,6 +1,6 @@
 """Rate-distortion curves of tfrnnc's codecs and of the classic ones.
 
-`evaluate` is the way in, and `tfrnnc-evaluate` on the command line; docs/EVALUATION.md says how
+`evaluate` is the way in, and `tfrnnc-evaluate` on the command line; docs/RESULTS.md says how
 it measures.
 """
 

@@ -55,7 +55,7 @@ class AVIF(ClassicCodec):
     def payload_bytes(self, data: bytes) -> int:
         """Bytes of AV1's frames; boxes, the sequence header and headers of OBUs are off.
 
-        The frame's own header, some ten bytes, is counted: it is not aligned to bytes.
+        The frame's own header, about ten bytes, is counted: it is not aligned to bytes.
         """
         place = 0
         while data[place + 4 : place + 8] != b"mdat":

@@ -56,7 +56,7 @@ def winograd_conv_3x3(inputs, transformed):
     Winograd's minimal filtering F(4x4, 3x3): inputs and kernel are transformed, multiplied at 36
     places by a matrix product over the channels each, and transformed back, so that a tile of 4x4
     outputs takes 36 multiplications for each pair of channels instead of 144. The transforms are
-    matrix products too. Rounding errors are some five times those of the plain sum.
+    matrix products too. Rounding errors are about five times those of the plain sum.
 
     Args:
         inputs: floats (B, H, W, C); H and W are known multiples of 4.

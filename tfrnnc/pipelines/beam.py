@@ -3,7 +3,7 @@
     python -m tfrnnc.pipelines.beam --input FOLDER|LIST --output FOLDER [--shards N] [--runner ...]
 
 What it does not know itself goes to Beam, so that it runs on any of Beam's runners.
-docs/PIPELINES.md has examples.
+docs/DEPLOYMENT.md has examples.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class DecodedImages(Sequence[Example]):
     Args:
         packed: the shards.
         codec: of the model that made them; None loads the preset that did.
-        iterations: decode these many at most; None decodes all.
+        iterations: decode at most this many; None decodes all.
 
     Raises:
         ModelError: if no codec is given and no preset made them.

@@ -1,4 +1,4 @@
-/** What `manifest.json` says of exported models; docs/EXPORT.md describes it. */
+/** What `manifest.json` says of exported models; docs/DEPLOYMENT.md describes it. */
 
 import { ModelError } from "../codec/errors";
 

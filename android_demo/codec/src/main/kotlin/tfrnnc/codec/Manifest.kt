@@ -8,7 +8,7 @@ import tfrnnc.ModelException
 import tfrnnc.bitstream.ModelId
 
 /**
- * What `manifest.json` says of exported files; docs/EXPORT.md describes it.
+ * What `manifest.json` says of exported files; docs/DEPLOYMENT.md describes it.
  *
  * @property modelId identity of the model, in hexadecimal.
  * @property reconstruction "additive" if the picture is the sum of the predictions, "one_shot" if

@@ -1,0 +1,77 @@
+"""Writes the README's table of thumbnails from what `make results` measured in docs/results/.
+
+    python tools/make_readme.py [--check]
+
+The table stands between two lines of the README. With --check nothing is written: exit code 1 says
+that it is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from checked_page import write_or_check
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results"
+BEGIN = "<!-- written by tools/make_readme.py: begin -->"
+END = "<!-- written by tools/make_readme.py: end -->"
+SIZES = (16, 32, 64, 128)
+
+
+def main() -> None:
+    """Writes the table."""
+    write_or_check(README, readme(README.read_text()))
+
+
+def readme(text: str) -> str:
+    """The README with the part between the markers made again."""
+    before, _, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{README} must have the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{part()}\n\n{END}{after}"
+
+
+def part() -> str:
+    """The table, and the words that make it honest."""
+    thumbnails = read_json("thumbnails/results")
+    entries = {entry["codec"]: entry["points"] for entry in thumbnails["codecs"]}
+    ours = entries[thumbnails["codecs"][0]["codec"]]
+    jpeg = entries["jpeg"]
+    lines = [
+        "| bytes | SSIM | PSNR | JPEG: bytes | SSIM | PSNR |",
+        "|---|---|---|---|---|---|",
+    ]
+    for size in SIZES:
+        here, there = (points["target_bytes"].index(size) for points in (ours, jpeg))
+        lines.append(
+            f"| {size} | {ours['ssim'][here]:.3f} | {ours['psnr'][here]:.2f} dB "
+            f"| {jpeg['bytes'][there]:.1f} | {jpeg['ssim'][there]:.3f} "
+            f"| {jpeg['psnr'][there]:.2f} dB |"
+        )
+    return "\n".join([*lines, "", caveats(thumbnails)])
+
+
+def caveats(thumbnails: dict) -> str:
+    """What favours the model in the table."""
+    history = read_json("training_runs")["history"]
+    paper_loss = dict(zip(history["bytes"], history["rows"][0]["ssim"], strict=True))[64]
+    return (
+        f"Means over the {thumbnails['images']} thumbnails of `{thumbnails['data']}`, headers not\n"
+        "counted. The model was trained with SSIM in the loss, and these thumbnails chose its\n"
+        f"weights. Trained for the paper's own loss, `{history['model']}` has an SSIM of "
+        f"{paper_loss:.3f}\n"
+        "at 64 bytes."
+    )
+
+
+def read_json(name: str) -> dict:
+    """A file of docs/results/."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+if __name__ == "__main__":
+    main()
