@@ -1,10 +1,10 @@
-"""Writes docs/RESULTS.md from what `make results` measured in docs/results/.
+"""Writes docs/RESULTS.md and its figures from what `make results` measured in docs/results/.
 
     python tools/make_results.py [--check]
 
-The prose is in templates/RESULTS.md; the paper's own figures and those of past trainings, in
-docs/results/paper.json and training_runs.json. With --check nothing is written: exit code 1 says
-that the page is out of date.
+The prose is in templates/RESULTS.md. The paper's own figures are in docs/results/paper.json, those
+of other papers on Kodak in literature.json, and those of past trainings in training_runs.json.
+With --check nothing is written: exit code 1 says that the page is out of date.
 """
 
 from __future__ import annotations
@@ -14,23 +14,34 @@ from pathlib import Path
 from string import Template
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from checked_page import write_or_check
-from tfrnnc.evaluation.plots import save_figure
+from tfrnnc.evaluation.labels import codec_label
+from tfrnnc.evaluation.plots import (
+    PublishedCurve,
+    add_legend,
+    draw_curves,
+    new_figure,
+    save_figure,
+)
+from tfrnnc.evaluation.report import add_curves, shown_delta
 from tfrnnc.model_folder.presets import find_model
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
 TEMPLATE = Path(__file__).parent / "templates" / "RESULTS.md"
 FIGURE_FILE = RESULTS / "figure_5.png"
-OURS, SEARCHED = "conv_lstm_medium", "conv_lstm_medium@6"
+TRAINED_IN_STEPS = "conv_lstm_small"  #: the preset whose trainings training_runs.json tells of
 
 
 def main() -> None:
-    """Writes the page, and the figure that is not the evaluation's."""
-    if write_or_check(DOCS / "RESULTS.md", page()):
-        draw_figure_5(read("thumbnails"), read("architectures"))
+    """Writes the page and draws its figures."""
+    if not write_or_check(DOCS / "RESULTS.md", page()):
+        return
+    draw_figure_5(read("thumbnails"), read("architectures"))
+    for folder in ("thumbnails", "architectures", "kodak_architectures"):
+        draw_curves(read(folder), RESULTS / folder)
+    draw_curves(read("kodak"), RESULTS / "kodak", published())
 
 
 def page() -> str:
@@ -40,18 +51,20 @@ def page() -> str:
     return Template(TEMPLATE.read_text()).substitute(
         thumbnails_images=thumbnails["images"],
         thumbnails_data=thumbnails["data"],
-        thumbnails_table=paper_protocol(thumbnails),
+        thumbnails_table=paper_protocol(thumbnails, "ssim"),
+        thumbnails_psnr_table=paper_protocol(thumbnails, "psnr"),
         equal_quality=equal_quality(thumbnails),
         paper_table=paper_table(paper, thumbnails, architectures),
         paper_figure=paper_figure(paper, thumbnails),
         thumbnails_strips=strips("thumbnails"),
         kodak_images=kodak["images"],
-        kodak_reference=kodak["references"][0],
-        kodak_table=modern_protocol(kodak),
+        kodak_reference=codec_label(kodak["references"][0]),
+        kodak_table=modern_protocol(kodak["codecs"], kodak["references"][0]),
+        literature_table=literature(kodak),
         kodak_strips=strips("kodak"),
         architectures_table=all_architectures(paper, architectures, read("kodak_architectures")),
         architectures_strips=strips("architectures"),
-        history_table=history(runs["history"], thumbnails),
+        history_table=history(runs["history"], architectures),
         ablations_table=ablations(runs["ablations"]),
     )
 
@@ -83,35 +96,41 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def paper_protocol(report: dict) -> str:
-    """Bytes and SSIM of each codec at each target."""
+def ours_of(report: dict) -> str:
+    """The codec that the page is about: the first that was measured."""
+    return report["codecs"][0]["codec"]
+
+
+def paper_protocol(report: dict, metric: str) -> str:
+    """A measure of each codec at each target, and the bytes that it took."""
     names = [entry["codec"] for entry in report["codecs"]]
     rows = []
-    for number, target in enumerate(points(report, OURS)["target_bytes"]):
+    for number, target in enumerate(report["codecs"][0]["points"]["target_bytes"]):
         row = [str(target)]
         for name in names:
             codec_results = points(report, name)
-            row.append(
-                f"{codec_results['bytes'][number]:.1f}: {codec_results['ssim'][number]:.3f}, "
-                f"{codec_results['psnr'][number]:.2f} dB"
-            )
+            quality, size = codec_results[metric][number], codec_results["bytes"][number]
+            shown = f"{quality:.2f} dB" if metric == "psnr" else f"{quality:.3f}"
+            row.append(f"{shown} ({size:.1f})")
         rows.append(row)
-    return table(["bytes", *names], rows)
+    head = {"ssim": "SSIM (mean bytes) at", "psnr": "PSNR (mean bytes) at"}[metric]
+    return table([head, *map(codec_label, names)], [[f"{row[0]} bytes", *row[1:]] for row in rows])
 
 
 def equal_quality(report: dict) -> str:
     """How many bytes fewer the preset takes at the SSIM of each classic codec."""
     rows = []
-    ours = points(report, OURS)
+    preset = ours_of(report)
+    ours = points(report, preset)
     for entry in report["codecs"]:
-        if entry["codec"] in (OURS, SEARCHED):
+        if entry["codec"].partition("@")[0] == preset:
             continue
-        row = [entry["codec"]]
+        row = [codec_label(entry["codec"])]
         codec_results = entry["points"]
         for target in (64, 128):
             number = codec_results["target_bytes"].index(target)
             theirs, quality = codec_results["bytes"][number], codec_results["ssim"][number]
-            row.append(f"{theirs:.1f} bytes for {quality:.3f}: {needed(quality, theirs, ours)}")
+            row.append(f"{theirs:.1f} bytes, SSIM {quality:.3f}: {needed(quality, theirs, ours)}")
         rows.append(row)
     return table(["codec", "at 64 bytes", "at 128 bytes"], rows)
 
@@ -120,12 +139,13 @@ def needed(quality: float, theirs: float, ours: dict) -> str:
     """What the preset takes for an SSIM, beside the bytes that another codec takes."""
     sizes, qualities = ours["bytes"], ours["ssim"]
     if quality > qualities[-1]:
-        return f"{OURS} has {qualities[-1]:.3f} at {sizes[-1]:.1f}, its last size"
+        return f"tfrnnc has {qualities[-1]:.3f} at {sizes[-1]:.1f}, its last size"
     size = float(np.interp(quality, qualities, sizes))
-    fewer = f"{100 * (1 - size / theirs):.0f} % fewer"
+    share = 100 * (1 - size / theirs)
+    fewer = f"{share:.0f} % fewer" if share >= 0 else f"{-share:.0f} % more"
     if quality < qualities[0]:
-        return f"{OURS} has {qualities[0]:.3f} at {size:.1f}, {fewer}"
-    return f"{OURS} takes {size:.1f}, {fewer}"
+        return f"tfrnnc has {qualities[0]:.3f} at {size:.1f}, {fewer}"
+    return f"tfrnnc takes {size:.1f}, {fewer}"
 
 
 def paper_table(paper: dict, thumbnails: dict, architectures: dict) -> str:
@@ -135,7 +155,7 @@ def paper_table(paper: dict, thumbnails: dict, architectures: dict) -> str:
     for each in paper["table_1"]["rows"]:
         row = [each["name"], *(f"{ssim:.2f}" for ssim in each["ssim"])]
         if "codec" in each:
-            here = measured_here(each["codec"], thumbnails, architectures)
+            here = measured_here(each, thumbnails, architectures)
             row += [f"{ssim_at(here, size):.3f}" for size in sizes]
         rows.append([*row, *[""] * (5 - len(row))])
     first, second = sizes
@@ -146,13 +166,13 @@ def paper_table(paper: dict, thumbnails: dict, architectures: dict) -> str:
 def paper_figure(paper: dict, thumbnails: dict) -> str:
     """A line of figure 5 of the paper beside the same here."""
     (curve,) = (each for each in paper["figure_5"]["curves"] if each["name"] == "conv_lstm")
-    ours = points(thumbnails, OURS)
+    ours = points(thumbnails, ours_of(thumbnails))
     rows = [
         [str(size), f"{quality:.3f}", f"{ssim_at(ours, size):.3f}"]
         for size, quality in zip(paper_sizes(paper, curve), curve["ssim"], strict=True)
         if size in ours["target_bytes"]
     ]
-    return table(["Figure 5, bytes", "conv_lstm in the paper", f"{OURS} here"], rows)
+    return table(["bytes", "SSIM of conv_lstm in the paper", "SSIM of tfrnnc here"], rows)
 
 
 def paper_sizes(paper: dict, curve: dict) -> list[int]:
@@ -161,27 +181,37 @@ def paper_sizes(paper: dict, curve: dict) -> list[int]:
     return [curve["first_bytes"] + step * number for number in range(len(curve["ssim"]))]
 
 
-def measured_here(codec: str, thumbnails: dict, architectures: dict) -> dict:
-    """A codec's lists: presets were measured together, apart from the classic codecs."""
+def measured_here(each: dict, thumbnails: dict, architectures: dict) -> dict:
+    """The lists of the codec here that stands beside one of the paper's.
+
+    Beside its best stands the first codec of the page. The other presets were measured together,
+    apart from the classic codecs.
+    """
+    if each.get("best"):
+        return points(thumbnails, ours_of(thumbnails))
     names = [entry["codec"] for entry in architectures["codecs"]]
-    return points(architectures if codec in names else thumbnails, codec)
+    return points(architectures if each["codec"] in names else thumbnails, each["codec"])
 
 
 def draw_figure_5(thumbnails: dict, architectures: dict) -> None:
-    """Draws the curves measured here over the paper's points."""
+    """Draws the curves measured here beside the paper's: full and broken lines."""
     paper = read_json("paper")
-    figure = Figure(figsize=(5.6, 5.2), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = new_figure()
+    last = 0
     for curve in paper["figure_5"]["curves"]:
-        name, colour = curve["name"], curve["colour"]
-        here = measured_here(curve["codec"], thumbnails, architectures)
-        axes.plot(here["bytes"], here["ssim"], "o-", color=colour, label=f"{name}, here")
+        style = {"color": curve["colour"], "marker": curve["marker"], "markersize": 6}
+        here = measured_here(curve, thumbnails, architectures)
+        axes.plot(here["bytes"], here["ssim"], "-", **style, label=f"{curve['name']}, here")
         sizes = paper_sizes(paper, curve)
-        axes.plot(sizes, curve["ssim"], "x", color=colour, label=f"{name}, paper")
-    axes.set(xlabel="bytes without headers", ylabel="SSIM", xticks=range(16, 129, 16))
-    axes.set_title("conv_lstm and others here, and the paper's figure 5", fontsize=12)
+        style["markerfacecolor"] = "white"
+        axes.plot(sizes, curve["ssim"], "--", **style, label=f"{curve['name']}, paper")
+        last = max(last, sizes[-1])
+    axes.set_xlabel("bytes without headers", fontsize=12)
+    axes.set_ylabel("SSIM", fontsize=12)
+    axes.set_xticks(range(16, last + 1, 16))
+    axes.set_title("The paper's figure 5, and the same here", fontsize=12)
     axes.grid(color="#DDDDDD", linewidth=0.8)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=9, frameon=False, columnspacing=0.8)
+    add_legend(axes)
     save_figure(figure, FIGURE_FILE)
 
 
@@ -197,45 +227,39 @@ def all_architectures(paper: dict, thumbnails: dict, kodak: dict) -> str:
         manifest = find_model(name).read_manifest()
         size = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
         codec_results = points(thumbnails, name)
-        deltas = bd_rates(entry_of(kodak, name), kodak["references"][0], digits=0)
+        deltas = bd_rates(entry_of(kodak, name), kodak["references"][0])
         rows.append(
             [
                 each["name"],
                 f"`{name}`",
                 f"{size:,}",
                 *(f"{ssim_at(codec_results, target):.3f}" for target in targets),
-                *(delta for delta, _ in deltas),
+                *deltas,
             ]
         )
-    sizes = [f"SSIM, {target} bytes" if target == 16 else str(target) for target in targets]
+    sizes = [f"SSIM at {target} bytes" for target in targets]
     head = ["architecture", "preset", "bytes of the model", *sizes]
-    return table([*head, "Kodak: BD-rate, PSNR", "MS-SSIM"], rows)
+    return table([*head, "Kodak: BD-rate, PSNR", "Kodak: BD-rate, MS-SSIM"], rows)
 
 
 def history(runs: dict, report: dict) -> str:
-    """The levers one after the other, the last two as measured in the report."""
+    """The levers one after the other, the last as measured in the report."""
     targets = runs["bytes"]
     rows = [[row["name"], *(f"{ssim:.3f}" for ssim in row["ssim"])] for row in runs["rows"]]
-    for what, name in (("with the entropy model", OURS), ("with `--effort 2`", SEARCHED)):
-        codec_results = points(report, name)
-        rows.append([what, *(f"{ssim_at(codec_results, target):.3f}" for target in targets)])
-    return table(["", *(f"{target} bytes" for target in targets)], rows)
+    codec_results = points(report, TRAINED_IN_STEPS)
+    last = (f"{ssim_at(codec_results, target):.3f}" for target in targets)
+    rows.append(["with the entropy model", *last])
+    return table(["training", *(f"SSIM at {target} bytes" for target in targets)], rows)
 
 
 def ablations(runs: dict) -> str:
     """What other trainings ended with."""
     rows = [
-        [
-            row["name"],
-            f"{row['loss']:.4f}",
-            *(f"{ssim:.3f}" for ssim in row["ssim"]),
-            *row["bd_rate"].values(),
-        ]
+        [row["name"], f"{row['loss']:.4f}", *(f"{ssim:.3f}" for ssim in row["ssim"])]
         for row in runs["rows"]
     ]
-    first, *others = map(str, runs["iterations"])
-    head = ["", "loss", f"SSIM, iteration {first}", *others, "BD-rate, PSNR", "MS-SSIM"]
-    return table(head, rows)
+    iterations = (f"SSIM, iteration {number}" for number in runs["iterations"])
+    return table(["training", "loss", *iterations], rows)
 
 
 def ssim_at(codec_results: dict, target: int) -> float:
@@ -243,45 +267,69 @@ def ssim_at(codec_results: dict, target: int) -> float:
     return codec_results["ssim"][codec_results["target_bytes"].index(target)]
 
 
-def modern_protocol(report: dict) -> str:
-    """Quality at a few rates, BD-rates and areas."""
+def modern_protocol(entries: list[dict], reference: str) -> str:
+    """Quality at a few rates, BD-rates and areas, a row for each codec."""
+    shown_rates = [rate for rate in entries[0]["at_bpp"]["bpp"] if rate <= 1]
     rows = []
-    for entry in report["codecs"]:
-        at_bpp = entry["at_bpp"]
-        shown = [
-            "-" if quality is None else f"{quality:.4f}"
-            for bpp, quality in zip(at_bpp["bpp"], at_bpp["msssim"], strict=True)
-            if bpp <= 1
-        ]
+    for entry in entries:
+        row = [codec_label(entry["codec"])]
+        for metric, digits in (("psnr", 2), ("msssim", 4)):
+            qualities = entry["at_bpp"][metric][: len(shown_rates)]
+            row += ["-" if value is None else f"{value:.{digits}f}" for value in qualities]
         area = f"{entry['area']['msssim']:.4f}"
-        deltas = bd_rates(entry, report["references"][0], digits=1)
-        rows.append(
-            [entry["codec"], *shown, area, *(f"{delta}{between}" for delta, between in deltas)]
-        )
-    rates = [f"MS-SSIM at {bpp:g} bpp" for bpp in report["codecs"][0]["at_bpp"]["bpp"] if bpp <= 1]
-    return table(["codec", *rates, "area to 2 bpp", "BD-rate, PSNR", "BD-rate, MS-SSIM"], rows)
+        rows.append([*row, area, *bd_rates(entry, reference)])
+    head = ["codec", *(f"PSNR, {rate:g} bpp" for rate in shown_rates)]
+    head += [f"MS-SSIM, {rate:g} bpp" for rate in shown_rates]
+    return table([*head, "area to 2 bpp", "BD-rate, PSNR", "BD-rate, MS-SSIM"], rows)
 
 
-def bd_rates(entry: dict, reference: str, digits: int) -> list[tuple[str, str]]:
+def bd_rates(entry: dict, reference: str) -> list[str]:
     """A codec's BD-rates, for PSNR and for MS-SSIM, and the qualities that they are taken over."""
-    deltas = [entry["bd_rate"][reference][metric] for metric in ("psnr", "msssim")]
+    deltas = entry["bd_rate"][reference]
+    return [shown_delta(deltas[metric], metric) for metric in ("psnr", "msssim")]
+
+
+def published() -> list[PublishedCurve]:
+    """The curves of other papers on Kodak."""
     return [
-        ("-", "")
-        if delta is None
-        else (
-            f"{delta['percent']:+.{digits}f} %",
-            f" ({delta['from']:.1f} to {delta['to']:.1f} dB)",
+        PublishedCurve(
+            curve["name"], curve["bpp"], {name: curve[name] for name in ("psnr", "msssim")}
         )
-        for delta in deltas
+        for curve in read_json("literature")["curves"]
     ]
+
+
+def literature(kodak: dict) -> str:
+    """Other papers' codecs, read off their published points as those measured here."""
+    reference = kodak["references"][0]
+    entries = [
+        {
+            "codec": curve.name,
+            "points": {"bpp": curve.rates, **curve.qualities},
+        }
+        for curve in published()
+    ]
+    report = {"metrics": ["psnr", "msssim"], "codecs": [entry_of(kodak, reference), *entries]}
+    add_curves(report, [reference])
+    return modern_protocol(entries, reference)
 
 
 def strips(folder: str) -> str:
     """The pictures of the same image by every codec that are in a folder of results."""
     return "\n\n".join(
-        f"![{path.stem.removeprefix('strip_')} by every codec]({path.relative_to(DOCS)})"
+        f"![{image_name(path)} by every codec]({path.relative_to(DOCS)})"
         for path in sorted((RESULTS / folder).glob("strip_*"))
     )
+
+
+def image_name(strip: Path) -> str:
+    """The name of the image in a strip, without the ending of its file.
+
+    Examples:
+        >>> image_name(Path("strip_kodim05_webp.jpg"))
+        'kodim05'
+    """
+    return strip.stem.removeprefix("strip_").rpartition("_")[0]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,22 +12,39 @@ from PIL import Image
 
 from tfrnnc.errors import InstallationError
 from tfrnnc.evaluation.codecs import CLASSIC_CODECS
+from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.measurement import MODERN
 from tfrnnc.evaluation.report import LABELS, count_of_images, rate_curve
 from tfrnnc.files import replacing
 
-#: A colour and a marker that stay a codec's own, whichever are compared (Okabe and Ito's colours,
-#: which people who are colour-blind can tell apart).
-_CLASSIC_STYLES = {
-    "jpeg": ("#E69F00", "s"),
-    "jpeg444": ("#8C6100", "D"),
-    "jpeg2000": ("#56B4E9", "^"),
-    "webp": ("#009E73", "v"),
-    "avif": ("#CC79A7", "P"),
-    "avif444": ("#7A3D62", "X"),
-    "jpegxl": ("#0072B2", "d"),
+_Look = tuple[str, str, str | tuple]  #: colour, marker and line, as matplotlib takes them
+
+#: Colour, marker and line of each classic codec, the same whichever are compared. The colours are
+#: Okabe and Ito's, which colour-blind people can tell apart; markers and lines do without colours.
+_CLASSIC_STYLES: dict[str, _Look] = {
+    "jpeg": ("#E69F00", "s", "--"),
+    "jpeg444": ("#8C6100", "D", ":"),
+    "jpeg2000": ("#56B4E9", "^", "-."),
+    "webp": ("#009E73", "v", (0, (6, 2))),
+    "avif": ("#CC79A7", "P", (0, (3, 1, 1, 1))),
+    "avif444": ("#7A3D62", "X", (0, (1, 1))),
+    "jpegxl": ("#0072B2", "d", (0, (5, 1, 1, 1, 1, 1))),
 }
-_OWN_COLOURS = ("#D55E00", "#000000", "#7F7F7F", "#A50026", "#4D4D00", "#332288")
+_OWN_STYLES: tuple[_Look, ...] = (
+    ("#D55E00", "o", "-"),
+    ("#000000", "*", "-"),
+    ("#7F7F7F", "h", "--"),
+    ("#A50026", "p", "-."),
+    ("#4D4D00", "<", ":"),
+    ("#332288", ">", (0, (6, 2))),
+)
+_PUBLISHED_STYLES: tuple[_Look, ...] = (
+    ("#000000", "x", ":"),
+    ("#555555", "+", "--"),
+    ("#332288", "1", "-."),
+    ("#A50026", "2", (0, (1, 1))),
+)
+_PUBLISHED_MARKS = 8  #: marks on a published curve, however many points it has
 
 _COLOURS = 64  #: of a figure's file
 
@@ -38,18 +55,70 @@ _MSSSIM_TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
 class _Style(NamedTuple):
     colour: str
     marker: str
+    line: str | tuple
     own: bool  #: whether it is one of tfrnnc's own codecs, which are drawn bolder
 
+    @property
+    def marks(self) -> dict:
+        """How matplotlib draws the points."""
+        size = 8 if self.own and self.marker == "*" else 6 if self.own else 5
+        return {"color": self.colour, "marker": self.marker, "markersize": size}
 
-def draw_curves(report: dict, folder: Path) -> list[Path]:
+    @property
+    def lines(self) -> dict:
+        """How matplotlib draws what connects them."""
+        width = 2.4 if self.own else 1.5
+        return {"color": self.colour, "linestyle": self.line, "linewidth": width}
+
+
+class PublishedCurve(NamedTuple):
+    """A curve of a paper, on the same images.
+
+    Attributes:
+        name: of the codec, for the legend.
+        rates: in bpp.
+        qualities: for each metric that was published, at the same rates.
+    """
+
+    name: str
+    rates: Sequence[float]
+    qualities: Mapping[str, Sequence[float]]
+
+
+def draw_curves(report: dict, folder: Path, published: Sequence[PublishedCurve] = ()) -> list[Path]:
     """Draws a figure of each metric, `curve_METRIC.png`.
 
     Args:
         report: as `build_report` makes it.
         folder: that exists.
+        published: curves of papers to draw beside those of a report of the modern protocol.
 
     Returns:
         the files.
+
+    Raises:
+        InstallationError: if matplotlib is missing.
+    """
+    styles = _styles([entry["codec"] for entry in report["codecs"]])
+    modern = report["protocol"] == MODERN
+    files = []
+    for name in report["metrics"]:
+        figure, axes = new_figure()
+        for entry in report["codecs"]:
+            _draw_codec(axes, entry, name, modern, styles[entry["codec"]])
+        for curve, style in zip(published, itertools.cycle(_PUBLISHED_STYLES), strict=False):
+            if name in curve.qualities:
+                _draw_published(axes, curve, name, _Style(*style, own=False))
+        _set_axes(axes, report, name, modern)
+        add_legend(axes)
+        file = folder / f"curve_{name}.png"
+        save_figure(figure, file)
+        files.append(file)
+    return files
+
+
+def new_figure():
+    """A figure of matplotlib and its axes, of a size that a phone shows legibly.
 
     Raises:
         InstallationError: if matplotlib is missing.
@@ -60,40 +129,31 @@ def draw_curves(report: dict, folder: Path) -> list[Path]:
         raise InstallationError(
             "figures need matplotlib, which is not installed; pip install 'tfrnnc[evaluate]'"
         ) from error
-    styles = _styles([entry["codec"] for entry in report["codecs"]])
-    files = []
-    for name in report["metrics"]:
-        # As wide as a phone's screen needs it: letters are a thirtieth of the width.
-        figure = Figure(figsize=(5.6, 5.2), dpi=150, layout="constrained")
-        axes = figure.add_subplot()
-        modern = report["protocol"] == MODERN
-        for entry in report["codecs"]:
-            _draw_codec(axes, entry, name, modern, styles[entry["codec"]])
-        _set_axes(axes, report, name, modern)
-        figure.legend(
-            loc="outside lower center",
-            ncols=3 if len(report["codecs"]) > 2 else 2,
-            fontsize=11,
-            frameon=False,
-        )
-        file = folder / f"curve_{name}.png"
-        save_figure(figure, file)
-        files.append(file)
-    return files
+    # Letters are a thirtieth of the width.
+    figure = Figure(figsize=(5.6, 5.2), dpi=150, layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def add_legend(axes) -> None:
+    """Puts the legend inside the axes, where it hides the least."""
+    axes.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor="#DDDDDD", handlelength=3.2)
 
 
 def _draw_codec(axes, entry: dict, metric: str, modern: bool, style: _Style) -> None:
     """A mark at each point, and the curve between them: that of the tables, where there is one."""
     points = entry["points"]
     rates = points["bpp" if modern else "bytes"]
-    marks, own = {"color": style.colour, "marker": style.marker}, style.own
-    size, width, order = 6 if own else 5, 2.6 if own else 1.5, 3 if own else 2
-    if modern:
-        curve = rate_curve(entry, metric).samples()
-        axes.plot(*curve, color=style.colour, linewidth=width, zorder=order)
-        width = 0
-    axes.plot(rates, points[metric], **marks, markersize=size, linewidth=width, zorder=order)
-    axes.plot([], [], **marks, markersize=size, linewidth=2.6 if own else 1.5, label=entry["codec"])
+    order = 3 if style.own else 2
+    curve = rate_curve(entry, metric).samples() if modern else (rates, points[metric])
+    axes.plot(*curve, **style.lines, zorder=order)
+    axes.plot(rates, points[metric], **style.marks, linestyle="none", zorder=order)
+    axes.plot([], [], **{**style.marks, **style.lines}, label=codec_label(entry["codec"]))
+
+
+def _draw_published(axes, curve: PublishedCurve, metric: str, style: _Style) -> None:
+    every = max(1, len(curve.rates) // _PUBLISHED_MARKS)
+    line = {**style.marks, **style.lines, "linewidth": 1.1, "markevery": every}
+    axes.plot(curve.rates, curve.qualities[metric], **line, label=curve.name, zorder=1)
 
 
 def save_figure(figure, file: Path) -> None:
@@ -162,12 +222,13 @@ def _from_decibels(values):
 
 
 def _styles(names: Sequence[str]) -> dict[str, _Style]:
+    """A style for each codec; a classic codec has its own, the others one after the other."""
     styles = {}
-    own_colours = itertools.cycle(_OWN_COLOURS)
+    own_styles = itertools.cycle(_OWN_STYLES)
     for name in names:
         codec, _, _ = name.partition("@")
         if codec in CLASSIC_CODECS:
             styles[name] = _Style(*_CLASSIC_STYLES[codec], own=False)
         else:
-            styles[name] = _Style(next(own_colours), "o", own=True)
+            styles[name] = _Style(*next(own_styles), own=True)
     return styles

@@ -15,6 +15,7 @@ from tfrnnc.evaluation.runner import EvaluatedImage
 
 SHOWN_BPP = (0.125, 0.25, 0.5, 1.0, 2.0)  #: rates at which the modern protocol's table is made
 LABELS = {"psnr": "PSNR", "ssim": "SSIM", "msssim": "MS-SSIM"}
+_DELTA_WIDTH = 30  #: characters of a BD-rate in the table for a terminal
 _DIGITS = {"psnr": 4, "ssim": 6, "msssim": 6}
 
 
@@ -211,11 +212,17 @@ def _modern_lines(report: dict) -> list[str]:
             )
             lines.append(f"{entry['codec']:<{width}}  {bpp:>5.3f}{values}")
     for reference in report["references"]:
-        lines += ["", f"BD-rate against {reference}; below zero, fewer bits for the same quality"]
-        lines.append(f"{'codec':<{width}}       {heads}")
+        lines += [
+            "",
+            f"BD-rate against {reference}, and the qualities that it is an average over; "
+            "below zero, fewer bits for the same quality",
+        ]
+        heads = "".join(f"{LABELS[name]:>{_DELTA_WIDTH}}" for name in report["metrics"])
+        lines.append(f"{'codec':<{width}}{heads}")
         for entry in report["codecs"]:
-            deltas = "".join(map(_shown_delta, entry["bd_rate"][reference].values()))
-            lines.append(f"{entry['codec']:<{width}}       {deltas}")
+            deltas = entry["bd_rate"][reference].items()
+            shown = "".join(f"{shown_delta(delta, name):>{_DELTA_WIDTH}}" for name, delta in deltas)
+            lines.append(f"{entry['codec']:<{width}}{shown}")
     if "msssim" in report["metrics"]:
         lines += ["", f"area under MS-SSIM, {AREA_FROM:g} to {AREA_TO:g} bpp"]
         lines += [
@@ -242,5 +249,15 @@ def _shown(name: str, value: float | None) -> str:
     return f"{value:>6.2f} dB" if name == "psnr" else f"{value:>9.4f}"
 
 
-def _shown_delta(delta: dict | None) -> str:
-    return f"{'-':>9}" if delta is None else f"{delta['percent']:>+7.1f} %"
+def shown_delta(delta: dict | None, metric: str) -> str:
+    """A BD-rate of a report, and the qualities that it is an average over, in words.
+
+    Examples:
+        >>> shown_delta({"percent": -18.93, "from": 22.37, "to": 30.5}, "psnr")
+        '-18.9 % (22.4 to 30.5 dB)'
+    """
+    if delta is None:
+        return "-"
+    low, high = delta["from"], delta["to"]
+    between = f"{low:.2f} to {high:.2f}" if metric == "ssim" else f"{low:.1f} to {high:.1f} dB"
+    return f"{delta['percent']:+.1f} % ({between})"

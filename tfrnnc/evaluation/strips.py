@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from tfrnnc.evaluation.codecs import CodecSpec, open_codec
-from tfrnnc.evaluation.measurement import EvaluationProtocol, picture_of
+from tfrnnc.evaluation.labels import codec_label
+from tfrnnc.evaluation.measurement import METRICS, EvaluationProtocol, picture_of
 from tfrnnc.evaluation.runner import EvaluatedImage, Task, TaskRunner
 from tfrnnc.files import replacing
 from tfrnnc.images import read_image
@@ -66,7 +67,7 @@ class Strips:
         files = []
         for image in chosen:
             pictures = [
-                (open_codec(codec).name, result["bytes"], picture_of(result))
+                (codec_label(open_codec(codec).name), result["bytes"], picture_of(result))
                 for codec, result in zip(codecs, results, strict=False)
             ]
             name = image.name.replace("/", "_").replace(".", "_")
@@ -89,10 +90,10 @@ def choose(count: int, wanted: int) -> list[int]:
 
 
 def draw_strip(image: np.ndarray, pictures: Sequence[tuple[str, int, np.ndarray]]) -> Image.Image:
-    """Draws an image and pictures of it, each with a name and bytes below it.
+    """Draws an image and pictures of it, each with its name, bytes and PSNR below it.
 
     Thumbnails are enlarged, four in a row; of photos the middle is shown pixel by pixel, two in
-    a row. So the words can be read on a phone.
+    a row. So the words can be read on a phone. The PSNR is that of the whole picture.
 
     Args:
         image: uint8 (H, W, 3), the original.
@@ -100,27 +101,26 @@ def draw_strip(image: np.ndarray, pictures: Sequence[tuple[str, int, np.ndarray]
     """
     height, width, _ = image.shape
     small = max(height, width) <= _SMALL
-    cells = [("original", "", image), *((name, f"{size:,} B", p) for name, size, p in pictures)]
-    shown = [(name, size, _cell(pixels, small)) for name, size, pixels in cells]
-    columns = _COLUMNS_SMALL if small else _COLUMNS_LARGE
+    cells = [("original", f"{width}x{height}", image)]
+    for name, size, pixels in pictures:
+        cells.append((name, f"{size:,} B, {METRICS['psnr'](image, pixels):.2f} dB", pixels))
+    shown = [(name, below, _cell(pixels, small)) for name, below, pixels in cells]
+    columns = min(_COLUMNS_SMALL if small else _COLUMNS_LARGE, len(shown))
     cell_width, cell_height = shown[0][2].size
-    lines = 2 if small else 1
     font_size = _FONT_SMALL if small else _FONT_LARGE
     line = font_size + 5
-    row_height = cell_height + lines * line + _GAP
+    row_height = cell_height + 2 * line + 2 * _GAP
     rows = -(-len(shown) // columns)
-    columns = min(columns, len(shown))
     sheet = Image.new(
-        "RGB", (columns * (cell_width + _GAP) + _GAP, rows * (row_height + _GAP) + _GAP), "white"
+        "RGB", (columns * (cell_width + _GAP) + _GAP, rows * row_height + _GAP), "white"
     )
     draw = ImageDraw.Draw(sheet)
-    for number, (name, size, cell) in enumerate(shown):
+    for number, (name, below, cell) in enumerate(shown):
         left = _GAP + number % columns * (cell_width + _GAP)
-        top = _GAP + number // columns * (row_height + _GAP)
+        top = _GAP + number // columns * row_height
         sheet.paste(cell, (left, top))
-        texts = [name, size] if small else [f"{name}, {size}" if size else name]
-        for below, text in enumerate(texts):
-            middle = left + cell_width // 2, top + cell_height + 3 + below * line
+        for row, text in enumerate((name, below)):
+            middle = left + cell_width // 2, top + cell_height + 3 + row * line
             draw.text(middle, text, "black", _font(text, font_size, cell_width), anchor="ma")
     return sheet
 

@@ -1,0 +1,38 @@
+"""Names of codecs for people: in figures, strips and the tables of documents."""
+
+from __future__ import annotations
+
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
+
+_LABELS = {
+    "jpeg": "JPEG",
+    "jpeg444": "JPEG 4:4:4",
+    "jpeg2000": "JPEG 2000",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "avif444": "AVIF 4:4:4",
+    "jpegxl": "JPEG XL",
+    "preview": "tfrnnc preview",
+    "blurhash": "BlurHash",
+    "thumbhash": "ThumbHash",
+    DEFAULT_PRESET: "tfrnnc",
+}
+_SPEEDS = ("avif", "avif444")  #: codecs whose number is a speed rather than an effort
+
+
+def codec_label(name: str) -> str:
+    """The name of a codec for people.
+
+    Args:
+        name: of a codec, as reports and `--codec` have it; an effort or speed may follow "@".
+            Other models are called by their own name.
+
+    Examples:
+        >>> codec_label("jpeg2000"), codec_label("avif@4"), codec_label("fc_small@2")
+        ('JPEG 2000', 'AVIF, speed 4', 'fc_small, effort 2')
+    """
+    codec, at, number = name.partition("@")
+    label = _LABELS.get(codec, codec)
+    if not at:
+        return label
+    return f"{label}, {'speed' if codec in _SPEEDS else 'effort'} {number}"
