@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DATA ?= ../shared/data
+DATA ?= data
 NAME ?= runtime
 FUZZ_SECONDS ?= 3600
 
@@ -86,19 +86,30 @@ fuzz: $(VENV)/.installed-test ## Fuzz the reading of streams, on from last time 
 	$(BIN)/python tools/fuzz.py -max_total_time=$(FUZZ_SECONDS) -max_len=1600 -timeout=20 \
 	  -artifact_prefix=.fuzz/ .fuzz/corpus .fuzz/seeds tests/fuzz/corpus
 
+.PHONY: get-data
+get-data: $(VENV)/.installed ## Fetch the data sets into data/ (SET=kodak for one of them).
+	$(BIN)/python tools/get_data.py $(SET) --folder data
+
+$(DATA):
+	@echo "$(DATA): no such folder; make get-data fetches the data sets into data/" >&2; exit 1
+
 .PHONY: export
-export: $(VENV)/.installed-test ## Make export/ again: TFLite files and golden vectors (DATA).
+export: $(DATA) $(VENV)/.installed-test ## Make export/ again: TFLite files and golden vectors (DATA).
 	$(BIN)/python tools/make_export.py \
 	  --small-images $(DATA)/thumbnails/val --large-images $(DATA)/kodak
 	$(BIN)/python export/check.py
 
 .PHONY: results
-results: $(VENV)/.installed-test ## Measure codecs for docs/RESULTS.md (DATA; two hours).
+results: $(DATA) $(VENV)/.installed-test ## Measure codecs for docs/RESULTS.md (DATA; two hours).
 	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" recipes/results.sh
 	$(BIN)/python tools/make_results.py
 
+.PHONY: thumbnails
+thumbnails: $(DATA) $(VENV)/.installed-test ## Measure the README's table (DATA; minutes).
+	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" recipes/thumbnails.sh
+
 .PHONY: bench
-bench: $(VENV)/.installed-test ## Measure speed for docs/ (NAME=runtime, DATA; see benchmarks/run).
+bench: $(DATA) $(VENV)/.installed-test ## Measure speed for docs/ (NAME=runtime, DATA; see benchmarks/run).
 	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" benchmarks/run $(NAME)
 
 .PHONY: clean

@@ -7,6 +7,7 @@ The cards' text is in templates/.
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from itertools import pairwise
@@ -34,6 +35,7 @@ from tfrnnc.training.training_set import TrainingSet, parse_location
 #: Of the TFLite files: the same that phones and pages load, so that all show the same picture.
 QUANTIZATION = "weights"
 
+DATA = Path(__file__).parent / "data.json"
 TEMPLATES = Path(__file__).parent / "templates"
 
 FURTHER_PRESETS_FOLDER = Path(__file__).parents[1] / "presets" / "tfrnnc_presets"
@@ -100,7 +102,7 @@ class PatchSet(NamedTuple):
 
     def line(self, share_of: float) -> str:
         """What a model card says of it, of all the sets' shares."""
-        names = ", ".join(f"`{name}`" for name in self.names)
+        names = ", ".join(map(described, self.names))
         return (
             f"- {names}: {self.batch_size} patches of {self.patch_size}x{self.patch_size}, "
             f"{100 * self.share / share_of:.0f} % of the batches"
@@ -110,6 +112,20 @@ class PatchSet(NamedTuple):
 def named(path: str) -> str:
     """A folder by its name and that of the folder it is in, wherever on a machine they are."""
     return "/".join(Path(path).parts[-2:]) if Path(path).is_absolute() else path
+
+
+def described(name: str) -> str:
+    """A folder of data by its name, and what it is where tools/data.json knows it.
+
+    Examples:
+        >>> described("data/kodak"), described("mine/train")
+        ('`data/kodak` (the 24 Kodak photos)', '`mine/train`')
+    """
+    folders = json.loads(DATA.read_text(encoding="utf-8"))["folders"]
+    known = next(
+        (what for folder, what in folders.items() if f"/{name}".endswith(f"/{folder}")), ""
+    )
+    return f"`{name}` ({known})" if known else f"`{name}`"
 
 
 def _split_option(word: str) -> tuple[str, str]:
@@ -315,7 +331,7 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
         steps=f"{int(run.best['step']):,}",
         patches=f"{round(int(run.best['step']) * run.batch_size):,}",
         loss=f"{float(run.best['val_loss']):.5f}",
-        images=f"{Path(images).parent.name}/{Path(images).name}",
+        images=described(f"{Path(images).parent.name}/{Path(images).name}"),
         rows=table,
     )
 

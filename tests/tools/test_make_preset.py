@@ -133,8 +133,11 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     card = (tmp_path / "presets" / "mine" / "MODEL_CARD.md").read_text()
     assert "/mnt" not in card
     assert "--data native/train?patch_size=64" in card.replace("'", "")
-    assert "- `native/train`: 16 patches of 64x64, 75 % of the batches" in card
-    assert "- `thumbnails/train`: 64 patches of 32x32, 25 % of the batches" in card
+    assert (
+        "- `native/train` (2,556 crops of 256x256 pixels of photos at their own resolution)" in card
+    )
+    assert "resolution): 16 patches of 64x64, 75 % of the batches" in card
+    assert "- `thumbnails/train` (8,000 images of 64x64 pixels): 64 patches of 32x32, 25 %" in card
     # 28 patches in a batch on average, at a median of 2 batches per second
     assert "56 patches per second" in card
     assert "after 20 steps\n(about 560 patches)" in card
