@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfrnnc
 from tfrnnc.bitstream import read_header
@@ -25,6 +28,7 @@ from tfrnnc.model_folder.keras_model import load_model, model_from_config, model
 from tfrnnc.training import Recipe, RunOptions, TrainingSet
 from tfrnnc.training import train as train_on_sets
 from tfrnnc.training.callbacks import Checkpoint, validate
+from tfrnnc.training.schedule import WarmupHoldDecay
 
 RECIPE = Recipe(
     epochs=3,
@@ -393,3 +397,71 @@ def test_patches_must_fit_the_model(fresh, images, tmp_path):
         train(fresh(), images, images, Recipe(patch_size=18), tmp_path / "run")
     with pytest.raises(ConfigError, match="stride 4"):
         fresh()(np.zeros((1, 16, 18, 3), np.float32))
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def events(folder: Path, part: str, tag: str) -> list[tuple[int, np.ndarray]]:
+    """Steps and values of what TensorBoard shows."""
+    import tensorflow as tf
+
+    accumulator = EventAccumulator(str(folder / "tensorboard" / part), {"tensors": 0})
+    accumulator.Reload()
+    return [(event.step, tf.make_ndarray(event.tensor_proto)) for event in accumulator.Tensors(tag)]
+
+
+def test_epochs_are_counted_alike(unbroken, fresh, images, tmp_path, capsys):
+    """From 1: in the log, on the terminal, in TensorBoard; of resumed runs too."""
+    resumed = tmp_path / "resumed"
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), images, images, RECIPE, resumed, callbacks=[Interrupt(6)])
+    run = [TrainingSet(images)], {"": TrainingSet(images)}, RECIPE, resumed
+    train_on_sets(fresh(), *run, RunOptions(resume=True))
+    shown = capsys.readouterr().err
+    assert re.findall(r"^epoch (\d+): ", shown, re.M) == ["2", "3"]
+    for folder in (unbroken, resumed):
+        assert [row["epoch"] for row in rows_of(folder)] == ["1", "2", "3"]
+        for part, tag in (("validation", "epoch_loss"), ("samples", "validation")):
+            assert [step for step, _ in events(folder, part, tag)] == [1, 2, 3]
+
+
+def test_learning_rate_is_logged(unbroken):
+    """After each epoch, that of the next batch: it falls to zero at the end."""
+    rates = [float(row["learning_rate"]) for row in rows_of(unbroken)]
+    schedule = WarmupHoldDecay(RECIPE.learning_rate, 2, 12, 10)
+    assert rates == pytest.approx([float(schedule(step)) for step in (4, 8, 12)], abs=1e-7)
+    assert rates[-1] < 1e-7 < rates[1] < rates[0]
+    shown = [float(value) for _, value in events(unbroken, "train", "epoch_learning_rate")]
+    assert shown == pytest.approx(rates, abs=1e-7)
+
+
+def test_sample_pictures_are_what_the_model_makes(unbroken, images):
+    """The last picture: the originals, and what the last weights make of them."""
+    _, (_, _, picture) = events(unbroken, "samples", "validation")[-1]
+    sheet = np.asarray(Image.open(io.BytesIO(picture)))
+    patches = np.stack([images[i][12:28, 16:32] for i in range(len(images))])[:4]
+    assert sheet.shape == (len(patches) * 64, 3 * 64, 3)
+    np.testing.assert_array_equal(sheet[::4, :64:4], patches.reshape(-1, 16, 3))
+    difference = sheet[::4, 64:128:4].astype(int) - patches.reshape(-1, 16, 3)
+    assert 0 < np.abs(difference).mean() < 100
+
+
+def test_a_log_without_the_learning_rate_goes_on(fresh, images, tmp_path):
+    """One whose epochs were counted from 0, too: it gets the column and is counted from 1."""
+    folder = tmp_path / "old"
+    with pytest.raises(KeyboardInterrupt):
+        train(fresh(), images, images, RECIPE, folder, callbacks=[Interrupt(6)])
+    (row,) = rows_of(folder)
+    del row["learning_rate"]
+    row["epoch"] = "0"
+    (folder / "log.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
+    train(fresh(), images, images, RECIPE, folder, resume=True)
+    rows = rows_of(folder)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["4", "8", "12"]
+    assert rows[0]["learning_rate"] == ""
+    assert float(rows[1]["learning_rate"]) > 0
+    assert rows[0]["val_loss"] == row["val_loss"]

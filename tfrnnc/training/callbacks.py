@@ -35,6 +35,7 @@ from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.training_set import TrainingSet
 
 PIXELS_AT_ONCE = 100 * 32 * 32  #: pixels that validation codes in one call
+SAMPLES = 4  #: patches of each validation set that are shown in pictures
 MIN_BPP = 0.002  #: bits per pixel in the first iteration under which a codec has collapsed
 
 
@@ -142,18 +143,23 @@ def _shown_measures(logs: Mapping[str, float]) -> str:
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds what `validate` measures to an epoch's logs, and the training steps so far.
+    """Adds what `validate` measures to an epoch's logs, with training steps and learning rate.
 
     The loss `val_loss` is the mean over the sets. What is measured are the averaged weights, if
     the optimiser keeps an average.
 
     Args:
         sets: what to measure on.
+
+    Attributes:
+        samples: of each set, by its name, the first patches and what they were last coded to:
+            uint8 (number, P, P, 3) and float (number, iterations, P, P, 3).
     """
 
     def __init__(self, sets: Sequence[ValidationSet]):
         super().__init__()
         self.sets = sets
+        self.samples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def on_epoch_begin(self, epoch, logs=None):
         self._since = time.monotonic()
@@ -167,10 +173,13 @@ class Validation(keras.callbacks.Callback):
         seconds = time.monotonic() - self._since
         logs["step"] = int(ops.convert_to_numpy(self.model.optimizer.iterations))
         logs["steps_per_second"] = round(self._batches / seconds, 3)
+        logs["learning_rate"] = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         losses = []
         with averaged_weights(self.model):
             for one in self.sets:
-                measured = validate(self.model, one.patches, one.batch_size, one.targets)
+                samples: list[np.ndarray] = []
+                measured = validate(self.model, one.patches, one.batch_size, one.targets, samples)
+                self.samples[one.name] = one.patches[: len(samples)], np.stack(samples)
                 losses.append(measured.pop("val_loss"))
                 prefix = f"val_{one.name}_" if one.name else "val_"
                 logs.update(
@@ -280,6 +289,7 @@ def validate(
     patches: np.ndarray,
     batch_size: int = 100,
     targets: np.ndarray | None = None,
+    samples: list[np.ndarray] | None = None,
 ) -> dict[str, float]:
     """Codes patches with deterministic bits and measures every iteration.
 
@@ -288,6 +298,7 @@ def validate(
         patches: uint8 (number, P, P, 3).
         batch_size: patches coded at a time.
         targets: bits per pixel after each iteration, which a `JointModel` needs.
+        samples: gets what the first `SAMPLES` patches are coded to, (iterations, P, P, 3) each.
 
     Returns:
         `val_loss`, as in training, and the means over the patches `val_psnr_T` in decibels and
@@ -308,6 +319,8 @@ def validate(
         loss += len(batch) * float(
             trained.compute_loss(x=images, y=wanted, y_pred=predicted, training=False)
         )
+        if samples is not None:
+            samples.extend(np.asarray(reconstructions[: SAMPLES - len(samples)], np.float32))
         for image, pictures in zip(batch, to_uint8(reconstructions), strict=True):
             psnrs.append([psnr(image, picture) for picture in pictures])
             ssims.append([block_ssim(image, picture) for picture in pictures])

@@ -13,7 +13,7 @@ from tfrnnc.files import replacing
 
 
 class Log(keras.callbacks.Callback):
-    """Writes a row of measures after each epoch.
+    """Writes a row of measures after each epoch; epochs are counted from 1.
 
     The whole file is written anew each time, so that it is never cut, and has a column for every
     measure even if a resumed run measures others.
@@ -29,7 +29,7 @@ class Log(keras.callbacks.Callback):
         self.rows = list(rows)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.rows.append({"epoch": str(epoch), **{k: str(v) for k, v in sorted(logs.items())}})
+        self.rows.append({"epoch": str(epoch + 1), **{k: str(v) for k, v in sorted(logs.items())}})
         columns = dict.fromkeys(name for row in self.rows for name in row)
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns, restval="")
@@ -39,6 +39,8 @@ class Log(keras.callbacks.Callback):
 
 def read_log(path: Path, step: int) -> list[dict[str, str]]:
     """What was measured up to a training step; nothing if there is no file.
+
+    A log whose epochs were counted from 0 is taken, and counted from 1.
 
     Raises:
         TrainingError: if the file is not what `Log` writes.
@@ -55,6 +57,9 @@ def read_log(path: Path, step: int) -> list[dict[str, str]]:
                 raise ValueError("a row has other columns than the first line")
             if not math.isfinite(float(row["val_loss"])):
                 raise ValueError("val_loss is no finite number")
+        first = int(rows[0].get("epoch", 1))
+        for row in rows if first == 0 else ():
+            row["epoch"] = str(int(row["epoch"]) + 1)
         return [row for row in rows if int(row["step"]) <= step]
     except (ValueError, KeyError, csv.Error) as error:
         reason = f"there is no column {error}" if isinstance(error, KeyError) else error

@@ -34,6 +34,7 @@ from tfrnnc.training.log import Log, read_log
 from tfrnnc.training.optimizers import Adam, Muon, matrix_forms
 from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.schedule import WarmupHoldDecay
+from tfrnnc.training.tensorboard import EpochTensorBoard, SamplePictures
 from tfrnnc.training.training_set import TrainingSet
 
 
@@ -147,9 +148,9 @@ def train(
 
     After each epoch the folder holds `config.json` and `model.weights.h5` (the best model so
     far by validation loss, what `tfrnnc.load` takes), `checkpoint.weights.h5` (the whole state),
-    `log.csv` and, where TensorFlow is installed, `tensorboard/`; for "rate-distortion" also the
-    model's `entropy_model.bin` and the weights it was made from. Interrupted by Ctrl-C or
-    SIGTERM, it saves the state first.
+    `log.csv` and, where TensorFlow trains, `tensorboard/` with curves and sample pictures; for
+    "rate-distortion" also the model's `entropy_model.bin` and the weights it was made from.
+    Interrupted by Ctrl-C or SIGTERM, it saves the state first.
 
     Args:
         model: a codec model. Its weights are the starting point unless the run is resumed.
@@ -177,13 +178,14 @@ def train(
     ]
     progress = Progress(first, recipe.total_steps, options.quiet)
     checkpoint = Checkpoint(folder, min((float(row["val_loss"]) for row in rows), default=math.inf))
+    measuring = Validation(validation)
     all_callbacks = [
-        Validation(validation),
+        measuring,
         # Logged before it is saved: what is logged after the last checkpoint is logged again.
         Log(folder / LOG_FILE, rows),
         progress,
         checkpoint,
-        *_tensorboard(folder),
+        *_tensorboard(folder, measuring),
         *options.callbacks,
     ]
     with explained_failures(folder):
@@ -244,7 +246,9 @@ def _restore_random_state(trained: ResidualCodec | JointModel, first: int) -> No
         generator.state.assign([generator.state[0], first * per_batch])
 
 
-def _tensorboard(folder: Path) -> list:
+def _tensorboard(folder: Path, validation: Validation) -> list[keras.callbacks.Callback]:
+    """What writes TensorBoard's files, where TensorFlow is installed and trains."""
     if keras.backend.backend() != "tensorflow":
         return []
-    return [keras.callbacks.TensorBoard(folder / TENSORBOARD_FOLDER, write_graph=False)]
+    files = folder / TENSORBOARD_FOLDER
+    return [EpochTensorBoard(files, write_graph=False), SamplePictures(files, validation)]
