@@ -297,6 +297,35 @@ def test_a_few_batches_of_fit_lower_the_loss():
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 30, 32, 3), np.float32), "images of 30x32 do not fit a model of stride 16"),
+        (np.zeros((2, 32, 40, 3), np.float32), "pad or crop them, or train on patches"),
+        (np.zeros((2, 32, 32, 1), np.float32), r"shape \(batch, height, width, 3\), not"),
+        (np.zeros((32, 32, 3), np.float32), r"shape \(batch, height, width, 3\), not"),
+        (np.zeros((2, 32, 32, 3), np.uint8), "not uint8; tfrnnc.images.to_float makes them"),
+    ],
+)
+def test_fit_says_which_images_it_takes(images, message):
+    model = ConvLSTM(
+        ["conv 3x3/8 s16"], 4, ["conv 3x3/768 linear", "depth_to_space 16"], iterations=1
+    )
+    model.compile(optimizer="adam", jit_compile=False)
+    with pytest.raises(ConfigError, match=message):
+        model.fit(images, verbose=0)
+
+
+def test_fit_says_it_of_sizes_that_a_data_set_does_not_tell():
+    model = tiny_model("conv_lstm", iterations=1)
+    model.compile(optimizer="adam", jit_compile=False)
+    shape = tf.TensorSpec((None, None, None, 3))
+    images = np.zeros((2, model.stride - 1, model.stride, 3), np.float32)
+    data = tf.data.Dataset.from_generator(lambda: iter([images]), output_signature=shape)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="images do not fit a model of stride"):
+        model.fit(data.map(lambda batch: (batch,)), verbose=0)
+
+
 def test_the_training_step_is_traced_once():
     calls = []
 

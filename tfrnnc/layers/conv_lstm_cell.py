@@ -46,6 +46,32 @@ class ConvLSTMCell(keras.layers.Layer):
         >>> output, state = cell(ops.ones((1, 7, 8, 3)), [ops.zeros((1, 4, 4, 4))] * 2)
         >>> tuple(output.shape)
         (1, 4, 4, 4)
+
+        In a model the cell is called once for each step, with the states of the step before. This
+        one looks at a picture three times before it draws it, and is trained on patches of photos.
+
+        >>> import numpy as np
+        >>> from tfrnnc.data import FolderImages, PatchBatches
+        >>> class ThreeLooks(keras.Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.cell = ConvLSTMCell(filters=12, kernel_size=3, strides=2)
+        ...         self.draw = keras.layers.Conv2DTranspose(3, kernel_size=2, strides=2)
+        ...
+        ...     def call(self, images):
+        ...         batch, height, width, _ = ops.shape(images)
+        ...         states = self.cell.get_initial_state(batch, height, width)
+        ...         for _ in range(3):
+        ...             output, states = self.cell(images, states)
+        ...         return self.draw(output)
+        >>> keras.utils.set_random_seed(1)
+        >>> model = ThreeLooks()
+        >>> model.compile(keras.optimizers.Adam(1e-2), loss="mse")
+        >>> batches = PatchBatches(FolderImages("examples/photos"), batch_size=32, patch_size=16)
+        >>> patches = np.concatenate([batches.batch(number) for number in range(4)])
+        >>> losses = model.fit(patches, patches, epochs=5, verbose=0).history["loss"]
+        >>> losses[-1] < 0.5 * losses[0]
+        True
     """
 
     def __init__(

@@ -22,6 +22,21 @@ class ConvLSTM(ResidualCodec):
         >>> model = ConvLSTM(*ConvLSTM.layouts["small"], iterations=2)
         >>> tuple(model(keras.ops.zeros((1, 16, 24, 3))).shape)
         (1, 2, 16, 24, 3)
+
+        The loss is built in, so `fit` takes images alone: floats from -0.9 to 0.9, of a size that
+        is a multiple of the model's stride. Here they are patches of photos, and the model is tiny.
+
+        >>> from tfrnnc.data import FolderImages, PatchBatches
+        >>> keras.utils.set_random_seed(1)
+        >>> decoder = ["conv_lstm 3x3/16", "conv 3x3/48 linear", "depth_to_space 4"]
+        >>> tiny = ConvLSTM(["conv_lstm 3x3/16 s4"], bits=4, decoder=decoder, iterations=2)
+        >>> tiny.stride
+        4
+        >>> tiny.compile(keras.optimizers.Adam(1e-2))
+        >>> batches = PatchBatches(FolderImages("examples/photos"), batch_size=16, patch_size=32)
+        >>> history = tiny.fit(batches, steps_per_epoch=4, epochs=4, shuffle=False, verbose=0)
+        >>> history.history["loss"][-1] < history.history["loss"][0]
+        True
     """
 
     arch = "conv_lstm"

@@ -203,13 +203,8 @@ class ResidualCodec(keras.Model):
             masks: zeros for bits that the decoder does not get, else ones, (B, N, 1, 1, bits)
                 or of a shape that goes with it; None passes all bits.
         """
+        self._require_images(images)
         batch, height, width, _ = ops.shape(images)
-        for size in (height, width):
-            if isinstance(size, int) and size % self.stride:
-                raise ConfigError(
-                    f"images of {height}x{width} do not fit a model of stride {self.stride}; pad "
-                    "them to a multiple"
-                )
         encoder_states = self.initial_encoder_states(batch, height, width)
         decoder_states = self.initial_decoder_states(batch, height, width)
         residual, reconstruction = images, ops.zeros_like(images)
@@ -227,6 +222,28 @@ class ResidualCodec(keras.Model):
             reconstruction = self.reconstruct(reconstruction, prediction)
             residual = images - reconstruction
             yield bits, reconstruction
+
+    def _require_images(self, images) -> None:
+        """Raises ConfigError unless the model can take the images.
+
+        Where a data set does not tell sizes before it is run, TensorFlow's own error says the same.
+        """
+        if len(images.shape) != 4 or images.shape[-1] not in (3, None):
+            raise ConfigError(
+                f"images must be of the shape (batch, height, width, 3), not {tuple(images.shape)}"
+            )
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        if "float" not in dtype:
+            raise ConfigError(
+                f"images must be floats from -0.9 to 0.9, not {dtype}; tfrnnc.images.to_float "
+                "makes them from uint8"
+            )
+        _, height, width, _ = ops.shape(images)
+        for size in (height, width):
+            if isinstance(size, int) and size % self.stride:
+                raise ConfigError(f"images of {height}x{width} {_misfit(self.stride)}")
+            if size is not None and not isinstance(size, int):
+                _require_multiple(size, self.stride)
 
     def reconstruct(self, reconstruction, prediction):
         """The picture after an iteration, from the picture before and the prediction."""
@@ -312,3 +329,18 @@ class ResidualCodec(keras.Model):
                 "must have 3 channels"
             )
         return stride
+
+
+def _misfit(stride: int) -> str:
+    """What is wrong with images of another size, and what to do."""
+    return (
+        f"do not fit a model of stride {stride}: height and width must be multiples of it; pad "
+        "or crop them, or train on patches (tfrnnc.data.PatchBatches)"
+    )
+
+
+def _require_multiple(size, stride: int) -> None:
+    """Has TensorFlow check a size that is known only when the graph runs."""
+    import tensorflow as tf  # No other backend has such sizes.
+
+    tf.debugging.assert_equal(size % stride, 0, message=f"images {_misfit(stride)}")
