@@ -130,22 +130,23 @@ def equal_quality(report: dict) -> str:
         for target in (64, 128):
             number = codec_results["target_bytes"].index(target)
             theirs, quality = codec_results["bytes"][number], codec_results["ssim"][number]
-            row.append(f"{theirs:.1f} bytes, SSIM {quality:.3f}: {needed(quality, theirs, ours)}")
+            beside = needed(quality, theirs, ours, codec_label(preset))
+            row.append(f"{theirs:.1f} bytes, SSIM {quality:.3f}: {beside}")
         rows.append(row)
     return table(["codec", "at 64 bytes", "at 128 bytes"], rows)
 
 
-def needed(quality: float, theirs: float, ours: dict) -> str:
+def needed(quality: float, theirs: float, ours: dict, name: str) -> str:
     """What the preset takes for an SSIM, beside the bytes that another codec takes."""
     sizes, qualities = ours["bytes"], ours["ssim"]
     if quality > qualities[-1]:
-        return f"tfrnnc has {qualities[-1]:.3f} at {sizes[-1]:.1f}, its last size"
+        return f"{name} has {qualities[-1]:.3f} at {sizes[-1]:.1f}, its last size"
     size = float(np.interp(quality, qualities, sizes))
     share = 100 * (1 - size / theirs)
     fewer = f"{share:.0f} % fewer" if share >= 0 else f"{-share:.0f} % more"
     if quality < qualities[0]:
-        return f"tfrnnc has {qualities[0]:.3f} at {size:.1f}, {fewer}"
-    return f"tfrnnc takes {size:.1f}, {fewer}"
+        return f"{name} has {qualities[0]:.3f} at {size:.1f}, {fewer}"
+    return f"{name} takes {size:.1f}, {fewer}"
 
 
 def paper_table(paper: dict, thumbnails: dict, architectures: dict) -> str:
@@ -166,13 +167,16 @@ def paper_table(paper: dict, thumbnails: dict, architectures: dict) -> str:
 def paper_figure(paper: dict, thumbnails: dict) -> str:
     """A line of figure 5 of the paper beside the same here."""
     (curve,) = (each for each in paper["figure_5"]["curves"] if each["name"] == "conv_lstm")
-    ours = points(thumbnails, ours_of(thumbnails))
+    preset = ours_of(thumbnails)
+    ours = points(thumbnails, preset)
     rows = [
         [str(size), f"{quality:.3f}", f"{ssim_at(ours, size):.3f}"]
         for size, quality in zip(paper_sizes(paper, curve), curve["ssim"], strict=True)
         if size in ours["target_bytes"]
     ]
-    return table(["bytes", "SSIM of conv_lstm in the paper", "SSIM of tfrnnc here"], rows)
+    return table(
+        ["bytes", "SSIM of conv_lstm in the paper", f"SSIM of {codec_label(preset)} here"], rows
+    )
 
 
 def paper_sizes(paper: dict, curve: dict) -> list[int]:
