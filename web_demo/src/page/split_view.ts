@@ -2,7 +2,7 @@
 
 /** How much larger than the frame that the page has for them. */
 const ZOOMS = [1, 2, 4, 8];
-/** From so many pixels of the page for one of the image, these are shown as squares. */
+/** From this many pixels of the page for one of the image, these are shown as squares. */
 const SQUARES = 3;
 /** How far the arrow keys move the border, in percent, and the page keys. */
 const STEP = 2;
