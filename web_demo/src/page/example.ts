@@ -30,13 +30,17 @@ export interface Example {
 }
 
 const FOLDER = "example/";
-/** The photo, as an image file. */
-export const EXAMPLE_PHOTO = `${FOLDER}original.png`;
+const PHOTO = `${FOLDER}original.png`;
 
 async function load(url: string): Promise<Response> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} cannot be loaded (status ${response.status})`);
   return response;
+}
+
+/** The photo, as an image file. */
+export async function examplePhoto(): Promise<Blob> {
+  return (await load(PHOTO)).blob();
 }
 
 async function picture(url: string): Promise<Pixels> {
@@ -51,7 +55,7 @@ async function bytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
 export async function loadExample(): Promise<Example> {
   const [info, original, whole, start, shown] = await Promise.all([
     load(`${FOLDER}example.json`).then((response) => response.json() as Promise<ExampleInfo>),
-    picture(EXAMPLE_PHOTO),
+    picture(PHOTO),
     bytes(`${FOLDER}whole.rnnc`),
     bytes(`${FOLDER}start.rnnc`),
     picture(`${FOLDER}start.png`),

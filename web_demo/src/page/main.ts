@@ -4,7 +4,7 @@ import { type Pixels, psnr } from "../codec";
 import { FOLDERS } from "../offline/folders";
 import type { Opened, Progress, View } from "../worker/protocol";
 import { CodecClient, WorkerError } from "./codec_client";
-import { EXAMPLE_PHOTO, loadExample } from "./example";
+import { examplePhoto, loadExample } from "./example";
 import { readImage, show, toBlob } from "./images";
 import { JpegComparison } from "./jpeg";
 import { keepForOffline } from "./offline";
@@ -125,9 +125,9 @@ async function choose(name: string, work: (turn: number) => Promise<void>): Prom
   }
 }
 
-async function encode(name: string, blob: Blob): Promise<void> {
+async function encode(name: string, image: Blob | Promise<Blob>): Promise<void> {
   await choose(name, async (turn) => {
-    const { pixels, from } = await readImage(blob, Number(side.value));
+    const { pixels, from } = await readImage(await image, Number(side.value));
     if (turn === chosen && !client) status.textContent = LOADING;
     const codec = await start();
     if (turn !== chosen) return;
@@ -336,7 +336,10 @@ const fit = latest(async () => {
   const said = status.textContent;
   if (!client) status.textContent = LOADING;
   const { codec, image } = await held(before);
-  if (status.textContent === LOADING) status.textContent = said;
+  if (status.textContent === LOADING) {
+    status.textContent = said;
+    error.hidden = true; // Such as that of an attempt without a network.
+  }
   const view = await codec.ask("fit", image, Number(bytes.value));
   if (session !== before) return;
   display(view);
@@ -444,12 +447,7 @@ for (const kind of ["dragover", "dragleave", "drop"] as const) {
   });
 }
 document.addEventListener("paste", (event) => take(event.clipboardData?.files));
-element("example").addEventListener("click", () => {
-  void fetch(EXAMPLE_PHOTO).then(
-    async (response) => encode("example.png", await response.blob()),
-    (failure) => fail(failure),
-  );
-});
+element("example").addEventListener("click", () => void encode("example.png", examplePhoto()));
 for (const choice of leftChoices) choice.addEventListener("change", () => layOut(leftChoice()));
 zoomIn.addEventListener("click", () => split.zoomIn());
 zoomOut.addEventListener("click", () => split.zoomOut());
