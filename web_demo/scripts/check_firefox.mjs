@@ -4,11 +4,10 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { PNG } from "pngjs";
 import puppeteer from "puppeteer-core";
+import { MODEL } from "./model.mjs";
 import { serve } from "./serve.mjs";
 
-const GOLDEN = fileURLToPath(
-  new URL("../../export/conv_lstm_medium/small_256x256/golden/chelsea", import.meta.url),
-);
+const GOLDEN = fileURLToPath(new URL(`../${MODEL}/golden/chelsea`, import.meta.url));
 const stream = readFileSync(`${GOLDEN}.rnnc`);
 const photo = PNG.sync.read(readFileSync(`${GOLDEN}.png`));
 const pictures = PNG.sync.read(readFileSync(`${GOLDEN}_steps.png`)).data; // One below the other.
@@ -35,7 +34,7 @@ try {
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.setViewport({ width: 390, height: 844 });
   await page.goto(address);
-  await page.waitForFunction(() => document.querySelector("#status").textContent === "Ready.");
+  await page.waitForSelector("#jpeg-caption:not(.stale)", { visible: true });
 
   await choose(page, `${GOLDEN}.png`);
   assert.deepEqual(await saved(page), [...stream]);
@@ -80,7 +79,7 @@ async function saved(page) {
 /** By how many grey levels at most the picture shown differs from Python's after all iterations. */
 async function apart(page) {
   const shown = await page.evaluate(() => {
-    const canvas = document.querySelector("#ours canvas");
+    const canvas = document.querySelector("#ours");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     let text = "";
     for (const byte of data) text += String.fromCharCode(byte);

@@ -11,7 +11,10 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] }
 console.log(`Chromium ${browser.version()}`);
 const page = await browser.newPage();
 await page.goto(`http://localhost:${server.address().port}/`);
-await page.getByText("Ready.").waitFor({ timeout: 60_000 });
+await page.locator("#bytes:enabled").waitFor({ timeout: 60_000 });
+// Loads the model, which the times are without.
+await page.locator("#bytes").press("Home");
+await page.getByText("shown in").waitFor({ timeout: 60_000 });
 
 const session = await browser.newBrowserCDPSession();
 

@@ -1,7 +1,7 @@
 /** The page in real Chromium, headless, against the golden vectors that Python made. */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -16,7 +16,6 @@ import {
   levels,
   REPOSITORY,
   readBytes,
-  readJson,
   readPng,
   synthetic,
 } from "./repository";
@@ -38,19 +37,17 @@ const skip = executablePath
   ? false
   : "there is no Chromium; install it or set CHROMIUM to its path";
 
-const { model_id } = readJson<{ model_id: string }>("web_demo/dist/model/manifest.json");
+const dist = (...path: string[]) => join(REPOSITORY, "web_demo", "dist", ...path);
+const built = existsSync(dist("model")) ? readdirSync(dist("model"))[0] : "";
+const manifestOf = (path: string) =>
+  JSON.parse(readFileSync(join(path, "manifest.json"), "utf8")) as { model_id: string };
 const folders = exportedFolders().filter(
-  ({ path }) => readJson<{ model_id: string }>(...path, "manifest.json").model_id === model_id,
+  ({ path }) =>
+    manifestOf(join(REPOSITORY, ...path)).model_id === manifestOf(dist("model", built)).model_id,
 );
-const large = goldenImages(folders.reduce((a, b) => (a.size[0] > b.size[0] ? a : b)))[0];
-const goldenFile = (name: string) => {
-  const folder = folders.find(
-    ({ path }) =>
-      existsSync(join(REPOSITORY, ...path, "golden", name)) && path.at(-1)?.startsWith("small_256"),
-  );
-  assert.ok(folder, name);
-  return join(REPOSITORY, ...folder.path, "golden", name);
-};
+const largest = folders.reduce((a, b) => (a.size[0] > b.size[0] ? a : b));
+const large = goldenImages(largest)[0];
+const goldenFile = (name: string) => join(REPOSITORY, ...largest.path, "golden", name);
 
 let browser: Browser;
 let server: Awaited<ReturnType<typeof serve>>;
@@ -71,18 +68,21 @@ after(async () => {
   server?.close();
 });
 
-/** Opens the page and does something there; nothing may be asked of others, nor be logged. */
+/**
+ * Opens the page, which shows its example, and does something there; nothing may be asked of others, nor
+ * be logged.
+ */
 async function visit(
   options: Parameters<Browser["newContext"]>[0],
-  work: (page: Page) => Promise<void>,
+  work: (page: Page, requests: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const faults: string[] = [];
-  let requests = 0;
+  const requests: string[] = [];
   context.on("request", (request) => {
-    requests++;
+    requests.push(request.url());
     const { protocol, origin } = new URL(request.url());
     if (!["blob:", "data:"].includes(protocol) && `${origin}/` !== address) {
       faults.push(`a request to ${request.url()}`);
@@ -94,13 +94,23 @@ async function visit(
   context.on("weberror", (error) => faults.push(String(error.error())));
   try {
     await page.goto(address);
-    await page.getByText("Ready.").waitFor();
-    await work(page);
+    await showsExample(page);
+    await work(page, requests);
     assert.deepEqual(faults, []);
-    assert.ok(requests > 5);
+    assert.ok(requests.length > 5);
   } finally {
     await context.close();
   }
+}
+
+async function showsExample(page: Page): Promise<void> {
+  await page.getByText("compressed when this page was made").waitFor();
+  await page.locator("#jpeg-caption:not(.stale)").filter({ hasText: "bytes" }).waitFor();
+}
+
+/** Has the page load the model, which it does when it is first asked for something. */
+async function load(page: Page): Promise<void> {
+  await slide(page, Number(await page.getAttribute("#bytes", "max")));
 }
 
 async function choose(page: Page, ...files: Parameters<Page["setInputFiles"]>[1][]): Promise<void> {
@@ -118,8 +128,8 @@ async function save(page: Page): Promise<Uint8Array> {
 }
 
 /** What a canvas shows. */
-async function picture(page: Page, figure: string): Promise<Pixels> {
-  const { width, height, text } = await page.locator(`${figure} canvas`).evaluate((canvas) => {
+async function picture(page: Page, canvas: string): Promise<Pixels> {
+  const { width, height, text } = await page.locator(canvas).evaluate((canvas) => {
     const { width, height } = canvas as HTMLCanvasElement;
     const context = (canvas as HTMLCanvasElement).getContext("2d");
     const rgba = context?.getImageData(0, 0, width, height).data ?? [];
@@ -143,7 +153,7 @@ async function slide(page: Page, bytes: number): Promise<void> {
 /** Waits until a picture of at most this many bytes is shown, and a little fewer. */
 async function shows(page: Page, bytes: number): Promise<void> {
   await page.waitForFunction((most) => {
-    const text = document.querySelector("#ours figcaption span")?.textContent ?? "";
+    const text = document.querySelector("#ours-caption span")?.textContent ?? "";
     const shown = Number(text.split(" bytes")[0].replaceAll(",", ""));
     return shown <= most && shown > 0.6 * most;
   }, bytes);
@@ -200,7 +210,7 @@ test("encodes to Python's bits, and shows its pictures at each iteration", { ski
       assert.equal((await save(page)).length, ends[iteration]);
     }
     await page.locator("#jpeg:not(.stale)").waitFor();
-    assert.match((await page.textContent("#jpeg figcaption")) ?? "", /bytes, [\d.]+ dB/);
+    assert.match((await page.textContent("#jpeg-caption")) ?? "", /bytes, [\d.]+ dB/);
     await page.screenshot({ path: `${SCREENSHOTS}/desktop.png`, fullPage: true });
   });
 });
@@ -211,7 +221,9 @@ test("decodes Python's stream, and cuts it to the byte", { skip }, async () => {
     await whole(page);
     const last = large.pictures[large.pictures.length - 1];
     assert.ok(levels(await picture(page, "#ours"), last) <= 1);
-    assert.ok(await page.locator("#original").isHidden());
+    for (const id of ["#original", "#jpeg", "#split", "#compare"]) {
+      assert.ok(await page.locator(id).isHidden(), id);
+    }
     assert.equal(toHex(await save(page)), toHex(large.stream));
     for (const bytes of [large.stream.length - 1, 1234]) {
       await slide(page, bytes);
@@ -283,6 +295,7 @@ test("fits a phone, and goes by touch", { skip }, async () => {
   const phone = { viewport: PHONE, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
   await visit(phone, async (page) => {
     await page.screenshot({ path: `${SCREENSHOTS}/phone-start.png` });
+    await load(page);
     const goOn = await hold(page, 4);
     await page.tap("#example");
     await page.getByText("Iteration 3 of ").waitFor();
@@ -302,7 +315,7 @@ test("fits a phone, and goes by touch", { skip }, async () => {
     await page.screenshot({ path: `${SCREENSHOTS}/phone.png`, fullPage: true });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= PHONE.width, `${wide} pixels wide`);
-    for (const control of await page.locator("button, label.button, select, #bytes").all()) {
+    for (const control of await page.locator("button, .button, .choice, select, #bytes").all()) {
       const size = await control.boundingBox();
       assert.ok(size && size.height >= 44, `${await control.textContent()} is hard to touch`);
     }
@@ -334,7 +347,9 @@ test("a wide-gamut image has the pixels that Python reads", { skip }, async () =
 test("a worker's images are told apart by several callers", { skip }, async () => {
   await visit({}, async (page) => {
     const stream = Array.from(large.stream);
-    const outcomes = await page.evaluate(async (bytes) => {
+    const [model, wasm] = ["model", "wasm"].map((name) => `${name}/${readdirSync(dist(name))[0]}/`);
+    const parameters = { bytes: stream, model, wasm };
+    const outcomes = await page.evaluate(async ({ bytes, model, wasm }) => {
       const worker = new Worker("worker.js");
       let count = 0;
       const ask = (method: string, ...parameters: unknown[]) =>
@@ -353,7 +368,7 @@ test("a worker's images are told apart by several callers", { skip }, async () =
       const at = (path: string) => new URL(path, location.href).href;
       const data = Uint8Array.from(bytes);
       const [, first, second] = await Promise.all([
-        ask("load", at("model/"), at("wasm/")),
+        ask("load", at(model), at(wasm)),
         ask("open", data, 1e9),
         ask("open", data, 1e9),
       ]);
@@ -366,7 +381,7 @@ test("a worker's images are told apart by several callers", { skip }, async () =
       ]);
       worker.terminate();
       return fits.map(({ kind, name, result }) => name ?? `${kind} ${result?.data.length}`);
-    }, stream);
+    }, parameters);
     const expected = ["GivenUp", "result 900", "result 1500", "GivenUp", "result 900"];
     assert.deepEqual(outcomes, expected);
   });
@@ -378,16 +393,18 @@ test("goes by keyboard", { skip }, async () => {
     await whole(page);
     const reached: string[] = [];
     await page.locator("body").press("Tab");
-    for (let presses = 0; presses < 12; presses++) {
+    for (let presses = 0; presses < 20; presses++) {
       reached.push(await page.evaluate(() => document.activeElement?.id ?? ""));
       await page.keyboard.press("Tab");
     }
     const order = [
+      "viewport",
+      "zoom-in",
+      "exact",
+      "bytes",
       "file",
       "example",
       "side",
-      "exact",
-      "bytes",
       "save",
       "save-png",
       "speed",
@@ -441,7 +458,7 @@ test("a slow link shows more and more, up to the whole", { skip }, async () => {
       const contents = await come(bytes);
       seen.add(contents);
       if (!contents.startsWith("not")) {
-        const caption = (await page.textContent("#ours figcaption")) ?? "";
+        const caption = (await page.textContent("#ours-caption")) ?? "";
         assert.ok(caption.includes(` ${bytes.toLocaleString("en")} bytes`), caption);
       }
     }
@@ -522,6 +539,7 @@ test("the page lives while it encodes", { skip }, async () => {
 test("a later image comes first", { skip }, async () => {
   await visit({}, async (page) => {
     const said = await watch(page);
+    await load(page);
     await hold(page, 2);
     await page.click("#example");
     await page.getByText("Iteration 1 of ").waitFor();
@@ -536,5 +554,239 @@ test("a later image comes first", { skip }, async () => {
     assert.ok(levels(await picture(page, "#ours"), last) <= 1);
     assert.ok(await page.locator("#error").isHidden());
     assert.ok(await page.locator("#progress").isHidden());
+  });
+});
+
+test("opens with its example beside a JPEG, and loads the model when asked", { skip }, async () => {
+  await visit({ viewport: { width: 1280, height: 900 } }, async (page, requests) => {
+    const large = () => requests.filter((url) => /\/(model|wasm)\//.test(url));
+    assert.deepEqual(large(), []);
+    assert.equal(page.workers().length, 0);
+    const start = Number(await page.inputValue("#bytes"));
+    assert.ok(start > 2000 && start < 8000, `${start} bytes`);
+    assert.ok(start < Number(await page.getAttribute("#bytes", "max")));
+    const caption = (await page.textContent("#jpeg-caption span")) ?? "";
+    const bytes = Number(caption.split(" bytes")[0].replaceAll(",", ""));
+    assert.ok(bytes <= start && bytes > start / 2, caption);
+    assert.match((await page.textContent("#ours-caption")) ?? "", /bytes, [\d.]+ dB/);
+    await page.screenshot({ path: `${SCREENSHOTS}/start.png`, fullPage: true });
+    const shown = await picture(page, "#ours");
+    const least = Number(await page.getAttribute("#bytes", "min"));
+    await slide(page, least);
+    assert.ok(large().length > 3);
+    assert.ok(levels(await picture(page, "#ours"), shown) > 1);
+    await slide(page, start);
+    assert.ok(levels(await picture(page, "#ours"), shown) <= 1);
+    assert.equal((await save(page)).length, start);
+    assert.match((await page.textContent("#ours-caption")) ?? "", /bytes, [\d.]+ dB/);
+  });
+});
+
+test("the border between the pictures goes by pointer and by keyboard", { skip }, async () => {
+  await visit({ viewport: { width: 900, height: 900 } }, async (page) => {
+    const border = page.getByRole("slider", { name: "Border between the pictures" });
+    const value = async () => Number(await border.getAttribute("aria-valuenow"));
+    const cut = () => page.locator("#ours").evaluate((canvas) => canvas.style.clipPath);
+    assert.equal(await value(), 50);
+    assert.match(await cut(), /^inset\(0(px)? 0(px)? 0(px)? 50%\)$/);
+    const stage = await page.locator("#stage").boundingBox();
+    assert.ok(stage);
+    const y = stage.y + stage.height / 3;
+    await page.mouse.move(stage.x + stage.width / 2, y);
+    await page.mouse.down();
+    await page.mouse.move(stage.x + stage.width / 4, y, { steps: 3 });
+    await page.mouse.up();
+    assert.equal(await value(), 25);
+    await page.mouse.move(stage.x + stage.width / 2, y); // It was let go.
+    assert.equal(await value(), 25);
+    assert.match(await cut(), / 25(\.\d+)?%\)$/);
+    await border.focus();
+    for (const [key, expected] of [
+      ["ArrowRight", 27],
+      ["ArrowUp", 29],
+      ["ArrowLeft", 27],
+      ["PageDown", 17],
+      ["Home", 0],
+      ["ArrowDown", 0],
+      ["PageUp", 10],
+      ["End", 100],
+    ] as const) {
+      await page.keyboard.press(key);
+      assert.equal(await value(), expected, key);
+    }
+    assert.match((await border.getAttribute("aria-valuetext")) ?? "", /JPEG on 100 % of the width/);
+    await page.getByLabel("Original", { exact: true }).check();
+    assert.match((await border.getAttribute("aria-valuetext")) ?? "", /Original on 100 %/);
+    assert.ok(await page.locator("#original").isVisible());
+    assert.ok(await page.locator("#jpeg").isHidden());
+    assert.ok(await page.locator("#jpeg-caption").isHidden());
+  });
+});
+
+test("zooms into the middle, and scrolls from there", { skip }, async () => {
+  await visit({ viewport: { width: 900, height: 900 } }, async (page) => {
+    const seen = () =>
+      page.locator("#viewport").evaluate(({ scrollLeft, scrollTop, clientWidth, scrollWidth }) => ({
+        middle: (scrollLeft + clientWidth / 2) / scrollWidth,
+        times: scrollWidth / clientWidth,
+        scrollTop,
+      }));
+    const cut = () =>
+      page
+        .locator("#ours")
+        .evaluate((canvas) => Number(/ ([\d.]+)%/.exec(canvas.style.clipPath)?.[1]));
+    assert.ok(await page.locator("#zoom-out").isDisabled());
+    await page.click("#zoom-in");
+    await page.click("#zoom-in");
+    assert.equal(await page.textContent("#zoom"), "4×");
+    const { middle, times } = await seen();
+    assert.ok(Math.abs(times - 4) < 0.05 && Math.abs(middle - 0.5) < 0.01, `${times} ${middle}`);
+    assert.ok(Math.abs((await cut()) - 50) < 1);
+    await page.locator("#viewport").evaluate((viewport) => viewport.scrollTo(0, 0));
+    await page.waitForFunction(() =>
+      / 12\.5/.test(document.getElementById("ours")?.style.clipPath ?? ""),
+    );
+    await page.locator("#stage").scrollIntoViewIfNeeded();
+    const stage = await page.locator("#stage").boundingBox();
+    assert.ok(stage);
+    const [x, y] = [stage.x + stage.width / 4, stage.y + stage.height / 2];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.mouse.move(x - 40, y - 30, { steps: 4 });
+    await page.mouse.up();
+    assert.ok((await seen()).scrollTop > 20);
+    await page.locator("#viewport").focus();
+    await page.keyboard.press("+");
+    assert.equal(await page.textContent("#zoom"), "8×");
+    assert.ok(await page.locator("#zoom-in").isDisabled());
+    await page.screenshot({ path: `${SCREENSHOTS}/zoom.png` });
+    await page.keyboard.press("0");
+    assert.equal(await page.textContent("#zoom"), "1×");
+    assert.ok(Math.abs((await cut()) - 50) < 1);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 900, `${wide} pixels wide`);
+  });
+});
+
+test("works offline after a visit, and says so where the model is missing", { skip }, async () => {
+  const own = await serve(0);
+  const url = `http://localhost:${(own.address() as AddressInfo).port}/`;
+  const contexts = await Promise.all([browser.newContext(), browser.newContext()]);
+  try {
+    const [complete, opened] = await Promise.all(
+      contexts.map(async (context) => {
+        context.setDefaultTimeout(PATIENCE);
+        const page = await context.newPage();
+        await page.goto(url);
+        await showsExample(page);
+        await page.evaluate(async () => {
+          await navigator.serviceWorker.ready;
+        });
+        return page;
+      }),
+    );
+    await load(complete);
+    own.closeAllConnections();
+    await new Promise((resolve) => own.close(resolve));
+    for (const page of [complete, opened]) {
+      await page.reload();
+      await showsExample(page);
+    }
+    await choose(complete, goldenFile(`${large.name}.png`));
+    await whole(complete);
+    assert.equal(toHex(await save(complete)), toHex(large.stream));
+    await complete.goto(`${url}?from=elsewhere#there`);
+    await showsExample(complete);
+
+    const start = await opened.inputValue("#bytes");
+    await opened.locator("#bytes").press("ArrowRight");
+    await opened.getByRole("alert").filter({ hasText: "check the connection" }).waitFor();
+    assert.equal(await opened.inputValue("#bytes"), start);
+    assert.ok(await opened.locator("#ours").isVisible());
+  } finally {
+    await Promise.all(contexts.map((context) => context.close()));
+    own.close();
+  }
+});
+
+/** The least contrast of borders and of the ring around what has the focus, to what is beside them. */
+async function leastContrast(page: Page): Promise<{ name: string; contrast: number }[]> {
+  await page.evaluate(() => {
+    const luminance = (colour: string) => {
+      const [red, green, blue] = (colour.match(/[\d.]+/g) ?? []).slice(0, 3).map((level) => {
+        const value = Number(level) / 255;
+        return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const background = (element: Element | null): string => {
+      if (!element) return "rgb(255, 255, 255)";
+      const { backgroundColor } = getComputedStyle(element);
+      return /, 0\)$/.test(backgroundColor) ? background(element.parentElement) : backgroundColor;
+    };
+    const contrast = (colour: string, beside: Element | null) => {
+      const [dark, light] = [luminance(colour), luminance(background(beside))].sort(
+        (a, b) => a - b,
+      );
+      return (light + 0.05) / (dark + 0.05);
+    };
+    Object.assign(window, { contrast });
+  });
+  const borders = await page.evaluate(() => {
+    const { contrast } = window as unknown as {
+      contrast: (c: string, e: Element | null) => number;
+    };
+    return [...document.querySelectorAll("button, .button, select, #exact, .panel")].map(
+      (each) => ({
+        name: `border of ${each.id || each.className}`,
+        contrast: contrast(getComputedStyle(each).borderTopColor, each.parentElement),
+      }),
+    );
+  });
+  const rings: typeof borders = [];
+  await page.locator("h1").click();
+  for (let presses = 0; presses < 20; presses++) {
+    await page.keyboard.press("Tab");
+    const ring = await page.evaluate(() => {
+      const { contrast } = window as unknown as {
+        contrast: (c: string, e: Element | null) => number;
+      };
+      const focused = document.activeElement;
+      if (!focused || focused === document.body) return undefined;
+      const shown = focused.id === "file" ? document.querySelector(".button") : focused;
+      const ofHandle = focused.id === "split";
+      const style = getComputedStyle(shown as Element, ofHandle ? "::after" : undefined);
+      const solid = style.outlineStyle === "solid" && Number.parseFloat(style.outlineWidth) >= 2;
+      // The handle lies on pictures of any colour: its ring is white in black.
+      const beside = ofHandle ? /rgb\(0, 0, 0\)/.test(style.boxShadow) && 21 : undefined;
+      const value = beside ?? contrast(style.outlineColor, (shown as Element).parentElement);
+      return { name: `ring of ${focused.id}`, contrast: solid && value ? value : 0 };
+    });
+    if (ring) rings.push(ring);
+  }
+  assert.ok(borders.length > 10 && rings.length > 10);
+  return [...borders, ...rings].filter(({ contrast }) => contrast < 3);
+}
+
+test("borders and focus rings have a contrast of 3 to 1", { skip }, async () => {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await visit({ colorScheme }, async (page) => {
+      assert.deepEqual(await leastContrast(page), [], colorScheme);
+    });
+  }
+});
+
+test("links to the project, where the package's metadata names it", { skip }, async () => {
+  const metadata = readFileSync(join(REPOSITORY, "setup.cfg"), "utf8");
+  await visit({}, async (page) => {
+    const links = await page
+      .locator("#home")
+      .evaluateAll((all) => all.map((each) => each.getAttribute("href")));
+    assert.ok(links.length <= 1);
+    assert.equal(
+      links.length,
+      /^\s*(url|Homepage|Home|Source|Repository) *= *https:/im.test(metadata) ? 1 : 0,
+    );
+    for (const link of links) assert.ok(link && metadata.includes(link), `${link}`);
   });
 });

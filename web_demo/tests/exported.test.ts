@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { codecOfFolder } from "../scripts/litert_in_node";
 import {
   type Codec,
   ModelError,
@@ -14,9 +15,9 @@ import {
   toHex,
   WrongModelError,
 } from "../src/codec";
+import type { WindowOptions } from "../src/litert/litert_runtime";
 import { loadCodec } from "../src/litert/load";
 import { parseManifest } from "../src/litert/manifest";
-import { exportedCodec } from "./litert";
 import {
   type ExportedFolder,
   exportedFolders,
@@ -31,6 +32,8 @@ import {
 } from "./repository";
 
 const folders = exportedFolders();
+const exportedCodec = ({ path }: ExportedFolder, options?: WindowOptions) =>
+  codecOfFolder(join(REPOSITORY, ...path), options);
 
 test("there are exported files", () => {
   assert.ok(folders.length > 1);

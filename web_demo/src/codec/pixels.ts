@@ -24,7 +24,11 @@ const FLOATS = Float32Array.from({ length: 256 }, (_, level) =>
 );
 
 /** RGB of a canvas's RGBA. @throws ImageError if a pixel is not opaque. */
-export function fromRgba({ width, height, data }: ImageData): Pixels {
+export function fromRgba({
+  width,
+  height,
+  data,
+}: Pick<ImageData, "width" | "height" | "data">): Pixels {
   const rgb = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
     if (data[from + 3] !== 255) {

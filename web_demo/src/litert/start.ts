@@ -9,7 +9,7 @@ let started: Promise<LiteRt> | undefined;
  * Loads LiteRT's WASM. In a worker it must be a classic one: the loader calls `importScripts`.
  * @param wasm URL of the folder @litertjs/core/wasm, or of a script in it.
  * @param module more settings for the WASM module.
- * @throws RuntimeFailure if the browser cannot run it.
+ * @throws RuntimeFailure if it cannot be loaded, or the browser cannot run it.
  */
 export function startLiteRt(wasm: string, module: object = {}): Promise<LiteRt> {
   started ??= (async () => {
@@ -24,6 +24,11 @@ export function startLiteRt(wasm: string, module: object = {}): Promise<LiteRt> 
     try {
       return await loadLiteRt(wasm);
     } catch (error) {
+      if (error instanceof Error && error.name === "NetworkError") {
+        throw new RuntimeFailure(`${wasm} cannot be loaded (${error}); check the connection`, {
+          cause: error,
+        });
+      }
       throw new RuntimeFailure(`this browser cannot run LiteRT.js (${error}); try another one`, {
         cause: error,
       });

@@ -12,8 +12,8 @@ export interface View {
   readonly share: number;
   /** In decibels, against the original; undefined where there is none. */
   readonly psnr?: number | undefined;
-  /** Milliseconds that making the picture took. */
-  readonly time: number;
+  /** Milliseconds that making the picture took; undefined if it was made before. */
+  readonly time: number | undefined;
 }
 
 /** What is known of an image once it is encoded or opened. */
@@ -22,6 +22,8 @@ export interface Opened {
   readonly image: number;
   readonly width: number;
   readonly height: number;
+  /** Of the whole stream. */
+  readonly iterations: number;
   /** Fewest bytes that show a picture. */
   readonly minBytes: number;
   /** Bytes of the stream after each iteration that is whole. */
@@ -41,21 +43,16 @@ export interface Progress {
   readonly picture: Pixels;
 }
 
-/** What the loaded model says of itself. */
-export interface ModelInfo {
-  readonly modelId: string;
-  readonly iterations: number;
-  readonly stride: number;
-}
-
 /**
  * What the worker does, one call after the other. Encoding and opening give up the image before:
  * calls that name it fail as `GivenUp`.
  */
 export interface Methods {
-  load(model: string, wasm: string): Promise<ModelInfo>;
+  /** @param model and `wasm`: URLs of their folders. */
+  load(model: string, wasm: string): Promise<void>;
   encode(image: Pixels): Promise<Opened>;
-  open(data: Uint8Array, maxPixels: number): Promise<Opened>;
+  /** @param original of the stream, if it is at hand. */
+  open(data: Uint8Array, maxPixels: number, original?: Pixels): Promise<Opened>;
   /** The image in at most this many bytes. */
   fit(image: number, maxBytes: number): Promise<View>;
   /** What shows when these first bytes of a fitted stream have come; undefined if nothing. */

@@ -9,15 +9,18 @@ import {
   type ProgressiveStream,
   psnr,
   TruncatedStreamError,
-  toHex,
 } from "../codec";
 import { filesAt, loadCodec } from "../litert/load";
 import { startLiteRt } from "../litert/start";
-import type { Methods, ModelInfo, Opened, Progress, Request, Response, View } from "./protocol";
+import type { Methods, Opened, Progress, Request, Response, View } from "./protocol";
 
 type Shown =
   | { readonly kind: "encoder"; readonly encoder: ProgressiveEncoder; readonly image: Pixels }
-  | { readonly kind: "stream"; readonly stream: ProgressiveStream };
+  | {
+      readonly kind: "stream";
+      readonly stream: ProgressiveStream;
+      readonly image: Pixels | undefined;
+    };
 
 /** The image was given up for a later one. */
 class GivenUp extends Error {
@@ -35,12 +38,9 @@ class CodecWorker implements Methods {
 
   constructor(private readonly report: (progress: Progress) => void) {}
 
-  async load(model: string, wasm: string): Promise<ModelInfo> {
-    await startLiteRt(wasm);
-    this.codec = await loadCodec(filesAt(model));
-    const { runtime, maxIterations } = this.codec;
-    const { modelId, stride } = runtime;
-    return { modelId: toHex(modelId), iterations: maxIterations, stride };
+  async load(model: string, wasm: string): Promise<void> {
+    const [codec] = await Promise.all([loadCodec(filesAt(model)), startLiteRt(wasm)]);
+    this.codec = codec;
   }
 
   async encode(image: Pixels): Promise<Opened> {
@@ -60,12 +60,13 @@ class CodecWorker implements Methods {
     const named = this.show({ kind: "encoder", encoder, image });
     const { sizes } = encoder;
     const { width, height } = image;
+    const { maxIterations: iterations } = codec;
     const minBytes = await encoder.minBytes();
     const whole = await this.fit(named, sizes[sizes.length - 1]);
-    return { image: named, width, height, minBytes, sizes, whole, time };
+    return { image: named, width, height, iterations, minBytes, sizes, whole, time };
   }
 
-  async open(data: Uint8Array, maxPixels: number): Promise<Opened> {
+  async open(data: Uint8Array, maxPixels: number, original?: Pixels): Promise<Opened> {
     const codec = this.loaded();
     const start = performance.now();
     let stream: ProgressiveStream;
@@ -81,13 +82,13 @@ class CodecWorker implements Methods {
       const what = error instanceof CorruptStreamError ? "damaged" : "cut";
       complaint = `the file is ${what}: ${wholeIterations} of ${header.iterations} iterations are whole`;
     }
-    const image = this.show({ kind: "stream", stream });
+    const image = this.show({ kind: "stream", stream, image: original });
     const { header, ends: sizes } = stream.planes;
     const whole = await this.fit(image, data.length);
     const time = performance.now() - start;
-    const { width, height } = header;
+    const { width, height, iterations } = header;
     const minBytes = stream.minBytes();
-    return { image, width, height, minBytes, sizes, whole, time, complaint };
+    return { image, width, height, iterations, minBytes, sizes, whole, time, complaint };
   }
 
   async fit(image: number, maxBytes: number): Promise<View> {
@@ -99,12 +100,13 @@ class CodecWorker implements Methods {
       const time = performance.now() - start;
       return view(data, picture, encoder.read(data), time, psnr(original, picture));
     }
-    const { stream } = shown;
+    const { stream, image: original } = shown;
     const data = stream.shorten(maxBytes);
     if (!data) throw new TruncatedStreamError(`${maxBytes} bytes are too few for a picture`);
     const planes = stream.read(data, { allowTruncated: true });
     const picture = await stream.picture(planes);
-    return view(data, picture, planes, performance.now() - start);
+    const time = performance.now() - start;
+    return view(data, picture, planes, time, original && psnr(original, picture));
   }
 
   async receive(image: number, data: Uint8Array): Promise<View | undefined> {
@@ -119,7 +121,7 @@ class CodecWorker implements Methods {
       throw error;
     }
     const picture = await source.picture(planes);
-    const quality = shown.kind === "encoder" ? psnr(shown.image, picture) : undefined;
+    const quality = shown.image && psnr(shown.image, picture);
     return view(data, picture, planes, performance.now() - start, quality);
   }
 

@@ -10,6 +10,15 @@ import tfrnnc.codec.Pixels
 
 /** The files that all clients are tested with, where they live: in the repository. */
 object Repository {
+    /** The default preset, whose files are in export/. */
+    private const val DEFAULT_PRESET = "conv_lstm_medium"
+
+    /**
+     * A preset whose files compute in float32 and take any size: windows then give the bits of the
+     * whole image.
+     */
+    const val FLOAT_PRESET = "conv_lstm_small"
+
     val root =
         File(checkNotNull(System.getProperty("tfrnnc.repository")) { "run by Maven or Gradle" })
 
@@ -23,8 +32,11 @@ object Repository {
             .toList()
             .also { check(it.isNotEmpty()) { "there are no golden vectors in export/" } }
 
-    /** An exported model for images of one side, with weights of 8 bits. */
-    fun small(side: Int): File = exported.single { it.name == "small_${side}x$side" }
+    /** The default preset's files for images of one side, with weights of 8 bits. */
+    fun small(side: Int): File = File(root, "export/$DEFAULT_PRESET/small_${side}x$side")
+
+    /** The files of [FLOAT_PRESET]. */
+    val floatPreset: File = File(root, "presets/tfrnnc_presets/$FLOAT_PRESET")
 
     fun json(path: String): JsonElement = Json.parseToJsonElement(File(root, path).readText())
 

@@ -24,7 +24,7 @@ fun main() {
     }
 
     // Sides that are too short for the margins: how far this is from the image at once.
-    val preset = filesOf(File(Repository.root, "presets/tfrnnc_presets/conv_lstm_small"))
+    val preset = filesOf(Repository.floatPreset)
     val manifest = Manifest.parse(preset.read(Manifest.FILE_NAME).toString(Charsets.UTF_8))
     val atOnce = Codec(ExportedRuntime(manifest, preset, ::JvmRunner))
     val fixed = manifest.copy(size = listOf(64, 64))

@@ -15,14 +15,13 @@ import tfrnnc.filesOf
 
 /** Images of any size on files of one size: the streams of the whole image at once. */
 class WindowsTest {
-    private val preset = File(Repository.root, "presets/tfrnnc_presets/conv_lstm_small")
-
     /** Python's stream of the photo, made with the whole image at once. */
     private val photo = Repository.image(File(Repository.root, "examples/photos/chelsea.png"))
-    private val stream = File(Repository.root, "tests/golden/conv_lstm_small_v2.rnnc").readBytes()
+    private val golden = File(Repository.root, "tests/golden")
+    private val stream = File(golden, "${Repository.FLOAT_PRESET}_v2.rnnc").readBytes()
 
     private fun codec(size: List<Int>? = null, windowSide: Int = 256): Codec {
-        val files = filesOf(preset)
+        val files = filesOf(Repository.floatPreset)
         val manifest = Manifest.parse(files.read(Manifest.FILE_NAME).toString(Charsets.UTF_8))
         // Files of any size, run as those of one size are.
         val runtime = ExportedRuntime(manifest.copy(size = size), files, ::JvmRunner, windowSide)
@@ -34,8 +33,7 @@ class WindowsTest {
             val iterations = it.readPlanes(stream).wholeIterations
             val encoded = it.encode(photo, EncodeOptions(iterations = iterations))
             assertContentEquals(stream, encoded.data)
-            val expected =
-                Repository.image(File(Repository.root, "tests/golden/conv_lstm_small.png"))
+            val expected = Repository.image(File(golden, "${Repository.FLOAT_PRESET}.png"))
             assertNear(expected, encoded.picture)
         }
 
@@ -53,9 +51,8 @@ class WindowsTest {
 
     @Test
     fun `an adaptive stream of a model whose locations depend on each other`() {
-        val golden = File(Repository.root, "tests/golden")
-        val stream = File(golden, "conv_lstm_small_adaptive.rnnc").readBytes()
-        val expected = Repository.image(File(golden, "conv_lstm_small_adaptive.png"))
+        val stream = File(golden, "${Repository.FLOAT_PRESET}_adaptive.rnnc").readBytes()
+        val expected = Repository.image(File(golden, "${Repository.FLOAT_PRESET}_adaptive.png"))
         for (windowSide in listOf(1000, 64)) codec(windowSide = windowSide).use {
             assertNear(expected, it.decode(stream))
         }

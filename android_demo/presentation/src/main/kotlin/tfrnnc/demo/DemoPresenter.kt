@@ -114,7 +114,7 @@ class DemoPresenter(
                 error
             }
         try {
-            show(Opened(name, data, bytes, null), problem?.let(Texts::problem), ensureActive)
+            show(Opened(name, data, bytes, null), problem?.let(Problem::of), ensureActive)
         } catch (error: TfrnncException) {
             throw problem ?: error
         }
@@ -154,7 +154,7 @@ class DemoPresenter(
     fun dismissProblem() = mutableState.update { it.copy(problem = null) }
 
     /** Puts a problem on the screen. */
-    fun report(problem: String) = mutableState.update { it.copy(problem = problem) }
+    fun report(problem: Problem) = mutableState.update { it.copy(problem = problem) }
 
     /**
      * A file to share: the stream, cut where the slider is.
@@ -195,7 +195,7 @@ class DemoPresenter(
         val encodeMilliseconds: Long?,
     )
 
-    private fun show(opened: Opened, problem: String?, ensureActive: () -> Unit) {
+    private fun show(opened: Opened, problem: Problem?, ensureActive: () -> Unit) {
         val stream = opened.stream
         val start = time.markNow()
         val options = ReadOptions(allowTruncated = true, limits = LIMITS, track = true)
@@ -238,12 +238,14 @@ class DemoPresenter(
         } catch (error: CancellationException) {
             throw error
         } catch (error: TfrnncException) {
-            report(Texts.problem(error))
+            report(Problem.of(error))
         } catch (error: PictureException) {
-            report(error.message ?: Texts.UNREADABLE)
+            report(Problem(error.kind))
         } catch (_: OutOfMemoryError) {
             shown = null
-            mutableState.update { DemoState(busy = it.busy, problem = Texts.MEMORY) }
+            mutableState.update {
+                DemoState(busy = it.busy, problem = Problem(Problem.Kind.MEMORY))
+            }
         }
     }
 

@@ -16,7 +16,7 @@ import tfrnnc.codec.Pixels
  * @property decodeMilliseconds that the shown picture took; 0 if it was at hand.
  * @property exact whether other clients show the same picture.
  * @property busy what is going on; null if nothing is.
- * @property problem what went wrong, in plain words; null if nothing did.
+ * @property problem what went wrong; null if nothing did.
  */
 data class DemoState(
     val name: String? = null,
@@ -30,7 +30,7 @@ data class DemoState(
     val decodeMilliseconds: Long = 0,
     val exact: Boolean = true,
     val busy: Busy? = null,
-    val problem: String? = null,
+    val problem: Problem? = null,
 ) {
     /** Bits per pixel of the shown bytes. */
     val bpp: Double

@@ -1,4 +1,5 @@
 package tfrnnc.demo
 
-/** A picture or a file cannot be read; the message is for the user. */
-class PictureException(message: String, cause: Throwable? = null) : Exception(message, cause)
+/** A picture or a file cannot be read or written, for the reason that the user is told. */
+class PictureException(val kind: Problem.Kind, cause: Throwable? = null) :
+    Exception(kind.name, cause)

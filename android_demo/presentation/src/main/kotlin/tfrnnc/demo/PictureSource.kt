@@ -32,7 +32,7 @@ fun <T> readProvided(read: () -> T): T =
     } catch (error: CancellationException) {
         throw error
     } catch (error: IOException) {
-        throw PictureException(Texts.UNREADABLE, error)
+        throw PictureException(Problem.Kind.UNREADABLE, error)
     } catch (error: RuntimeException) {
-        throw PictureException(Texts.UNREADABLE, error)
+        throw PictureException(Problem.Kind.UNREADABLE, error)
     }

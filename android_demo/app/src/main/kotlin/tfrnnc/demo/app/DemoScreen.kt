@@ -4,14 +4,19 @@ import androidx.compose.foundation.Image
 import androidx.compose.foundation.isSystemInDarkTheme
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.BoxWithConstraints
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.ExperimentalLayoutApi
 import androidx.compose.foundation.layout.FlowRow
 import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxHeight
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.height
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.safeDrawingPadding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
 import androidx.compose.material3.Card
 import androidx.compose.material3.CardDefaults
@@ -31,6 +36,7 @@ import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.graphics.ImageBitmap
 import androidx.compose.ui.layout.ContentScale
+import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.heading
@@ -44,7 +50,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 import tfrnnc.codec.Pixels
 import tfrnnc.demo.DemoState
-import tfrnnc.demo.Texts
+import tfrnnc.demo.Problem
 
 /** What the user can do. */
 class DemoActions(
@@ -69,23 +75,47 @@ fun DemoScreen(state: DemoState, actions: DemoActions, toImage: (Pixels) -> Imag
     val colours = if (isSystemInDarkTheme()) darkColorScheme() else lightColorScheme()
     MaterialTheme(colorScheme = colours) {
         Surface(Modifier.fillMaxSize()) {
-            Column(
-                Modifier.safeDrawingPadding().padding(16.dp),
-                verticalArrangement = Arrangement.spacedBy(12.dp),
-            ) {
-                Text(
-                    Texts.TITLE,
-                    Modifier.semantics { heading() },
-                    style = MaterialTheme.typography.headlineSmall,
-                )
-                Picture(state, toImage, Modifier.weight(1f).fillMaxWidth())
-                if (state.picture != null) Numbers(state, actions.show)
-                state.busy?.let { Progress(it, actions.cancel) }
-                state.problem?.let { Problem(it, actions.dismissProblem) }
-                Buttons(state, actions)
+            BoxWithConstraints(Modifier.safeDrawingPadding().padding(16.dp)) {
+                if (maxWidth > maxHeight) {
+                    Row(horizontalArrangement = Arrangement.spacedBy(16.dp)) {
+                        Picture(state, toImage, Modifier.weight(1f).fillMaxHeight())
+                        Column(Modifier.weight(1f).verticalScroll(rememberScrollState()), gaps) {
+                            Title()
+                            Controls(state, actions)
+                        }
+                    }
+                } else {
+                    // The picture's height is given, as what scrolls has no end to fill.
+                    val height = maxHeight * PICTURE_SHARE
+                    Column(Modifier.verticalScroll(rememberScrollState()), gaps) {
+                        Title()
+                        Picture(state, toImage, Modifier.fillMaxWidth().height(height))
+                        Controls(state, actions)
+                    }
+                }
             }
         }
     }
+}
+
+/** Of an upright screen's height. */
+private const val PICTURE_SHARE = 0.55f
+private val gaps = Arrangement.spacedBy(12.dp)
+
+@Composable
+private fun Title() =
+    Text(
+        stringResource(R.string.app_name),
+        Modifier.semantics { heading() },
+        style = MaterialTheme.typography.headlineSmall,
+    )
+
+@Composable
+private fun Controls(state: DemoState, actions: DemoActions) {
+    if (state.picture != null) Numbers(state, actions.show)
+    state.busy?.let { Progress(it, actions.cancel) }
+    state.problem?.let { ProblemCard(it, actions.dismissProblem) }
+    Buttons(state, actions)
 }
 
 @Composable
@@ -93,7 +123,7 @@ private fun Picture(state: DemoState, toImage: (Pixels) -> ImageBitmap, modifier
     Box(modifier, contentAlignment = Alignment.Center) {
         val picture = state.picture
         if (picture == null) {
-            Text(Texts.EMPTY, textAlign = TextAlign.Center)
+            Text(stringResource(R.string.empty), textAlign = TextAlign.Center)
         } else {
             // The picture before stays until this one is made, off the main thread.
             val image by
@@ -103,7 +133,7 @@ private fun Picture(state: DemoState, toImage: (Pixels) -> ImageBitmap, modifier
             image?.let {
                 Image(
                     it,
-                    contentDescription = Texts.picture(state),
+                    contentDescription = pictureWords(state),
                     Modifier.fillMaxSize(),
                     contentScale = ContentScale.Fit,
                 )
@@ -114,10 +144,14 @@ private fun Picture(state: DemoState, toImage: (Pixels) -> ImageBitmap, modifier
 
 @Composable
 private fun Numbers(state: DemoState, show: (Int) -> Unit) {
+    val size = sizeWords(state)
+    val slider = stringResource(R.string.slider)
     Column {
-        Text(Texts.size(state))
-        Text(Texts.time(state), style = MaterialTheme.typography.bodySmall)
-        if (!state.exact) Text(Texts.INEXACT, style = MaterialTheme.typography.bodySmall)
+        Text(size)
+        Text(timeWords(state), style = MaterialTheme.typography.bodySmall)
+        if (!state.exact) {
+            Text(stringResource(R.string.inexact), style = MaterialTheme.typography.bodySmall)
+        }
         if (state.minBytes < state.totalBytes) {
             Slider(
                 value = state.bytes.toFloat(),
@@ -125,8 +159,8 @@ private fun Numbers(state: DemoState, show: (Int) -> Unit) {
                 valueRange = state.minBytes.toFloat()..state.totalBytes.toFloat(),
                 modifier =
                     Modifier.semantics {
-                        contentDescription = Texts.SLIDER
-                        stateDescription = Texts.size(state)
+                        contentDescription = slider
+                        stateDescription = size
                     },
             )
         }
@@ -137,7 +171,7 @@ private fun Numbers(state: DemoState, show: (Int) -> Unit) {
 private fun Progress(busy: DemoState.Busy, cancel: () -> Unit) {
     Row(verticalAlignment = Alignment.CenterVertically) {
         Column(Modifier.weight(1f)) {
-            Text(Texts.busy(busy), Modifier.semantics { liveRegion = LiveRegionMode.Polite })
+            Text(busyWords(busy), Modifier.semantics { liveRegion = LiveRegionMode.Polite })
             if (busy.iterations == 0) {
                 LinearProgressIndicator(Modifier.fillMaxWidth())
             } else {
@@ -147,12 +181,12 @@ private fun Progress(busy: DemoState.Busy, cancel: () -> Unit) {
                 )
             }
         }
-        TextButton(cancel) { Text(Texts.CANCEL) }
+        TextButton(cancel) { Text(stringResource(R.string.cancel)) }
     }
 }
 
 @Composable
-private fun Problem(problem: String, dismiss: () -> Unit) {
+private fun ProblemCard(problem: Problem, dismiss: () -> Unit) {
     Card(
         Modifier.fillMaxWidth(),
         colors =
@@ -162,8 +196,11 @@ private fun Problem(problem: String, dismiss: () -> Unit) {
             ),
     ) {
         Row(Modifier.padding(start = 16.dp), verticalAlignment = Alignment.CenterVertically) {
-            Text(problem, Modifier.weight(1f).semantics { liveRegion = LiveRegionMode.Assertive })
-            TextButton(dismiss) { Text(Texts.DISMISS) }
+            Text(
+                problemWords(problem),
+                Modifier.weight(1f).semantics { liveRegion = LiveRegionMode.Assertive },
+            )
+            TextButton(dismiss) { Text(stringResource(R.string.dismiss)) }
         }
     }
 }
@@ -172,9 +209,11 @@ private fun Problem(problem: String, dismiss: () -> Unit) {
 @Composable
 private fun Buttons(state: DemoState, actions: DemoActions) {
     FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-        Button(actions.pick) { Text(Texts.PICK) }
-        Button(actions.take) { Text(Texts.TAKE) }
-        OutlinedButton(actions.open) { Text(Texts.OPEN) }
-        OutlinedButton(actions.share, enabled = state.picture != null) { Text(Texts.SHARE) }
+        Button(actions.pick) { Text(stringResource(R.string.pick)) }
+        Button(actions.take) { Text(stringResource(R.string.take)) }
+        OutlinedButton(actions.open) { Text(stringResource(R.string.open)) }
+        OutlinedButton(actions.share, enabled = state.picture != null) {
+            Text(stringResource(R.string.share))
+        }
     }
 }

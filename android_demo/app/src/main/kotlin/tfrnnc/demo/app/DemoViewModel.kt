@@ -17,7 +17,7 @@ import tfrnnc.codec.Codec
 import tfrnnc.demo.DemoPresenter
 import tfrnnc.demo.DemoState
 import tfrnnc.demo.PictureException
-import tfrnnc.demo.Texts
+import tfrnnc.demo.Problem
 import tfrnnc.demo.readProvided
 
 /** Keeps the presenter over turns of the screen, and what it shows over the app's end. */
@@ -66,7 +66,7 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
 
     fun dismissProblem() = presenter.dismissProblem()
 
-    fun report(problem: String) = presenter.report(problem)
+    fun report(kind: Problem.Kind) = presenter.report(Problem(kind))
 
     /**
      * Makes a place for the camera to put a photo.
@@ -78,7 +78,7 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
             try {
                 ready(withContext(Dispatchers.IO) { cameraFile() })
             } catch (error: PictureException) {
-                report(error.message ?: Texts.NO_ROOM)
+                report(error.kind)
             }
         }
     }
@@ -107,7 +107,7 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
         ProvidedPicture(getApplication<Application>().contentResolver, uri)
 
     private fun cameraFile(): Uri {
-        if (!shared.isDirectory && !shared.mkdirs()) throw PictureException(Texts.NO_ROOM)
+        if (!shared.isDirectory && !shared.mkdirs()) throw PictureException(Problem.Kind.NO_ROOM)
         return uri(File(shared, "camera.jpg"))
     }
 
@@ -124,7 +124,7 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
             temporary.writeBytes(content)
             if (!temporary.renameTo(file)) throw IOException("$file: cannot be written")
         } catch (error: IOException) {
-            throw PictureException(Texts.NO_ROOM, error)
+            throw PictureException(Problem.Kind.NO_ROOM, error)
         }
     }
 

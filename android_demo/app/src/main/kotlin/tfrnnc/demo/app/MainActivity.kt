@@ -16,7 +16,7 @@ import androidx.compose.runtime.getValue
 import androidx.compose.ui.graphics.asImageBitmap
 import androidx.lifecycle.compose.collectAsStateWithLifecycle
 import tfrnnc.codec.Pixels
-import tfrnnc.demo.Texts
+import tfrnnc.demo.Problem
 
 /** Shows the screen, and asks Android for photos and files. */
 class MainActivity : ComponentActivity() {
@@ -44,10 +44,12 @@ class MainActivity : ComponentActivity() {
             DemoActions(
                 pick = {
                     val images = ActivityResultContracts.PickVisualMedia.ImageOnly
-                    launch(Texts.NO_APP) { pick.launch(PickVisualMediaRequest(images)) }
+                    launch(Problem.Kind.NO_APP) { pick.launch(PickVisualMediaRequest(images)) }
                 },
-                take = { model.takePhoto { uri -> launch(Texts.NO_CAMERA) { take.launch(uri) } } },
-                open = { launch(Texts.NO_APP) { open.launch(arrayOf("*/*")) } },
+                take = {
+                    model.takePhoto { uri -> launch(Problem.Kind.NO_CAMERA) { take.launch(uri) } }
+                },
+                open = { launch(Problem.Kind.NO_APP) { open.launch(arrayOf("*/*")) } },
                 share = { model.share(::share) },
                 cancel = model::cancel,
                 dismissProblem = model::dismissProblem,
@@ -66,7 +68,7 @@ class MainActivity : ComponentActivity() {
     }
 
     /** Starts another app; without one that can do it, or that may be started, says so. */
-    private fun launch(problem: String, start: () -> Unit) {
+    private fun launch(problem: Problem.Kind, start: () -> Unit) {
         try {
             start()
         } catch (_: ActivityNotFoundException) {
@@ -99,7 +101,9 @@ class MainActivity : ComponentActivity() {
                 .setType("application/octet-stream")
                 .putExtra(Intent.EXTRA_STREAM, uri)
                 .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
-        launch(Texts.NO_APP) { startActivity(Intent.createChooser(send, Texts.SHARE)) }
+        launch(Problem.Kind.NO_APP) {
+            startActivity(Intent.createChooser(send, getString(R.string.share)))
+        }
     }
 
     private fun image(pixels: Pixels) =

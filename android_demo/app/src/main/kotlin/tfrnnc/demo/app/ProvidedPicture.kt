@@ -8,17 +8,17 @@ import android.graphics.Color
 import android.graphics.ColorSpace
 import android.graphics.Matrix
 import android.graphics.Paint
-import android.media.ExifInterface
 import android.net.Uri
 import android.os.Build
 import android.provider.OpenableColumns
+import androidx.exifinterface.media.ExifInterface
 import java.io.FileNotFoundException
 import java.io.InputStream
 import tfrnnc.codec.Pixels
 import tfrnnc.demo.DemoPresenter
 import tfrnnc.demo.PictureException
 import tfrnnc.demo.PictureSource
-import tfrnnc.demo.Texts
+import tfrnnc.demo.Problem
 import tfrnnc.demo.readProvided
 
 /** A photo or file that the user chose, at an address that another app answers. */
@@ -44,7 +44,7 @@ class ProvidedPicture(private val resolver: ContentResolver, private val uri: Ur
     /** The content of a file of at most [MAX_BYTES]. */
     override fun stream(): ByteArray = open { stream ->
         val content = stream.readBytes(MAX_BYTES + 1)
-        if (content.size > MAX_BYTES) throw PictureException(Texts.MEMORY)
+        if (content.size > MAX_BYTES) throw PictureException(Problem.Kind.MEMORY)
         content
     }
 
@@ -128,7 +128,7 @@ class ProvidedPicture(private val resolver: ContentResolver, private val uri: Ur
         return buffer.copyOf(size)
     }
 
-    private fun unreadable() = PictureException(Texts.UNREADABLE)
+    private fun unreadable() = PictureException(Problem.Kind.UNREADABLE)
 
     private companion object {
         /** More than a stream of as many pixels as are shown can have. */

@@ -8,7 +8,6 @@ import type { Codec } from "../src/codec";
 import type { WindowOptions } from "../src/litert/litert_runtime";
 import { loadCodec } from "../src/litert/load";
 import { startLiteRt } from "../src/litert/start";
-import { type ExportedFolder, REPOSITORY, readBytes } from "./repository";
 
 const WASM = "node_modules/@litertjs/core/wasm";
 // Without relaxed SIMD, which Node 20 does not have.
@@ -28,13 +27,15 @@ function startInNode(): Promise<unknown> {
   return startLiteRt(SCRIPT, { ...quiet, wasmBinary, locateFile: (name: string) => name });
 }
 
-/** The codec of a folder in export/. */
-export async function exportedCodec(
-  { path }: ExportedFolder,
-  options?: WindowOptions,
-): Promise<Codec> {
+/**
+ * The codec of an exported model. The process must run in web_demo/.
+ * @param folder with its manifest.
+ */
+export async function codecOfFolder(folder: string, options?: WindowOptions): Promise<Codec> {
   await startInNode();
-  const read = async (name: string) =>
-    existsSync(join(REPOSITORY, ...path, name)) ? readBytes(...path, name) : undefined;
+  const read = async (name: string) => {
+    const path = join(folder, name);
+    return existsSync(path) ? new Uint8Array(readFileSync(path)) : undefined;
+  };
   return loadCodec(read, options);
 }
