@@ -23,6 +23,7 @@ from tfrnnc.export.parity import compare_with_keras
 from tfrnnc.export.saved_model import describe_iteration
 from tfrnnc.images import read_image
 from tfrnnc.model_folder.keras_model import load_model, model_from_config
+from tfrnnc.model_folder.manifest import Manifest
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
@@ -104,15 +105,16 @@ def test_files_are_the_same_each_time(tmp_path):
 
 
 def test_golden_streams_decode(preset_runtime):
-    """The golden pictures are those of 8-bit weights: a few grey levels away at most."""
+    """The golden pictures are those of 8-bit weights, as far away as their manifest says."""
+    lost = find_model(DEFAULT_PRESET).read_manifest().parity
     codec = Codec(preset_runtime, find_model(DEFAULT_PRESET).read_entropy_model())
     for name in (f"{DEFAULT_PRESET}_v2", f"{DEFAULT_PRESET}_adaptive"):
         golden = ROOT / "tests" / "golden" / name.removesuffix("_v2")
         stream = golden.with_name(f"{name}.rnnc").read_bytes()
         expected = read_image(golden.with_suffix(".png"))
         differences = np.abs(codec.decode(stream).astype(int) - expected)
-        assert differences.max() <= 3
-        assert differences.mean() < 0.5
+        assert differences.max() <= lost["max_level_difference"]
+        assert differences.mean() < 1
 
 
 def test_golden_vectors(preset_runtime):
@@ -129,9 +131,9 @@ def test_golden_vectors(preset_runtime):
             logits, states = preset_runtime.encode_iteration(golden.residual, states, number)
             differing += np.count_nonzero(binarize(logits) != golden.plane)
             bits += golden.plane.size
-        assert differing <= 0.01 * bits
+        assert differing <= 0.02 * bits
         _, levels, _ = check.compare(codec, folder / "golden", entry)
-        assert levels <= 5
+        assert levels <= Manifest.read(folder).parity["max_level_difference"]
 
 
 def test_command(tiny_model_folder, tmp_path, image_folder):
