@@ -7,14 +7,14 @@ set -euo pipefail
 DATA=$(cd "${DATA:?set DATA to the folder of the data sets}" && pwd)
 cd "$(dirname "$0")/.."
 classic=${CODECS:-jpeg,jpeg444,jpeg2000,webp,avif,jpegxl}
-ours=conv_lstm_medium,conv_lstm_medium@6
+ours=conv_lstm_medium
 sizes=16,32,48,64,80,96,112,128,144,160,176  # those of the paper's figure 5
 presets=conv_lstm_small,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
 
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper --bytes "$sizes" \
   --codec "$ours,$classic" --output docs/results/thumbnails
 tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
-  --codec "$ours,$classic" --metric psnr,ssim,msssim --output docs/results/kodak
+  --codec "$ours,$ours@6,$classic" --metric psnr,ssim,msssim --output docs/results/kodak
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
   --codec "$presets" --output docs/results/architectures
 tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \

@@ -3,4 +3,4 @@
 set -euo pipefail
 DATA=${DATA:?set DATA to the folder of the data sets}
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
-  --codec conv_lstm_medium,conv_lstm_medium@6,jpeg --bytes 16,32,64,128
+  --codec conv_lstm_medium,jpeg --bytes 16,32,64,128
