@@ -74,6 +74,12 @@ def test_what_is_missing_is_named(monkeypatch):
         tfrnnc.load(runtime="keras")
 
 
+def test_weights_that_no_package_has():
+    """It is not for want of a package that a preset for comparison cannot be trained further."""
+    with pytest.raises(tfrnnc.ModelError, match="the model is here as TFLite files only"):
+        tfrnnc.load("fc_small", runtime="keras")
+
+
 def test_the_further_presets_are_known_by_name():
     assert sorted({*presets.FURTHER_PRESETS, DEFAULT_PRESET}) == tfrnnc.list_presets()
 

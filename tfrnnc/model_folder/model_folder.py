@@ -127,7 +127,7 @@ class ModelFolder:
         Raises:
             InstallationError: if they are those of a preset and their package is not installed.
         """
-        if self.preset is not None and not self.has_weights:
+        if self.preset is not None and self.weights_folder is None and not self.has_weights:
             raise InstallationError(
                 f"{self.preset}: the weights that Keras loads are in the package tfrnnc-presets, "
                 f"which is not installed; {INSTALL_PRESETS}"

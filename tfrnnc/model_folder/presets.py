@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,16 +47,13 @@ def _further_folder() -> Path | None:
 def _preset_folders() -> Iterator[ModelFolder]:
     """The presets that are installed."""
     further = _further_folder()
-    for path in PRESETS_FOLDER.iterdir():
-        folder = ModelFolder(path, path.name)
-        if folder.has_config:
-            if further and not folder.has_weights:
-                folder = ModelFolder(path, path.name, further / path.name)
-            yield folder
-    for path in further.iterdir() if further else ():
-        folder = ModelFolder(path, path.name)
-        if folder.has_config:
-            yield folder
+    for place in (PRESETS_FOLDER, further) if further else (PRESETS_FOLDER,):
+        for path in place.iterdir():
+            folder = ModelFolder(path, path.name)
+            if folder.has_config:
+                if further and not folder.has_weights:
+                    folder = replace(folder, weights_folder=further / path.name)
+                yield folder
 
 
 def list_presets() -> list[str]:

@@ -161,12 +161,7 @@ class Recipe:
                 for i in range(iterations)
             ]
             return tuple(share * bits * (i + 1) / stride**2 for i, share in enumerate(shares))
-        if len(self.target_bpp) != iterations:
-            raise ConfigError(
-                f"target_bpp has {len(self.target_bpp)} values, but the model {iterations} "
-                "iterations; give one for each"
-            )
-        return self.target_bpp
+        return self._one_for_each(iterations, "target_bpp")
 
     def initial_rate_weights(self, iterations: int) -> tuple[float, ...]:
         """`rate_weights`, or zeros for None, for a model of this many iterations.
@@ -176,9 +171,13 @@ class Recipe:
         """
         if self.rate_weights is None:
             return (0.0,) * iterations
-        if len(self.rate_weights) != iterations:
+        return self._one_for_each(iterations, "rate_weights")
+
+    def _one_for_each(self, iterations: int, name: str) -> tuple[float, ...]:
+        values = getattr(self, name)
+        if len(values) != iterations:
             raise ConfigError(
-                f"rate_weights has {len(self.rate_weights)} values, but the model {iterations} "
-                "iterations; give one for each"
+                f"{name} has {len(values)} values, but the model {iterations} iterations; give "
+                "one for each"
             )
-        return self.rate_weights
+        return values
