@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tfrnnc.errors import InstallationError
+from tfrnnc.errors import InstallationError, RunError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -123,3 +124,23 @@ def value_and_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any,
 
     differentiated: Callable[..., tuple[Any, Any]] = jax.jit(jax.value_and_grad(function))
     return differentiated
+
+
+@contextmanager
+def memory_failures(size: tuple[int, ...]) -> Iterator[None]:
+    """Turns a backend's lack of memory into a `RunError`."""
+    try:
+        yield
+    except Exception as error:
+        # Each backend has an error of its own; importing one to name it would choose the backend.
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in _description(error):
+            raise
+        raise RunError(
+            f"too little memory for an image of {size[0]}x{size[1]} pixels; take a smaller image"
+        ) from error
+
+
+def _description(error: Exception) -> str:
+    """An error's class and message, so that TensorFlow's and JAX's can be told alike."""
+    name = type(error).__name__.replace("ResourceExhaustedError", "RESOURCE_EXHAUSTED")
+    return f"{name}: {error}"

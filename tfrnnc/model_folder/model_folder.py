@@ -56,8 +56,7 @@ class ModelFolder:
 
     Args:
         path: of the folder.
-        preset: the name of the preset that it is; None if it is none. A preset is pickled by its
-            name, so that it is found where the package is elsewhere.
+        preset: the name of the preset that it is; None if it is none.
         weights_folder: where the weights that Keras loads are, if not with the rest.
 
     Attributes:
@@ -73,13 +72,6 @@ class ModelFolder:
 
     def __str__(self) -> str:
         return str(self.path)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.preset is None:
-            return ModelFolder, (self.path,)
-        from tfrnnc.model_folder.presets import find_model
-
-        return find_model, (self.preset,)
 
     @property
     def config_path(self) -> Path:

@@ -7,12 +7,14 @@ needs.
 
 from __future__ import annotations
 
+import copyreg
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.model_folder.hub import download_model, is_hub_address
@@ -91,6 +93,16 @@ def find_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
             "trained model; models on the Hugging Face Hub are named like hf://OWNER/NAME"
         )
     return ModelFolder(folder)
+
+
+def _reduced(folder: ModelFolder) -> tuple[Any, ...]:
+    """What a pickle holds: a preset's name, as the package may be elsewhere where it is read."""
+    if folder.preset is None:
+        return ModelFolder, (folder.path, None, folder.weights_folder)
+    return find_model, (folder.preset,)
+
+
+copyreg.pickle(ModelFolder, _reduced)
 
 
 def identify(stream_id: bytes, entropy_coded: bool) -> ModelIdentity:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfrnnc.backend import compiled, prepare_environment
-from tfrnnc.errors import RunError
+from tfrnnc.backend import compiled, memory_failures, prepare_environment
 from tfrnnc.runtimes.runtime import Runtime, stage_of
 
 if TYPE_CHECKING:
@@ -113,26 +110,6 @@ class KerasRuntime(Runtime):
         if self.reconstruction == "additive" and reconstruction is not None:
             prediction = reconstruction + prediction
         return prediction, states
-
-
-@contextmanager
-def memory_failures(size: tuple[int, ...]) -> Iterator[None]:
-    """Turns a backend's lack of memory into a `RunError`."""
-    try:
-        yield
-    except Exception as error:
-        # Each backend has an error of its own; importing one to name it would choose the backend.
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in _description(error):
-            raise
-        raise RunError(
-            f"too little memory for an image of {size[0]}x{size[1]} pixels; take a smaller image"
-        ) from error
-
-
-def _description(error: Exception) -> str:
-    """An error's class and message, so that TensorFlow's and JAX's can be told alike."""
-    name = type(error).__name__.replace("ResourceExhaustedError", "RESOURCE_EXHAUSTED")
-    return f"{name}: {error}"
 
 
 def _restore(config: dict[str, Any], weights: list[np.ndarray]) -> KerasRuntime:

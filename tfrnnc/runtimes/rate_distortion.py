@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from tfrnnc.backend import value_and_gradient
+from tfrnnc.backend import memory_failures, value_and_gradient
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.metrics.ssim import BLOCK
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.models.entropy_network import EntropyNetwork
-from tfrnnc.runtimes.keras_runtime import memory_failures
 from tfrnnc.runtimes.residual_loop import Decoded
 from tfrnnc.runtimes.runtime import stage_of
 
