@@ -201,8 +201,8 @@ def main(run, name, images, presets, notes, weights):
     elif weights == "none":
         preset.weights_path.unlink()
         notes = f"{notes}\n\n{filled('model_card_no_weights').rstrip()}".lstrip()
-    described = Card(name, codec.identity.ids, notes)
-    card = model_card(model, finished, measure(codec, measured), images, described)
+    heading = Card(name, codec.identity.ids, notes)
+    card = model_card(model, finished, measure(codec, measured), images, heading)
     if codec.entropy_model:
         card += entropy_section(source, codec.entropy_model, measure_entropy_model(codec, measured))
     preset.write_model_card(card)

@@ -177,8 +177,8 @@ def train(
         ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
     ]
     progress = Progress(first, recipe.total_steps, options.quiet)
-    checkpoint = Checkpoint(folder, min((float(row["val_loss"]) for row in rows), default=math.inf))
-    measuring = Validation(validation)
+    best = min((float(row["val_loss"]) for row in rows), default=math.inf)
+    checkpoint, measuring = Checkpoint(folder, best), Validation(validation)
     all_callbacks = [
         measuring,
         # Logged before it is saved: what is logged after the last checkpoint is logged again.
