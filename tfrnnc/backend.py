@@ -68,6 +68,22 @@ def require_tensorflow() -> None:
         )
 
 
+@contextmanager
+def undistributed() -> Iterator[None]:
+    """Variables that are made in the block are of this process alone, whatever the distribution."""
+    import keras
+
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        yield
+        return
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
 def jit_compile() -> bool:
     """Whether Keras should compile with XLA: on JAX and on accelerators.
 

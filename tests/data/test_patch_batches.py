@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfrnnc.data import PatchBatches, centre_patches
+from tfrnnc.data import MixedBatches, PatchBatches, centre_patches
 from tfrnnc.errors import DataError
 from tfrnnc.images import to_float, to_uint8
 
@@ -181,3 +181,20 @@ def test_centre_patches_are_spread_over_the_images(limit, numbers):
 def test_centre_patches_need_a_large_enough_image(sizes):
     with pytest.raises(DataError, match="16 pixels"):
         centre_patches(random_images(*sizes), 16)
+
+
+def test_parts_of_a_batch_are_cut_from_the_whole():
+    images = random_images((40, 50), (90, 60), (20, 30))
+    batches = PatchBatches(images, 6, 16, seed=3)
+    whole = batches.batch(4)
+    for part in (slice(0, 2), slice(2, 6), slice(5, 6)):
+        np.testing.assert_array_equal(batches.batch(4, part), whole[part])
+
+    mixed = MixedBatches([batches, PatchBatches(images, 4, 16)], [1, 1], seed=3)
+    half = MixedBatches(mixed.sets, [1, 1], seed=3, part=lambda size: slice(0, size // 2))
+    sizes = set()
+    for index in range(6):
+        (all_of_it,), (first_half,) = mixed[index], half[index]
+        sizes.add(len(all_of_it))
+        np.testing.assert_array_equal(first_half, all_of_it[: len(all_of_it) // 2])
+    assert sizes == {4, 6}

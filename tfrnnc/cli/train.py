@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import platform
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 from click.core import ParameterSource
 
 from tfrnnc.backend import prepare_environment
@@ -26,6 +30,7 @@ from tfrnnc.model_folder.file_names import (
     CHECKPOINT_FILE,
     ENTROPY_MODEL_FILE,
     ENTROPY_SETTINGS_FILE,
+    LOG_FILE,
     SETTINGS_FILE,
 )
 from tfrnnc.model_folder.json_fields import FieldError, read_json
@@ -33,9 +38,12 @@ from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
 from tfrnnc.preview.layout import DECODER_FILE
 from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Recipe
+from tfrnnc.training.rendezvous import parse_address
 
 if TYPE_CHECKING:
     from tfrnnc.models import ResidualCodec
+    from tfrnnc.training.rendezvous import Rendezvous
+    from tfrnnc.training.workers import Workers
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
 RECIPE = (
@@ -83,6 +91,9 @@ RESUMABLE = (
     "average",
     "precision",
 )
+#: What says where a worker stands, and nothing of the run.
+PLACE = ("workers", "worker", "coordinator", "connect_timeout")
+SIZES = ("patch_size", "batch_size", "min_downscale", "max_downscale")
 DEFAULTS = Recipe()
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
@@ -92,6 +103,7 @@ data_option = option_group("Data")
 run_option = option_group("Run")
 optimizer_option = option_group("Optimiser")
 loss_option = option_group("Loss")
+worker_option = option_group("Several workers")
 
 
 def data_options(function: Callable) -> Callable:
@@ -311,6 +323,28 @@ def run_options(function: Callable) -> Callable:
 )
 @loss_option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
 @run_options
+@worker_option(
+    "--workers",
+    type=click.IntRange(2),
+    help="How many processes train the model together, on JAX; each is started with this command.",
+)
+@worker_option(
+    "--worker",
+    type=click.IntRange(0),
+    help="The number of this one, from 0. Worker 0 alone writes files.",
+)
+@worker_option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="Where the others reach worker 0; it listens on this port.",
+)
+@worker_option(
+    "--connect-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=300,
+    show_default=True,
+    help="Seconds to wait until all workers have come.",
+)
 def main(resume, quiet, output, **options):
     """Train a codec on images.
 
@@ -320,52 +354,187 @@ def main(resume, quiet, output, **options):
     Exit codes: 0, success; 1, failure or interruption; 2, wrong usage.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO)
+    _check_worker_options(options)
     with native_messages_held_back():
         prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.model_folder.keras_model import load_weights, model_config
-    from tfrnnc.training.failures import new_files_removed
-    from tfrnnc.training.settings import build_model, write_settings
-    from tfrnnc.training.trainer import RunOptions, train
+    from tfrnnc.training.workers import ALONE, use_local_devices
 
-    if resume:
-        folder, settings = resume, _resumed_settings(resume, options)
-    else:
-        folder, settings = output, _new_settings(output, options)
-    recipe = Recipe(**settings["recipe"])
+    if options["workers"]:
+        _run_together(resume, output, quiet, options)
+        return
+    use_local_devices()
+    settings = _resumed_settings(resume, options) if resume else _new_settings(output, options)
+    run = _Run(resume or output, settings, options["config_file"], quiet)
+    run.train(ALONE, _open_sets(**settings["data"]))
 
-    import keras
 
-    keras.utils.set_random_seed(recipe.seed)
-    if resume:
-        model = build_model(folder, settings)
-    else:
-        model = _fresh_model(settings, recipe.seed, options["config_file"])
-    settings["model"] = model_config(model)
-    has_checkpoint = bool(resume) and (folder / CHECKPOINT_FILE).is_file()
-    entropy_weights = None
-    if settings["initial_model"] and not has_checkpoint:
-        start = find_model(settings["initial_model"])
+@dataclass(frozen=True)
+class _Run:
+    """A run that is about to start or go on.
+
+    Attributes:
+        folder: of the run; on workers other than the first one, of what they got of it.
+        settings: what `training.json` holds.
+        config_file: where the model's settings are from, for messages.
+        quiet: print nothing but errors.
+        initial_folder: holds the weights to start from, where `settings` names a model.
+    """
+
+    folder: Path
+    settings: dict
+    config_file: Path | None
+    quiet: bool
+    initial_folder: Path | None = None
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether the run goes on from a state that it saved."""
+        return (self.folder / CHECKPOINT_FILE).is_file()
+
+    def train(self, workers: Workers, sets: tuple) -> None:
+        """Trains on what `_open_sets` returned, and writes the files if this worker should."""
+        from tfrnnc.training.failures import new_files_removed
+        from tfrnnc.training.settings import write_settings
+        from tfrnnc.training.trainer import RunOptions, train
+
+        recipe = Recipe(**self.settings["recipe"])
+        model, entropy_weights = self._make_model(recipe.seed)
+        training_sets, validation_sets = sets
+        if not self.quiet and workers.is_first:
+            click.echo(_summary(model, training_sets, validation_sets), err=True)
+        run_options = RunOptions(
+            resume=self.has_checkpoint,
+            quiet=self.quiet,
+            entropy_weights=entropy_weights,
+            workers=workers,
+        )
+        with ExitStack() as stack:
+            if workers.is_first:
+                stack.enter_context(new_files_removed(self.folder, unless=CHECKPOINT_FILE))
+                absolute = _absolute(self.settings["data"])
+                write_settings(self.folder, {**self.settings, "data": absolute})
+            try:
+                train(model, training_sets, validation_sets, recipe, self.folder, run_options)
+            except KeyboardInterrupt as stop:
+                saved = (
+                    f"the state is saved. Go on with tfrnnc-train --resume {self.folder}"
+                    if workers.is_first
+                    else "worker 0 has saved the state"
+                )
+                raise type(stop)(f"interrupted; {saved}") from None
+
+    def _make_model(self, seed: int) -> tuple[ResidualCodec, Path | None]:
+        """The model at its start, and the entropy network's weights to start from."""
+        import keras
+
+        from tfrnnc.model_folder.keras_model import load_weights, model_config
+        from tfrnnc.training.settings import build_model
+
+        keras.utils.set_random_seed(seed)
+        is_new = not (self.folder / SETTINGS_FILE).is_file()
+        if is_new:
+            model = _fresh_model(self.settings, seed, self.config_file)
+        else:
+            model = build_model(self.folder, self.settings)
+        self.settings["model"] = model_config(model)
+        if not self.settings["initial_model"] or self.has_checkpoint:
+            return model, None
+        start = find_model(self.initial_folder or self.settings["initial_model"])
         load_weights(model, start.require_weights())
-        entropy_weights = start.entropy_weights_path if start.has_entropy_weights else None
-    training_sets, validation_sets = _open_sets(**settings["data"])
-    if not quiet:
-        click.echo(_summary(model, training_sets, validation_sets), err=True)
-    try:
-        with new_files_removed(folder, unless=CHECKPOINT_FILE):
-            write_settings(folder, {**settings, "data": _absolute(settings["data"])})
-            train(
-                model,
-                training_sets,
-                validation_sets,
-                recipe,
-                folder,
-                RunOptions(resume=has_checkpoint, quiet=quiet, entropy_weights=entropy_weights),
-            )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"interrupted; the state is saved. Go on with tfrnnc-train --resume {folder}"
-        ) from None
+        return model, start.entropy_weights_path if start.has_entropy_weights else None
+
+
+def _run_together(resume: Path | None, output: Path | None, quiet: bool, options: dict) -> None:
+    """Trains as one of several workers."""
+    from tfrnnc.training.rendezvous import Rendezvous
+    from tfrnnc.training.workers import joined, require_jax
+
+    require_jax()
+    place = (options["coordinator"], options["workers"], options["worker"])
+    with (
+        closing(Rendezvous(*place, options["connect_timeout"])) as rendezvous,
+        tempfile.TemporaryDirectory() as temporary,
+    ):
+        is_first = rendezvous.worker == 0
+        settings = _settings_together(rendezvous, resume, output, options)
+        folder = (resume or output) if is_first else Path(temporary)
+        assert folder is not None
+        run = _Run(folder, settings, options["config_file"], quiet, None if is_first else folder)
+        rendezvous.share_files(_files_to_share(run) if is_first else [], folder)
+        with rendezvous.together():
+            sets = _open_sets(**settings["data"])
+        rendezvous.require_alike(_described(sets))
+        with joined(rendezvous) as workers:
+            run.train(workers, sets)
+
+
+def _settings_together(
+    rendezvous: Rendezvous, resume: Path | None, output: Path | None, options: dict
+) -> dict:
+    """The run's settings, which are worker 0's but for where the data lies.
+
+    Raises:
+        ConfigError: if another worker was given others.
+    """
+    is_first = rendezvous.worker == 0
+    given = _given()
+    with rendezvous.together():
+        if not resume:
+            settings = _new_settings(output, options, check_folder=is_first)
+        else:
+            settings = _resumed_settings(resume, options) if is_first else {}
+    compared = {name: options[name] for name in given & set(RESUMABLE) - set(DATA)}
+    if not resume:
+        compared = {**settings["recipe"], **settings["model"]}
+        compared["initial_model"] = bool(settings["initial_model"])
+    rendezvous.require_alike({"resume": bool(resume), **compared})
+    first = rendezvous.exchange({"settings": settings if is_first else None})[0]["settings"]
+    if is_first:
+        return settings
+    own = {name: options[name] for name in DATA if not resume or name in given}
+    return {**first, "data": {**first["data"], **own}}
+
+
+def _files_to_share(run: _Run) -> list[Path]:
+    """What the other workers need of worker 0's files."""
+    names = (SETTINGS_FILE, CHECKPOINT_FILE, LOG_FILE)
+    files = [path for name in names if (path := run.folder / name).is_file()]
+    if run.settings["initial_model"] and not run.has_checkpoint:
+        start = find_model(run.settings["initial_model"])
+        files.append(start.require_weights())
+        if start.has_entropy_weights:
+            files.append(start.entropy_weights_path)
+    return files
+
+
+def _described(sets: tuple) -> dict[str, str]:
+    """What must be the same of the images on all workers: their order, sizes and patches."""
+    training_sets, validation_sets = sets
+    described = {}
+    named = {f"training set {number}": one for number, one in enumerate(training_sets, start=1)}
+    named |= {f"validation set {name or 1}": one for name, one in validation_sets.items()}
+    for name, one in named.items():
+        sizes = np.asarray(one.images.sizes).astype("<i8")
+        digest = hashlib.sha256(sizes.tobytes()).hexdigest()[:8]
+        own = {each: getattr(one, each) for each in (*SIZES, "rate", "share")}
+        described[name] = f"{len(sizes)} images (their sizes: {digest}), {own}"
+    return described
+
+
+def _check_worker_options(options: dict) -> None:
+    """Raises a usage error unless a worker's place is given whole, or not at all."""
+    place = [options[name] is not None for name in ("workers", "worker", "coordinator")]
+    if any(place) and not all(place):
+        raise click.UsageError("give --workers, --worker and --coordinator together")
+    if all(place):
+        try:
+            parse_address(options["coordinator"])
+        except ConfigError as error:
+            raise click.UsageError(f"--coordinator {error}") from error
+        if options["worker"] >= options["workers"]:
+            last = options["workers"] - 1
+            raise click.UsageError(f"--worker goes from 0 to {last}, one less than --workers")
 
 
 def _fresh_model(settings: dict, seed: int, config_file: Path | None) -> ResidualCodec:
@@ -518,7 +687,7 @@ def _resumed_settings(folder: Path, options: dict) -> dict:
     """The settings of a run, with what may change when it goes on."""
     from tfrnnc.training.settings import read_settings
 
-    given = _given() - {"resume", "quiet"}
+    given = _given() - {"resume", "quiet", *PLACE}
     if fixed := given - set(RESUMABLE):
         names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(fixed))
         raise click.UsageError(f"--resume keeps the run's own settings; leave out {names}")
@@ -531,10 +700,10 @@ def _resumed_settings(folder: Path, options: dict) -> dict:
     return settings
 
 
-def _new_settings(output: Path | None, options: dict) -> dict:
+def _new_settings(output: Path | None, options: dict, check_folder: bool = True) -> dict:
     if not output or not options["data"]:
         raise click.UsageError("give --data and --output (or --resume FOLDER)")
-    if (output / SETTINGS_FILE).exists():
+    if check_folder and (output / SETTINGS_FILE).exists():
         raise click.UsageError(
             f"{output} holds a run already; go on with --resume {output}, or give another --output"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ class MixedBatches(keras.utils.PyDataset):
         targets: floats (N,) for each set, which each of its patches gets as its target; None
             gives images only.
         seed: of the drawing.
+        part: takes the size of a batch and returns the slice of it that is wanted; None takes all.
         **kwargs: as for every `keras.utils.PyDataset`.
 
     Attributes:
@@ -33,12 +34,14 @@ class MixedBatches(keras.utils.PyDataset):
         shares: Sequence[float],
         targets: Sequence[np.ndarray] | None = None,
         seed: int = 0,
+        part: Callable[[int], slice] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.sets = list(sets)
         self.targets = targets
         self.seed = seed
+        self._parts = [part(one.batch_size) if part else slice(None) for one in self.sets]
         self.first_batch = 0
         self._chances = np.cumsum(np.divide(shares, np.sum(shares)))
 
@@ -50,7 +53,7 @@ class MixedBatches(keras.utils.PyDataset):
         number = self.first_batch + index
         drawn = np.random.default_rng([self.seed, number, 1]).random()
         chosen = min(int(np.searchsorted(self._chances, drawn, side="right")), len(self.sets) - 1)
-        images = self.sets[chosen].batch(number)
+        images = self.sets[chosen].batch(number, self._parts[chosen])
         if self.targets is None:
             return (images,)
         targets = np.asarray(self.targets[chosen], np.float32)

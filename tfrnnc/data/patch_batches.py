@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from tfrnnc.errors import DataError
 from tfrnnc.images import to_float
+
+
+class _Window(NamedTuple):
+    """Where a patch comes from: a window of an image, to be reduced and mirrored."""
+
+    image: int
+    factor: int
+    top: int
+    left: int
+    mirrored: bool
 
 
 class PatchBatches(keras.utils.PyDataset):
@@ -62,7 +73,7 @@ class PatchBatches(keras.utils.PyDataset):
         self.max_downscale = max(min_downscale, max_downscale)
         self.seed = seed
         self.first_batch = 0
-        sizes = _sizes(images)
+        self._image_sizes = sizes = _sizes(images)
         usable = sizes.min(axis=1) >= patch_size * min_downscale
         if not usable.any():
             raise DataError(
@@ -81,23 +92,34 @@ class PatchBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         return (self.batch(self.first_batch + index),)
 
-    def batch(self, number: int) -> np.ndarray:
-        """The batch of this number, floats (B, P, P, 3)."""
-        rng = np.random.default_rng([self.seed, number])
-        return to_float(np.stack([self._patch(rng) for _ in range(self.batch_size)]))
+    def batch(self, number: int, part: slice = slice(None)) -> np.ndarray:
+        """The batch of this number, floats (B, P, P, 3).
 
-    def _patch(self, rng: np.random.Generator) -> np.ndarray:
+        Args:
+            number: of the batch.
+            part: the patches of it that are wanted, which are the same whatever the part.
+        """
+        rng = np.random.default_rng([self.seed, number])
+        windows = [self._draw(rng) for _ in range(self.batch_size)]
+        return to_float(np.stack([self._cut(window) for window in windows[part]]))
+
+    def _draw(self, rng: np.random.Generator) -> _Window:
         drawn = np.searchsorted(self._chances, rng.random(), side="right")
-        image = self.images[min(int(drawn), len(self.images) - 1)]
-        height, width, _ = image.shape
+        image = min(int(drawn), len(self.images) - 1)
+        height, width = (int(side) for side in self._image_sizes[image])
         most = min(min(height, width) // self.patch_size, self.max_downscale)
         factor = int(rng.integers(self.min_downscale, most + 1))
         side = self.patch_size * factor
-        top = rng.integers(0, height - side + 1)
-        left = rng.integers(0, width - side + 1)
-        window = image[top : top + side, left : left + side]
-        patch = window.reshape(self.patch_size, factor, self.patch_size, factor, 3).mean((1, 3))
-        return np.rint(patch[:, ::-1] if rng.random() < 0.5 else patch).astype(np.uint8)
+        top = int(rng.integers(0, height - side + 1))
+        left = int(rng.integers(0, width - side + 1))
+        return _Window(image, factor, top, left, mirrored=rng.random() < 0.5)
+
+    def _cut(self, window: _Window) -> np.ndarray:
+        image, factor, top, left, mirrored = window
+        side = self.patch_size * factor
+        pixels = self.images[image][top : top + side, left : left + side]
+        patch = pixels.reshape(self.patch_size, factor, self.patch_size, factor, 3).mean((1, 3))
+        return np.rint(patch[:, ::-1] if mirrored else patch).astype(np.uint8)
 
 
 def centre_patches(

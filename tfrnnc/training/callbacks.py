@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from tfrnnc.backend import undistributed
 from tfrnnc.data import centre_patches
 from tfrnnc.errors import TrainingError
 from tfrnnc.files import replacing
@@ -29,10 +30,12 @@ from tfrnnc.model_folder.file_names import (
 )
 from tfrnnc.model_folder.keras_model import model_id, save_model, weights_content
 from tfrnnc.models import ResidualCodec
+from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training.checkpoint import write_checkpoint
 from tfrnnc.training.joint_model import JointModel
 from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.training_set import TrainingSet
+from tfrnnc.training.workers import ALONE, STOP_CHECK_BATCHES, AgreedStop, Workers
 
 PIXELS_AT_ONCE = 100 * 32 * 32  #: pixels that validation codes in one call
 SAMPLES = 4  #: patches of each validation set that are shown in pictures
@@ -150,15 +153,17 @@ class Validation(keras.callbacks.Callback):
 
     Args:
         sets: what to measure on.
+        workers: that train together. All measure, and go by the loss of the first.
 
     Attributes:
         samples: of each set, by its name, the first patches and what they were last coded to:
             uint8 (number, P, P, 3) and float (number, iterations, P, P, 3).
     """
 
-    def __init__(self, sets: Sequence[ValidationSet]):
+    def __init__(self, sets: Sequence[ValidationSet], workers: Workers = ALONE):
         super().__init__()
         self.sets = sets
+        self.workers = workers
         self.samples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -186,7 +191,7 @@ class Validation(keras.callbacks.Callback):
                     {prefix + key.removeprefix("val_"): value for key, value in measured.items()}
                 )
                 require_bits(measured)
-        logs["val_loss"] = float(np.mean(losses))
+        logs["val_loss"] = self.workers.value_of_first(float(np.mean(losses)))
         require_finite(logs["val_loss"])
 
 
@@ -196,33 +201,45 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: of the run.
         best: the least `val_loss` so far.
+        writes: whether this worker is the one that writes; the others go along in what they
+            compute, as weights are assigned on all workers or none.
     """
 
-    def __init__(self, folder: Path, best: float = math.inf):
+    def __init__(self, folder: Path, best: float = math.inf, writes: bool = True):
         super().__init__()
         self.folder = folder
         self.best = best
+        self.writes = writes
 
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.best:
             self.best = logs["val_loss"]
             with averaged_weights(self.model):
-                save_trained(self.model, self.folder)
+                if self.writes:
+                    save_trained(self.model, self.folder)
         self.save()
 
     def save(self):
         """Saves weights, optimiser and random state, replacing what was saved before."""
-        write_checkpoint(self.model, self.folder / CHECKPOINT_FILE)
+        if self.writes:
+            write_checkpoint(self.model, self.folder / CHECKPOINT_FILE)
 
 
 def save_trained(trained: ResidualCodec | JointModel, folder: Path) -> None:
     """Writes the codec that `fit` trains into a folder, and its entropy model if it has one."""
     if not isinstance(trained, JointModel):
-        save_model(trained, folder)
+        with undistributed():  # The copy that is saved is this process's alone.
+            save_model(trained, folder)
         return
-    save_model(trained.codec, folder)
-    content = trained.entropy_network.to_entropy_model(model_id(trained.codec)).to_bytes()
-    weights = weights_content(trained.entropy_network)
+    network = trained.entropy_network
+    with undistributed():
+        save_model(trained.codec, folder)
+        own = EntropyNetwork(
+            network.iterations, network.bits, network.groups, network.hidden, network.width
+        )
+        own.set_weights(network.get_weights())
+        content = own.to_entropy_model(model_id(trained.codec)).to_bytes()
+    weights = weights_content(own)
     with (
         replacing(folder / ENTROPY_MODEL_FILE) as model_file,
         replacing(folder / ENTROPY_WEIGHTS_FILE) as weights_file,
@@ -239,9 +256,11 @@ def averaged_weights(trained: keras.Model) -> Iterator[None]:
         yield
         return
     weights = trained.trainable_variables
-    kept = [ops.convert_to_numpy(weight) for weight in weights]
+    # Copies, as on JAX a prediction gives the buffers of the weights away; on the devices, as from
+    # elsewhere several workers would have to assign them together.
+    kept = [ops.copy(weight.value) for weight in weights]
     for weight, average in zip(weights, optimizer._model_variables_moving_average, strict=True):
-        weight.assign(average)
+        weight.assign(ops.copy(average.value))
     try:
         yield
     finally:
@@ -254,10 +273,15 @@ class DeferredInterrupt(keras.callbacks.Callback):
 
     A context manager around `fit` as well as a callback of it. A second signal takes effect at
     once.
+
+    Args:
+        workers: that train together. They agree every few batches, and at the end of an epoch,
+            whether one of them was asked to stop, and stop after the same batch.
     """
 
-    def __init__(self):
+    def __init__(self, workers: Workers = ALONE):
         super().__init__()
+        self.workers = workers
         self.requested = False
 
     def __enter__(self):
@@ -275,8 +299,19 @@ class DeferredInterrupt(keras.callbacks.Callback):
                 signal.signal(number, handler)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.requested:
-            raise KeyboardInterrupt
+        if self.workers.count == 1:
+            if self.requested:
+                raise KeyboardInterrupt
+        elif (batch + 1) % STOP_CHECK_BATCHES == 0:
+            self._stop_together()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.workers.count > 1:
+            self._stop_together()
+
+    def _stop_together(self):
+        if self.workers.any(self.requested):
+            raise AgreedStop
 
     def _request(self, number, frame):
         if self.requested:

@@ -35,12 +35,13 @@ _RUN_FILES = (
 )
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
+_LOST_WORDS = ("Gloo ", "NCCL", "coordination service", "CoordinationService")
 _MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "ResourceExhaustedError", "MemoryError", "OOM when")
 
 
 @contextmanager
 def explained_failures(folder: Path) -> Iterator[None]:
-    """Turns a full disk and a lack of memory in its block into a TrainingError.
+    """Turns a full disk, a lack of memory and a lost worker in its block into a TrainingError.
 
     Args:
         folder: of the run.
@@ -64,6 +65,11 @@ def explained_failures(folder: Path) -> Iterator[None]:
         if any(words in text for words in _MEMORY_WORDS) or isinstance(error, MemoryError):
             raise TrainingError(
                 "a batch does not fit into memory; give a smaller --batch-size or --patch-size"
+            ) from error
+        if any(words in text for words in _LOST_WORDS):
+            raise TrainingError(
+                "another worker is lost; its own message may say why. Start all workers again with "
+                "--resume, which goes on from the last checkpoint"
             ) from error
         raise
 

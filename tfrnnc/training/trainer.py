@@ -36,6 +36,7 @@ from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.schedule import WarmupHoldDecay
 from tfrnnc.training.tensorboard import EpochTensorBoard, SamplePictures
 from tfrnnc.training.training_set import TrainingSet
+from tfrnnc.training.workers import ALONE, Workers
 
 
 def compile_model(model: ResidualCodec, recipe: Recipe) -> ResidualCodec | JointModel:
@@ -85,12 +86,16 @@ def _optimizer(model: ResidualCodec, recipe: Recipe) -> keras.optimizers.Optimiz
 
 
 def make_batches(
-    model: ResidualCodec, training_sets: Sequence[TrainingSet], recipe: Recipe
+    model: ResidualCodec,
+    training_sets: Sequence[TrainingSet],
+    recipe: Recipe,
+    workers: Workers = ALONE,
 ) -> MixedBatches:
-    """The batches that a recipe makes of sets of images.
+    """The batches that a recipe makes of sets of images, or a worker's slice of each.
 
     Raises:
-        ConfigError: if a patch size is no multiple of the model's stride.
+        ConfigError: if a patch size is no multiple of the model's stride, or a batch cannot be
+            divided among the devices.
         DataError: if a set has no image that is large enough.
     """
     sets = []
@@ -115,7 +120,8 @@ def make_batches(
     if recipe.loss == "rate-distortion":
         base = np.array(recipe.targets(model.iterations, model.bits, model.stride))
         targets = [one.rate * base for one in training_sets]
-    return MixedBatches(sets, [one.share for one in training_sets], targets, recipe.seed)
+    shares = [one.share for one in training_sets]
+    return MixedBatches(sets, shares, targets, recipe.seed, workers.part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +134,14 @@ class RunOptions:
         entropy_weights: for "rate-distortion", the file of the entropy network's weights to start
             from; None starts anew.
         callbacks: more of Keras's callbacks.
+        workers: the processes that train together; see `tfrnnc.training.workers`.
     """
 
     resume: bool = False
     quiet: bool = False
     entropy_weights: Path | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
+    workers: Workers = ALONE
 
 
 def train(
@@ -150,7 +158,8 @@ def train(
     far by validation loss, what `tfrnnc.load` takes), `checkpoint.weights.h5` (the whole state),
     `log.csv` and, where TensorFlow trains, `tensorboard/` with curves and sample pictures; for
     "rate-distortion" also the model's `entropy_model.bin` and the weights it was made from.
-    Interrupted by Ctrl-C or SIGTERM, it saves the state first.
+    Interrupted by Ctrl-C or SIGTERM, it saves the state first. Of several workers only the first
+    one writes; the folder of the others is where they find its checkpoint and log.
 
     Args:
         model: a codec model. Its weights are the starting point unless the run is resumed.
@@ -161,28 +170,31 @@ def train(
         options: how the run goes.
 
     Raises:
-        ConfigError: if a patch size is no multiple of the model's stride.
+        ConfigError: if a patch size is no multiple of the model's stride, or a batch cannot be
+            divided among the devices.
         DataError: if no image is large enough.
         ModelError: if the checkpoint of a resumed run is missing, damaged or of another model.
         TrainingError: if the loss is not finite, the bits vanish, the disk is full, a batch does
-            not fit into memory, or the log of a resumed run is damaged.
+            not fit into memory, the log of a resumed run is damaged, or a worker is lost.
         KeyboardInterrupt: after the state was saved.
     """
+    workers = options.workers
     trained = compile_model(model, recipe)
     if options.entropy_weights is not None and isinstance(trained, JointModel):
         load_weights(trained.entropy_network, options.entropy_weights)
     first, rows = _resumed(trained, folder) if options.resume else (0, [])
-    batches = make_batches(model, training_sets, recipe)
+    batches = make_batches(model, training_sets, recipe, workers)
     validation = [
         ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
     ]
-    progress = Progress(first, recipe.total_steps, options.quiet)
+    progress = Progress(first, recipe.total_steps, options.quiet or not workers.is_first)
     best = min((float(row["val_loss"]) for row in rows), default=math.inf)
-    checkpoint, measuring = Checkpoint(folder, best), Validation(validation)
+    checkpoint = Checkpoint(folder, best, writes=workers.is_first)
+    measuring = Validation(validation, workers)
     all_callbacks = [
         measuring,
         # Logged before it is saved: what is logged after the last checkpoint is logged again.
-        Log(folder / LOG_FILE, rows),
+        *([Log(folder / LOG_FILE, rows)] if workers.is_first else []),
         progress,
         checkpoint,
         *_tensorboard(folder, measuring),
@@ -191,7 +203,8 @@ def train(
     with explained_failures(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            _fit(trained, batches, recipe, first, all_callbacks)
+            with DeferredInterrupt(workers) as interrupt:
+                _fit(trained, batches, recipe, first, [*all_callbacks, interrupt])
         except KeyboardInterrupt:
             checkpoint.save()
             raise
@@ -211,18 +224,17 @@ def _fit(
     epoch, done = divmod(first, recipe.steps_per_epoch)
     spans = [(epoch, epoch + 1, recipe.steps_per_epoch - done)] if done else []
     spans.append((epoch + len(spans), recipe.epochs, recipe.steps_per_epoch))
-    with DeferredInterrupt() as interrupt:
-        for start, end, steps_per_epoch in spans:
-            batches.first_batch = int(ops.convert_to_numpy(trained.optimizer.iterations))
-            trained.fit(
-                batches.for_fit(),
-                initial_epoch=start,
-                epochs=end,
-                steps_per_epoch=steps_per_epoch,
-                callbacks=[*callbacks, interrupt],
-                shuffle=False,
-                verbose=0,
-            )
+    for start, end, steps_per_epoch in spans:
+        batches.first_batch = int(ops.convert_to_numpy(trained.optimizer.iterations))
+        trained.fit(
+            batches.for_fit(),
+            initial_epoch=start,
+            epochs=end,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=list(callbacks),
+            shuffle=False,
+            verbose=0,
+        )
 
 
 def _resumed(trained: ResidualCodec | JointModel, folder: Path) -> tuple[int, list[dict[str, str]]]:
@@ -243,7 +255,8 @@ def _restore_random_state(trained: ResidualCodec | JointModel, first: int) -> No
     if isinstance(trained, JointModel):
         draws[trained.seed_generator] = CUT_DRAWS if trained.cut_share else 0
     for generator, per_batch in draws.items():
-        generator.state.assign([generator.state[0], first * per_batch])
+        seed, _ = ops.convert_to_numpy(generator.state)
+        generator.state.assign([seed, first * per_batch])
 
 
 def _tensorboard(folder: Path, validation: Validation) -> list[keras.callbacks.Callback]:
