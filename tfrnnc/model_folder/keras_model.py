@@ -13,6 +13,7 @@ import h5py
 import keras
 from keras import ops
 
+from tfrnnc.backend import undistributed
 from tfrnnc.bitstream.constants import ID_BYTES
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.files import replacing
@@ -131,7 +132,8 @@ def weights_content(model: keras.Model) -> bytes:
     disk.
     """
     buffer = _WeightsBuffer()
-    model.save_weights(buffer)
+    with undistributed():  # Keras makes variables to save others, an optimiser's among them.
+        model.save_weights(buffer)
     return buffer.getvalue()
 
 
