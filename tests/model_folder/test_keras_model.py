@@ -16,6 +16,7 @@ from tfrnnc.model_folder.keras_model import (
     model_from_config,
     model_id,
     save_model,
+    weights_content,
 )
 
 ALL = sorted(TINY_LAYOUTS)
@@ -268,3 +269,24 @@ def test_weights_of_another_model_are_refused(saved, tmp_path):
     (tmp_path / "other" / WEIGHTS_FILE).replace(saved / WEIGHTS_FILE)
     with pytest.raises(ModelError, match=WEIGHTS_FILE):
         load_model(saved)
+
+
+def test_weights_are_saved_outside_of_a_distribution(monkeypatch):
+    """Under one Keras would make variables on all workers, while one alone saves."""
+    model = tiny_model("fc")
+    distributions = []
+    save_weights = model.save_weights
+
+    def watched(file):
+        distributions.append(keras.distribution.distribution())
+        save_weights(file)
+
+    monkeypatch.setattr(model, "save_weights", watched)
+    distribution = object()
+    keras.distribution.set_distribution(distribution)
+    try:
+        weights_content(model)
+        assert keras.distribution.distribution() is distribution
+    finally:
+        keras.distribution.set_distribution(None)
+    assert distributions == [None]
