@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,8 +171,7 @@ def train(
         options: how the run goes.
 
     Raises:
-        ConfigError: if a patch size is no multiple of the model's stride, or a batch cannot be
-            divided among the devices.
+        ConfigError: as `make_batches` does.
         DataError: if no image is large enough.
         ModelError: if the checkpoint of a resumed run is missing, damaged or of another model.
         TrainingError: if the loss is not finite, the bits vanish, the disk is full, a batch does
@@ -184,13 +184,10 @@ def train(
         load_weights(trained.entropy_network, options.entropy_weights)
     first, rows = _resumed(trained, folder) if options.resume else (0, [])
     batches = make_batches(model, training_sets, recipe, workers)
-    validation = [
-        ValidationSet.cut(name, one, recipe, model) for name, one in validation_sets.items()
-    ]
+    measured = [ValidationSet.cut(*named, recipe, model) for named in validation_sets.items()]
     progress = Progress(first, recipe.total_steps, options.quiet or not workers.is_first)
-    best = min((float(row["val_loss"]) for row in rows), default=math.inf)
-    checkpoint = Checkpoint(folder, best, writes=workers.is_first)
-    measuring = Validation(validation, workers)
+    checkpoint = Checkpoint(folder, _best_loss(rows), writes=workers.is_first)
+    measuring = Validation(measured, workers)
     all_callbacks = [
         measuring,
         # Logged before it is saved: what is logged after the last checkpoint is logged again.
@@ -200,7 +197,7 @@ def train(
         *_tensorboard(folder, measuring),
         *options.callbacks,
     ]
-    with explained_failures(folder):
+    with explained_failures(folder), closing(progress):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with DeferredInterrupt(workers) as interrupt:
@@ -208,8 +205,10 @@ def train(
         except KeyboardInterrupt:
             checkpoint.save()
             raise
-        finally:
-            progress.close()
+
+
+def _best_loss(rows: Sequence[Mapping[str, str]]) -> float:
+    return min((float(row["val_loss"]) for row in rows), default=math.inf)
 
 
 def _fit(
