@@ -134,6 +134,15 @@ def test_what_is_returned_can_be_written_to():
     as_rgb(Image.fromarray(pixels))[0, 0] = 0
 
 
+def test_an_array_is_copied_unless_told_otherwise():
+    pixels = random_pixels(5, 7, 3)
+    assert not np.shares_memory(as_rgb(pixels), pixels)
+    assert np.shares_memory(as_rgb(pixels, copy=False), pixels)
+    mirrored = as_rgb(pixels[:, ::-1], copy=False)
+    assert mirrored.flags.c_contiguous
+    np.testing.assert_array_equal(mirrored, pixels[:, ::-1])
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
 def test_grayscale_arrays_become_rgb(shape):
     pixels = random_pixels(*shape)

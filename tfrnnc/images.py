@@ -117,7 +117,9 @@ def read_image(
         raise ImageError(f"{prefix}{_explain(error)}") from error
 
 
-def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np.ndarray:
+def as_rgb(
+    image: Image.Image | np.ndarray, background: str | None = None, copy: bool = True
+) -> np.ndarray:
     """Turns an image of any common kind into an RGB array.
 
     The EXIF orientation is applied. Colours are converted to sRGB from the ICC profile that a
@@ -131,9 +133,10 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
             memoryview or another object that NumPy can read as such an array will do.
         background: what shows through where the image is transparent: a colour as Pillow names
             them ("white", "#ff8800").
+        copy: whether an RGB array is copied.
 
     Returns:
-        uint8 (H, W, 3), a copy.
+        uint8 (H, W, 3), in the order of C.
 
     Raises:
         ImageError: if the image is transparent somewhere and no background is given, the
@@ -149,7 +152,7 @@ def as_rgb(image: Image.Image | np.ndarray, background: str | None = None) -> np
     if not isinstance(image, Image.Image):
         array = _check_array(image)
         if array.shape[2:] == (3,):
-            return np.array(array, order="C")
+            return np.array(array, order="C") if copy else np.ascontiguousarray(array)
         return _flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
     try:
         image.load()

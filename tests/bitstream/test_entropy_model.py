@@ -116,6 +116,9 @@ def test_all_probabilities_at_once_are_those_of_the_passes(height, width, groups
             places.append(order[part.locations, part.channels].ravel())
             np.testing.assert_array_equal(together[places[-1]], part.probabilities.ravel())
         np.testing.assert_array_equal(model.order(plane.shape, mask), np.concatenate(places))
+        assert (
+            model.order(plane.shape, mask).itemsize == 4
+        )  # Of large images it is the largest array.
         goes_on = goes_on & (rng.random(goes_on.shape) < 0.7)
 
 

@@ -525,9 +525,12 @@ def _neighbours(inside: np.ndarray, width: int) -> np.ndarray:
 def _order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     """The order of a plane's bits; the last one is kept, like the grid."""
     bits = edges[-1]
+    # Half the memory, where that is enough.
+    dtype = np.int32 if height * width * bits < 1 << 31 else np.int64
+    begins = _grid(height, width).locations.astype(dtype) * dtype(bits)
     return np.concatenate(
         [
-            (_grid(height, width).locations[:, None] * bits + np.arange(first, end)).ravel()
+            (begins[:, None] + np.arange(first, end, dtype=dtype)).ravel()
             for first, end in pairwise(edges)
         ]
     )

@@ -185,14 +185,19 @@ class PlaneEncoder(_PlaneCoder):
         if self.model is not None:
             if probabilities is None:
                 probabilities = self.model.probabilities(self.planes, plane)
-            coded_with = probabilities.ravel().take(order)
-            costs = (costs_of(bits[part], coded_with[part]).sum() for part in _parts(bits.size))
+            coded_with = _take(probabilities.ravel(), order, np.uint16)
+            del probabilities
+            costs = (
+                costs_of(bits[part], coded_with[part].astype(np.int32)).sum()
+                for part in _parts(bits.size)
+            )
             stored = bool(sum(costs) > bits.size)
             self._coder.encode([int(stored)], [STORED])
             preamble.append(STORED)
             if stored:
                 bits, order = self._in_order(plane, mask, stored)
-        coded_with = np.broadcast_to(_EVEN, bits.shape) if stored else coded_with.astype(np.uint16)
+        if stored:
+            coded_with = np.broadcast_to(_EVEN, bits.shape)
         for part in _parts(bits.size):
             self._coder.encode(bits[part].tolist(), coded_with[part].tolist())
         self.planes.append(plane)
@@ -296,7 +301,7 @@ class PlaneEncoder(_PlaneCoder):
     ) -> tuple[np.ndarray, np.ndarray]:
         """A plane's bits as bools, in the order of coding, and that order."""
         order = self._order(mask, stored)
-        return plane.ravel().take(order) > 0, order
+        return _take(plane.ravel() > 0, order, np.bool_), order
 
     def _encode_mask(self, masks: MaskCoder, mask: np.ndarray) -> list[int]:
         """Writes a mask; returns the probabilities of its bits."""
@@ -438,6 +443,14 @@ class PlaneDecoder(_PlaneCoder):
 def _parts(size: int) -> Iterator[slice]:
     for first in range(0, size, _BITS_AT_ONCE):
         yield slice(first, first + _BITS_AT_ONCE)
+
+
+def _take(values: np.ndarray, places: np.ndarray, dtype: type) -> np.ndarray:
+    """Values at places, in parts, as NumPy makes 8 bytes of each place."""
+    taken = np.empty(places.size, dtype)
+    for part in _parts(places.size):
+        taken[part] = values.take(places[part])
+    return taken
 
 
 def _decode(decoder: RangeDecoder, probabilities: np.ndarray) -> np.ndarray:

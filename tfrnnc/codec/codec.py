@@ -164,7 +164,7 @@ class Codec:
             >>> codec.encode(image, options) == codec.encode(image, iterations=2)
             True
         """
-        return _data_of(self.encoder(image, options, **keywords).fit())
+        return _data_of(self.encode_with_picture(image, options, **keywords))
 
     def encode_with_picture(
         self,
@@ -185,7 +185,9 @@ class Codec:
         Raises:
             ImageError, TooLargeError, ConfigError: as for `encode`.
         """
-        return self.encoder(image, options, **keywords).fit()
+        options = settled_options(options, keywords)
+        # Not copied, as it is needed until the end of this call only.
+        return self._encoder(as_rgb(image, options.background, copy=False), options).fit()
 
     def encode_batch(
         self,
@@ -269,7 +271,10 @@ class Codec:
             (2, True)
         """
         options = settled_options(options, keywords)
-        pixels = as_rgb(image, options.background)
+        return self._encoder(as_rgb(image, options.background), options)
+
+    def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ProgressiveEncoder:
+        """What encodes pixels, uint8 (H, W, 3), once."""
         spec = self.spec if options.entropy_coding else self.spec.without_entropy_model()
         kind = ProgressiveEncoder
         if takes_strips(self.runtime, pixels.shape) and not options.effort:
