@@ -526,13 +526,10 @@ def _order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     """The order of a plane's bits; the last one is kept, like the grid."""
     bits = edges[-1]
     # Half the memory, where that is enough.
-    dtype = np.int32 if height * width * bits < 1 << 31 else np.int64
-    begins = _grid(height, width).locations.astype(dtype) * dtype(bits)
+    dtype = np.dtype(np.int32 if height * width * bits < 1 << 31 else np.int64)
+    begins = _grid(height, width).locations[:, None] * bits
     return np.concatenate(
-        [
-            (begins[:, None] + np.arange(first, end, dtype=dtype)).ravel()
-            for first, end in pairwise(edges)
-        ]
+        [(begins + np.arange(first, end)).astype(dtype).ravel() for first, end in pairwise(edges)]
     )
 
 

@@ -447,7 +447,7 @@ def _parts(size: int) -> Iterator[slice]:
 
 def _take(values: np.ndarray, places: np.ndarray, dtype: type) -> np.ndarray:
     """Values at places, in parts, as NumPy makes 8 bytes of each place."""
-    taken = np.empty(places.size, dtype)
+    taken: np.ndarray = np.empty(places.size, dtype)
     for part in _parts(places.size):
         taken[part] = values.take(places[part])
     return taken
