@@ -19,3 +19,4 @@ tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
   --codec "$presets" --output docs/results/architectures
 tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
   --codec "$presets,jpeg" --strips 0 --output docs/results/kodak_architectures
+DATA=$DATA recipes/previews.sh

@@ -1,10 +1,10 @@
-"""Writes docs/RESULTS.md and its figures from what `make results` measured in docs/results/.
+"""Writes docs/RESULTS.md, its figures and the table of docs/PREVIEW.md from docs/results/.
 
     python tools/make_results.py [--check]
 
-The prose is in templates/RESULTS.md. The paper's own figures are in docs/results/paper.json, those
-of other papers on Kodak in literature.json, and those of past trainings in training_runs.json.
-With --check nothing is written: exit code 1 says that the page is out of date.
+`make results` measures what is there. The prose is in templates/RESULTS.md. The paper's own figures
+are in docs/results/paper.json, those of other papers on Kodak in literature.json, and those of past
+trainings in training_runs.json. With --check nothing is written: exit code 1 says that a page is old.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from string import Template
 
 import numpy as np
 
+import preview_tables
 from checked_page import write_or_check
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.plots import (
@@ -35,7 +36,9 @@ TRAINED_IN_STEPS = "conv_lstm_small"  #: the preset whose trainings training_run
 
 
 def main() -> None:
-    """Writes the page and draws its figures."""
+    """Writes the pages and draws the figures."""
+    previews = DOCS / "PREVIEW.md"
+    write_or_check(previews, preview_tables.with_own_qualities(previews.read_text()))
     if not write_or_check(DOCS / "RESULTS.md", page()):
         return
     draw_figure_5(read("thumbnails"), read("architectures"))
@@ -62,6 +65,10 @@ def page() -> str:
         kodak_table=modern_protocol(kodak["codecs"], kodak["references"][0]),
         literature_table=literature(kodak),
         kodak_strips=strips("kodak"),
+        previews_small=preview_tables.comparison(preview_tables.SMALL),
+        previews_small_strips=strips("previews_thumbnails"),
+        previews_enlarged=preview_tables.comparison(preview_tables.ENLARGED),
+        previews_enlarged_strips=strips("previews_native_256"),
         architectures_table=all_architectures(paper, architectures, read("kodak_architectures")),
         architectures_strips=strips("architectures"),
         history_table=history(runs["history"], architectures),

@@ -8,7 +8,16 @@ from PIL import Image
 
 from helpers.images import PHOTOS
 from tfrnnc.errors import ConfigError, DataError
-from tfrnnc.evaluation import CodecSpec, EvaluationOptions, EvaluationProtocol, RateCurve, evaluate
+from tfrnnc.evaluation import (
+    CodecSpec,
+    EvaluationOptions,
+    EvaluationProtocol,
+    RateCurve,
+    evaluate,
+    open_codec,
+)
+from tfrnnc.evaluation.measurement import picture_at, picture_of
+from tfrnnc.metrics import psnr
 
 PSNR = EvaluationProtocol("modern", ("psnr",))
 
@@ -92,3 +101,21 @@ def test_wrong_options(options):
 def test_no_images(tmp_path):
     with pytest.raises(DataError, match="holds no images"):
         evaluate(tmp_path, ["jpeg"], PSNR)
+
+
+def test_codecs_of_reduced_images_are_measured_enlarged(folder):
+    """The longer side counts, small images stay, and the strip has the image's size."""
+    whole, reduced = (EvaluationProtocol("paper", ("psnr",), (100,), side) for side in (None, 48))
+    large, small = evaluate(folder, ["webp"], reduced).results[0]
+    assert evaluate(folder, ["webp"], whole).results[0][1]["psnr"] == small["psnr"]
+    with Image.open(folder / "a.png") as image:
+        pixels = np.asarray(image)
+        least = np.asarray(image.resize((48, 32), Image.Resampling.LANCZOS))
+    (coded,) = open_codec("webp").at_sizes(least, [100])
+    shown = Image.fromarray(coded.picture).resize((96, 64), Image.Resampling.BICUBIC)
+    assert large["psnr"] == [psnr(pixels, np.asarray(shown))]
+    assert large["bytes"] == [coded.size]
+    picture = picture_of(picture_at(open_codec("webp"), pixels, reduced, 100))
+    np.testing.assert_array_equal(picture, np.asarray(shown))
+    with pytest.raises(ConfigError, match="reduced_side"):
+        EvaluationProtocol("paper", ("psnr",), (100,), 0)

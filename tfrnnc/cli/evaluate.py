@@ -58,6 +58,13 @@ writing = option_group("Results")
     type=ByteSizes(),
     help=f"Sizes for --protocol paper (default: {','.join(map(str, DEFAULT_TARGETS))}).",
 )
+@measuring(
+    "--reduce-to",
+    "reduced_side",
+    type=click.IntRange(1),
+    help="Give codecs the image reduced to this many pixels on the longer side, and measure what "
+    "they show enlarged to the image again.",
+)
 @comparing(
     "--metric",
     "metrics",
@@ -101,6 +108,7 @@ def main(
     metrics,
     protocol_name: str,
     targets,
+    reduced_side,
     references,
     print_json: bool,
     quiet: bool,
@@ -124,6 +132,7 @@ def main(
             protocol_name,
             joined(metrics) or DEFAULT_METRICS[protocol_name],
             targets or (DEFAULT_TARGETS if protocol_name == PAPER else ()),
+            reduced_side,
         )
         _start_models(joined(codecs))
         check_evaluation(joined(codecs), protocol, evaluation_options)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tfrnnc.errors import ConfigError
-from tfrnnc.evaluation.evaluated_codec import Coded, EvaluatedCodec
+from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec
 from tfrnnc.files import replacing
 from tfrnnc.metrics import block_ssim, ms_ssim, psnr
 
@@ -42,6 +42,9 @@ class EvaluationProtocol:
             a sweep of qualities.
         metrics: names in `METRICS`.
         targets: bytes; none for "modern".
+        reduced_side: what codecs are given is the image reduced to this many pixels on its longer
+            side; what they show is enlarged to the image again, by bicubic interpolation, before
+            it is measured. None gives them the image.
 
     Raises:
         ConfigError: if a name is not known, or the targets do not fit it.
@@ -50,6 +53,7 @@ class EvaluationProtocol:
     name: str
     metrics: tuple[str, ...]
     targets: tuple[int, ...] = ()
+    reduced_side: int | None = None
 
     def __post_init__(self):
         if self.name not in (PAPER, MODERN):
@@ -60,6 +64,17 @@ class EvaluationProtocol:
             raise ConfigError("no metric is given")
         if bool(self.targets) != (self.name == PAPER):
             raise ConfigError("target sizes belong to the protocol 'paper', which needs some")
+        if self.reduced_side is not None and self.reduced_side < 1:
+            raise ConfigError(f"reduced_side must be 1 or more, not {self.reduced_side}")
+
+    def reduced(self, pixels: np.ndarray) -> np.ndarray:
+        """What a codec is given of an image, uint8 (H, W, 3)."""
+        height, width, _ = pixels.shape
+        longer = max(height, width)
+        if self.reduced_side is None or longer <= self.reduced_side:
+            return pixels
+        size = [max(1, round(side * self.reduced_side / longer)) for side in (width, height)]
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
 def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol) -> dict:
@@ -78,15 +93,17 @@ def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProto
         ConfigError: if a target is too small for the codec.
         ValueError: if the image is too small for MS-SSIM.
     """
+    reduced = protocol.reduced(pixels)
     if protocol.name == PAPER:
-        coded = codec.at_sizes(pixels, protocol.targets)
+        coded = codec.at_sizes(reduced, protocol.targets)
     else:
-        coded = codec.sweep(pixels)
+        coded = codec.sweep(reduced)
+    pictures = [enlarge(each.picture, pixels.shape) for each in coded]
     return {
         "setting": [each.setting for each in coded],
         "bytes": [each.size for each in coded],
         **{
-            name: [float(METRICS[name](pixels, each.picture)) for each in coded]
+            name: [float(METRICS[name](pixels, picture)) for picture in pictures]
             for name in protocol.metrics
         },
         "encode_seconds": [round(each.encode_seconds, 6) for each in coded],
@@ -105,11 +122,20 @@ def picture_at(
     Raises:
         ConfigError: if the bytes are too few for the codec.
     """
+    reduced = protocol.reduced(pixels)
     if protocol.name == PAPER:
-        (coded,) = codec.at_sizes(pixels, [size])
+        (coded,) = codec.at_sizes(reduced, [size])
     else:
-        coded = codec.within(pixels, size)
-    return {"bytes": coded.size, "png": _to_png(coded)}
+        coded = codec.within(reduced, size)
+    return {"bytes": coded.size, "png": _to_png(enlarge(coded.picture, pixels.shape))}
+
+
+def enlarge(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A picture at the size of an image of another shape (H, W, 3), by bicubic interpolation."""
+    if picture.shape == shape:
+        return picture
+    resized = Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+    return np.asarray(resized)
 
 
 def picture_of(result: dict) -> np.ndarray:
@@ -172,6 +198,7 @@ def result_key(
         "codec": codec.name,
         "settings": codec.settings(),
         "protocol": asdict(protocol) if picture_bytes is None else protocol.name,
+        "reduced_side": protocol.reduced_side,
         "picture_bytes": picture_bytes,
         "versions": {"measurement": MEASUREMENT_VERSION, "codec": codec.version},
     }
@@ -182,7 +209,7 @@ def image_digest(pixels: np.ndarray) -> str:
     return hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
 
 
-def _to_png(coded: Coded) -> str:
+def _to_png(picture: np.ndarray) -> str:
     file = io.BytesIO()
-    Image.fromarray(coded.picture).save(file, "PNG")
+    Image.fromarray(picture).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

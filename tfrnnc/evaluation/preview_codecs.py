@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from tfrnnc.evaluation import blurhash, thumbhash
 from tfrnnc.evaluation.evaluated_codec import Coded
+from tfrnnc.evaluation.measurement import enlarge
 from tfrnnc.preview import preview, preview_image
 from tfrnnc.preview.codec import FOLDER
 from tfrnnc.preview.layout import DECODER_FILE, MAX_BYTES, MIN_BYTES
@@ -61,10 +61,8 @@ class PreviewCodec(ABC):
         encoded = time.perf_counter()
         shown = self.decode(text)
         decoded = time.perf_counter()
-        if shown.shape != pixels.shape:
-            target = (pixels.shape[1], pixels.shape[0])
-            shown = np.asarray(Image.fromarray(shown).resize(target, Image.Resampling.BICUBIC))
         setting = f"{characters} characters"
+        shown = enlarge(shown, pixels.shape)
         return Coded(setting, size, shown, encoded - start, decoded - encoded)
 
 

@@ -46,6 +46,7 @@ def build_report(
         "data": data,
         "images": len(images),
         "metrics": list(protocol.metrics),
+        **({"reduced_side": protocol.reduced_side} if protocol.reduced_side else {}),
         "codecs": [
             {
                 "codec": open_codec(codec).name,
