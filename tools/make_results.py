@@ -4,7 +4,7 @@
 
 `make results` measures what is there. The prose is in templates/RESULTS.md. The paper's own figures
 are in docs/results/paper.json, those of other papers on Kodak in literature.json, and those of past
-trainings in training_runs.json. With --check nothing is written: exit code 1 says that a page is old.
+trainings in training_runs.json. With --check nothing is written: exit code 1 says that one is old.
 """
 
 from __future__ import annotations

@@ -628,15 +628,15 @@ def entropy_model(codec, output, quiet, **options):
     "--validation", required=True, type=folder_path(), help="A folder of images to measure on."
 )
 @run_option("--output", required=True, type=folder_path(), help="The run's folder.")
-@run_option("--epochs", type=click.IntRange(1), help="How many (default: 20).")
+@run_option("--epochs", type=click.IntRange(1), help="How many (default: 10).")
 @run_option(
     "--steps-per-epoch",
     type=click.IntRange(1),
     help="Batches between validations (default: 500).",
 )
 @run_option("--seed", type=click.IntRange(0), help="Of crops and weights (default: 1).")
-@data_option("--pictures", type=click.IntRange(1), help="Crops to train on (default: 20000).")
-@data_option("--batch-size", type=click.IntRange(1), help="Pictures in a batch (default: 96).")
+@data_option("--pictures", type=click.IntRange(1), help="Crops to train on (default: 12000).")
+@data_option("--batch-size", type=click.IntRange(1), help="Pictures in a batch (default: 64).")
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),

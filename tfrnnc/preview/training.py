@@ -69,10 +69,10 @@ class PreviewRecipe:
         seed: of crops and weights, at least 0.
     """
 
-    pictures: int = 20_000
-    epochs: int = 20
+    pictures: int = 12_000
+    epochs: int = 10
     steps_per_epoch: int = 500
-    batch_size: int = 96
+    batch_size: int = 64
     learning_rate: float = 0.003
     adam_learning_rate: float = 1e-3
     warmup_steps: int = 100
