@@ -628,7 +628,7 @@ def entropy_model(codec, output, quiet, **options):
     "--validation", required=True, type=folder_path(), help="A folder of images to measure on."
 )
 @run_option("--output", required=True, type=folder_path(), help="The run's folder.")
-@run_option("--epochs", type=click.IntRange(1), help="How many (default: 10).")
+@run_option("--epochs", type=click.IntRange(1), help="How many (default: 9).")
 @run_option(
     "--steps-per-epoch",
     type=click.IntRange(1),
@@ -636,7 +636,7 @@ def entropy_model(codec, output, quiet, **options):
 )
 @run_option("--seed", type=click.IntRange(0), help="Of crops and weights (default: 1).")
 @data_option("--pictures", type=click.IntRange(1), help="Crops to train on (default: 12000).")
-@data_option("--batch-size", type=click.IntRange(1), help="Pictures in a batch (default: 64).")
+@data_option("--batch-size", type=click.IntRange(1), help="Pictures in a batch (default: 96).")
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
@@ -650,7 +650,7 @@ def entropy_model(codec, output, quiet, **options):
 @loss_option(
     "--ssim-weight",
     type=click.FloatRange(0),
-    help="Of 1 - SSIM beside the mean squared error, for each byte (default: 0.002).",
+    help="Of 1 - SSIM beside the mean squared error (default: 0.02).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def preview(data, validation, output, quiet, **recipe):

@@ -75,8 +75,3 @@ def network_hints(steps: np.ndarray, size: int) -> np.ndarray:
     """What the network is told of previews, int16 (N, 2), by their steps (N,) and their bytes."""
     steps = np.asarray(steps)
     return np.stack([64 * steps - 224, np.full_like(steps, 8 * size - 256)], -1).astype(np.int16)
-
-
-def bytes_of_hints(hints):
-    """How many bytes the previews have, (N,), by what the network is told of them, (N, 2)."""
-    return (hints[:, 1] + 256) / 8

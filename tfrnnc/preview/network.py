@@ -20,7 +20,6 @@ from tfrnnc.preview.layout import (
     UNIT,
     WEIGHT_LIMIT,
     LayerShape,
-    bytes_of_hints,
 )
 from tfrnnc.preview.weights import LayerWeights
 
@@ -97,11 +96,11 @@ class PreviewNetwork(keras.Model):
     """Restores decoded pictures.
 
     Args:
-        ssim_weight: of 1 - SSIM beside the mean squared error, for each byte of a preview.
+        ssim_weight: of 1 - SSIM beside the mean squared error, in its logarithm.
         **kwargs: as for every `keras.Model`.
     """
 
-    def __init__(self, ssim_weight: float = 0.002, **kwargs):
+    def __init__(self, ssim_weight: float = 0.02, **kwargs):
         super().__init__(**kwargs)
         self.ssim_weight = ssim_weight
         self.parts = [
@@ -131,14 +130,13 @@ class PreviewNetwork(keras.Model):
         return decoded + x * UNIT
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Mean of ln(mean squared error + bytes * weight * (1 - SSIM)): all lengths count alike."""
+        """Mean of ln(mean squared error + weight * (1 - SSIM)), so that all lengths count alike."""
         pixels = ops.cast(x["pixels"], "float32")
         error = ops.mean(((y_pred - pixels) / 255) ** 2, axis=(1, 2, 3))
         factor = 2 * SCALE / 255
         similarity = block_ssim(pixels * factor - SCALE, y_pred * factor - SCALE)
         lost = 1 - ops.mean(similarity, axis=(1, 2, 3, 4, 5))
-        size = bytes_of_hints(ops.cast(x["hints"], "float32"))
-        return ops.mean(ops.log(error + self.ssim_weight * size * lost + _LEAST_ERROR))
+        return ops.mean(ops.log(error + self.ssim_weight * lost + _LEAST_ERROR))
 
     def get_config(self):
         return {**super().get_config(), "ssim_weight": self.ssim_weight}

@@ -65,19 +65,19 @@ class PreviewRecipe:
         adam_learning_rate: of the biases, at its peak.
         warmup_steps: training steps over which the rates rise.
         decay_share: share of the run, at its end, over which they fall to zero.
-        ssim_weight: of 1 - SSIM beside the mean squared error, for each byte of a preview.
+        ssim_weight: of 1 - SSIM beside the mean squared error, in its logarithm.
         seed: of crops and weights, at least 0.
     """
 
     pictures: int = 12_000
-    epochs: int = 10
+    epochs: int = 9
     steps_per_epoch: int = 500
-    batch_size: int = 64
+    batch_size: int = 96
     learning_rate: float = 0.003
     adam_learning_rate: float = 1e-3
     warmup_steps: int = 100
     decay_share: float = 0.9
-    ssim_weight: float = 0.002
+    ssim_weight: float = 0.02
     seed: int = 1
 
     def __post_init__(self):
