@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tfrnnc.metrics.ssim import BLOCK, C1, C2
@@ -10,16 +12,18 @@ from tfrnnc.preview.decoder import PreviewDecoder
 from tfrnnc.preview.layout import HEADER_BYTES, SIDE, STEPS
 from tfrnnc.preview.quantiser import analyse
 from tfrnnc.preview.text import PreviewData
+from tfrnnc.preview.transform import pictures
 
 RATES = (0.07, 0.12, 0.19)  #: what a bit costs, as a part of a step's square
 MOVE_RATE = 0.12  #: likewise, of the search
-FINALISTS = 2  #: candidates that are coded
+FINALISTS = 2  #: candidates that are coded, at most
 ENDING_BITS = 1.0  #: that it takes to settle the last coefficient, about
-SSIM_WEIGHT = 0.02  #: of 1 - SSIM beside the mean squared error
-ROUNDS = 2  #: of the search
-MOVES = 48  #: levels that a round changes one at a time
+SSIM_WEIGHT = 0.04  #: of 1 - SSIM beside the mean squared error
+ROUNDS = 4  #: of the search
+MOVES = 96  #: levels that a round changes one at a time, without the network
+SHORTLIST = 32  #: of them, that are tried with the network
 TOGETHER = (1, 2, 3, 5, 8, 12, 18, 27)  #: of the best of them, that it changes at once
-BIT_WORTH = 0.003  #: of the objective, that a bit is worth where moves are compared
+BIT_WORTH = 0.001  #: of the objective, that a bit is worth where moves are compared
 _BLOCKS = SIDE // BLOCK
 
 
@@ -48,13 +52,33 @@ class PreviewEncoder:
             return empty
         search = _Search(self._decoder, pixels, colour_levels(colour[None]), size)
         best, least = empty, np.inf
-        for levels, step in search.finalists():
-            payload = self._decoder.coder.encode(levels, step, size - HEADER_BYTES)
-            preview = PreviewData(width, height, colour, step, payload)
+        for finalist in search.finalists():
+            payload = self._decoder.coder.encode(
+                finalist.levels, finalist.step, size - HEADER_BYTES
+            )
+            preview = PreviewData(width, height, colour, finalist.step, payload)
             cost = search.objective.costs(self._decoder.decode(preview)[None])[0]
             if cost < least:
                 best, least = preview, cost
+            if cost <= finalist.cost:
+                break  # All levels have found room.
         return best
+
+
+class _Candidate(NamedTuple):
+    """Levels that a search has tried.
+
+    Attributes:
+        levels: whole numbers (COEFFICIENTS,).
+        step: index of their step.
+        shown: what they decode to, uint8 (32, 32, 3).
+        cost: by the objective.
+    """
+
+    levels: np.ndarray
+    step: int
+    shown: np.ndarray
+    cost: float
 
 
 class _Search:
@@ -75,51 +99,80 @@ class _Search:
         self._average = average
         self._size = size
 
-    def finalists(self) -> list[tuple[np.ndarray, int]]:
-        """Levels (COEFFICIENTS,) and their step: the best found, and the best begun with."""
+    def finalists(self) -> list[_Candidate]:
+        """The best found, and the best begun with."""
         steps = np.repeat(np.arange(STEPS), len(RATES))
         rates = np.tile(np.array(RATES, np.float32), STEPS)
         columns = np.repeat(self._coefficients[:, None], len(steps), axis=1)
         levels = self._quantiser.quantise(columns, steps, rates).levels.T
-        levels, costs = self._evaluate(levels, steps)
-        order = np.argsort(costs, kind="stable")[:FINALISTS]
-        best, step, least = levels[order[0]], int(steps[order[0]]), costs[order[0]]
-        found = []
+        begun = self._evaluate(levels, steps)
+        order = np.argsort([candidate.cost for candidate in begun], kind="stable")[:FINALISTS]
+        best, found = begun[order[0]], []
         for _ in range(ROUNDS):
-            better, cost = self._improved(best, step, least)
-            if cost >= least:
+            better = self._improved(best)
+            if better.cost >= best.cost:
                 break
-            best, least = better, cost
-            found.append((best, step))
-        begun = [(levels[index], int(steps[index])) for index in order]
-        return (found[::-1] + begun)[:FINALISTS]
+            best = better
+            found.append(best)
+        return (found[::-1] + [begun[index] for index in order])[:FINALISTS]
 
-    def _evaluate(self, levels: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As many of the levels (N, COEFFICIENTS) as fit, and what they cost, (N,)."""
-        spent = np.cumsum(self._quantiser.bits(levels, steps), axis=1)
-        room = 8 * (self._size - HEADER_BYTES) - ENDING_BITS
-        fitting = np.where(spent <= room, levels, 0)
+    def _evaluate(self, levels: np.ndarray, steps: np.ndarray) -> list[_Candidate]:
+        """As many of the levels (N, COEFFICIENTS) as fit, decoded."""
+        fitting = self._fitting(levels, steps)
         average = np.broadcast_to(self._average, (len(levels), 3))
         shown = self._decoder.decode_levels(fitting, steps, average, self._size)
-        return fitting, self.objective.costs(shown)
+        costs = self.objective.costs(shown)
+        return list(map(_Candidate, fitting, steps.tolist(), shown, costs.tolist()))
 
-    def _improved(self, levels: np.ndarray, step: int, cost: float) -> tuple[np.ndarray, float]:
+    def _fitting(self, levels: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        spent = np.cumsum(self._quantiser.bits(levels, steps), axis=1)
+        return np.where(spent <= 8 * (self._size - HEADER_BYTES) - ENDING_BITS, levels, 0)
+
+    def _improved(self, best: _Candidate) -> _Candidate:
         """The best of some changes together, after all have been tried by themselves."""
-        others, penalties = self._quantiser.moves(self._coefficients, levels, step, MOVE_RATE)
+        others, penalties = self._quantiser.moves(
+            self._coefficients, best.levels, best.step, MOVE_RATE
+        )
         places = np.argsort(penalties, kind="stable")[:MOVES]
-        steps = np.full(MOVES, step)
-        alone = np.repeat(levels[None], MOVES, axis=0)
-        alone[np.arange(MOVES), places] = others[places]
-        bits = self._quantiser.bits(alone, steps).sum(1)
-        bits -= self._quantiser.bits(levels[None], steps[:1]).sum()
-        worth = cost - self._evaluate(alone, steps)[1] - BIT_WORTH * bits
-        places = places[np.argsort(-worth, kind="stable")]
-        together = np.repeat(levels[None], len(TOGETHER), axis=0)
+        alone = _changed(best.levels, places, others)
+        worth = self._worth(alone, self._estimated_costs(alone, best), best)
+        shortlist = np.argsort(-worth, kind="stable")[:SHORTLIST]
+        places, alone = places[shortlist], alone[shortlist]
+        costs = [candidate.cost for candidate in self._evaluate(alone, _steps(alone, best))]
+        places = places[np.argsort(-self._worth(alone, np.array(costs), best), kind="stable")]
+        together = np.repeat(best.levels[None], len(TOGETHER), axis=0)
         for row, count in zip(together, TOGETHER, strict=True):
             row[places[:count]] = others[places[:count]]
-        together, costs = self._evaluate(together, steps[: len(TOGETHER)])
-        best = int(costs.argmin())
-        return together[best], costs[best]
+        return min(self._evaluate(together, _steps(together, best)), key=lambda tried: tried.cost)
+
+    def _worth(self, levels: np.ndarray, costs: np.ndarray, best: _Candidate) -> np.ndarray:
+        """How much better levels (N, COEFFICIENTS) are than the best so far, bits included."""
+        before = self._quantiser.bits(best.levels[None], np.array([best.step])).sum()
+        bits = self._quantiser.bits(levels, _steps(levels, best)).sum(1) - before
+        return best.cost - costs - BIT_WORTH * bits
+
+    def _estimated_costs(self, levels: np.ndarray, best: _Candidate) -> np.ndarray:
+        """What levels cost that are near the best ones, if the network adds what it adds there.
+
+        That spares running the network, which takes long.
+        """
+        fitting = self._fitting(levels, _steps(levels, best))
+        both = np.concatenate([best.levels[None], fitting])
+        values = self._quantiser.dequantise(both, _steps(both, best))
+        average = np.broadcast_to(self._average, (len(both), 3))
+        decoded = pictures(values, average, self._decoder.tables).astype(np.int16)
+        return self.objective.costs(np.clip(decoded[1:] - decoded[0] + best.shown, 0, 255))
+
+
+def _steps(levels: np.ndarray, best: _Candidate) -> np.ndarray:
+    return np.full(len(levels), best.step)
+
+
+def _changed(levels: np.ndarray, places: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Levels with one of them changed, at each place in turn, (places, COEFFICIENTS)."""
+    changed = np.repeat(levels[None], len(places), axis=0)
+    changed[np.arange(len(places)), places] = others[places]
+    return changed
 
 
 class Objective:
@@ -130,24 +183,27 @@ class Objective:
     """
 
     def __init__(self, pixels: np.ndarray):
-        self._blocks = _blocks(pixels[None])
-        self._mean = self._blocks.mean((2, 4), keepdims=True)
-        self._centred = self._blocks - self._mean
-        self._variance = (self._centred**2).mean((2, 4), keepdims=True)
+        blocks = _blocks(pixels[None])[0]
+        self._mean = blocks.mean(1)
+        self._centred = blocks - self._mean[:, None]
+        self._variance = (self._centred**2).mean(1)
 
-    def costs(self, pictures: np.ndarray) -> np.ndarray:
-        """The cost of each picture, uint8 (N, 32, 32, 3) to floats (N,)."""
-        blocks = _blocks(pictures)
-        error = ((blocks - self._blocks) ** 2).mean((1, 2, 3, 4, 5)) / 255**2
-        mean = blocks.mean((2, 4), keepdims=True)
-        centred = blocks - mean
-        variance = (centred**2).mean((2, 4), keepdims=True)
-        covariance = (centred * self._centred).mean((2, 4), keepdims=True)
+    def costs(self, shown: np.ndarray) -> np.ndarray:
+        """The cost of each picture, levels (N, 32, 32, 3) to floats (N,)."""
+        # Less the original's means, so that float32 holds the squares.
+        blocks = _blocks(shown) - self._mean[:, None]
+        mean = blocks.mean(2)
+        variance = np.einsum("nbk,nbk->nb", blocks, blocks) / BLOCK**2 - mean**2
+        covariance = np.einsum("nbk,bk->nb", blocks, self._centred) / BLOCK**2
+        error = variance + self._variance - 2 * covariance + mean**2
+        mean += self._mean
         luminance = (2 * mean * self._mean + C1) / (mean**2 + self._mean**2 + C1)
         structure = (2 * covariance + C2) / (variance + self._variance + C2)
-        similarity = (luminance * structure).mean((1, 2, 3, 4, 5))
-        return np.log(error + SSIM_WEIGHT * (1 - similarity) + 1e-9)
+        similarity = (luminance * structure).mean(1)
+        return np.log(error.mean(1) / 255**2 + SSIM_WEIGHT * (1 - similarity) + 1e-9)
 
 
-def _blocks(pictures: np.ndarray) -> np.ndarray:
-    return pictures.reshape(-1, _BLOCKS, BLOCK, _BLOCKS, BLOCK, 3).astype(np.float32)
+def _blocks(shown: np.ndarray) -> np.ndarray:
+    """Pictures as float32 (N, blocks and channels, pixels of a block)."""
+    blocks = shown.reshape(-1, _BLOCKS, BLOCK, _BLOCKS, BLOCK, 3).transpose(0, 1, 3, 5, 2, 4)
+    return blocks.astype(np.float32).reshape(len(shown), -1, BLOCK * BLOCK)

@@ -21,17 +21,20 @@ def pictures(coefficients: np.ndarray, levels: np.ndarray, tables: Tables) -> np
         uint8 (N, 32, 32, 3).
     """
     number = len(coefficients)
-    # float64 holds these sums exactly, and multiplies matrices faster than whole numbers.
-    spectrum = np.zeros((number, 3 * LOW * LOW))
-    spectrum[:, tables.place] = coefficients
-    basis = tables.basis.astype(np.float64).T
-    columns = basis @ spectrum.reshape(number, LOW, 3 * LOW)
-    columns = np.clip(_shifted(columns, COLUMN_SHIFT), -COLUMN_LIMIT, COLUMN_LIMIT)
-    rows = basis @ columns.reshape(number * SIDE, LOW, 3)
-    channels = _shifted(rows, ROW_SHIFT).reshape(number, SIDE * SIDE, 3).astype(np.int32)
-    rgb = to_rgb(channels + levels[:, None])
-    return rgb.reshape(number, SIDE, SIDE, 3).astype(np.uint8)
+    row, column = tables.place // (3 * LOW), tables.place // 3 % LOW
+    # float32 holds these sums exactly, and multiplies matrices faster than whole numbers.
+    spectrum = np.zeros((number, LOW, 3, LOW), np.float32)
+    spectrum[:, row, tables.channel, column] = coefficients
+    basis = tables.basis.astype(np.float32).T
+    columns = _shifted(basis @ spectrum.reshape(number, LOW, 3 * LOW), COLUMN_SHIFT)
+    np.clip(columns, -COLUMN_LIMIT, COLUMN_LIMIT, out=columns)
+    rows = _shifted(columns.reshape(-1, LOW) @ basis.T, ROW_SHIFT)
+    channels = rows.reshape(number, SIDE, 3, SIDE).transpose(0, 1, 3, 2).astype(np.int32)
+    return to_rgb(channels + levels[:, None, None]).astype(np.uint8)
 
 
-def _shifted(values: np.ndarray, shift: int) -> np.ndarray:
-    return np.floor((values + (1 << shift >> 1)) * 2.0**-shift)
+def _shifted(sums: np.ndarray, shift: int) -> np.ndarray:
+    """The sums shifted to the right, in their own place."""
+    sums += 1 << shift >> 1
+    sums *= np.float32(2.0**-shift)
+    return np.floor(sums, out=sums)
