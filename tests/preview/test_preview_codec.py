@@ -15,7 +15,7 @@ from tfrnnc.errors import ConfigError, ImageError
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.preview import preview, preview_color, preview_image
 from tfrnnc.preview.codec import decode_pixels, stretch
-from tfrnnc.preview.encoder import Objective
+from tfrnnc.preview.encoder import SSIM_WEIGHT, Objective
 from tfrnnc.preview.text import from_text
 
 
@@ -99,7 +99,7 @@ def test_the_objective_is_of_error_and_ssim(photo):
     original = stretch(np.asarray(photo))
     shown = decode_pixels(from_text(preview(photo, bytes=16)))
     error = 10 ** (-psnr(original, shown) / 10)
-    expected = np.log(error + 0.02 * (1 - block_ssim(original, shown)))
+    expected = np.log(error + SSIM_WEIGHT * (1 - block_ssim(original, shown)))
     np.testing.assert_allclose(Objective(original).costs(shown[None]), [expected], rtol=1e-4)
 
 

@@ -17,15 +17,15 @@ const EVEN = 32768; // The probability of a sign.
  */
 const COLUMN = 3;
 const ROW = COLUMN * (LOW + 2);
-/** Where the neighbours are in such a map, and their weights. */
+/** Where the neighbours are in such a map; the first two weigh 2. */
 const NEIGHBOURS = [
-  [-ROW, 2],
-  [-COLUMN, 2],
-  [-ROW - COLUMN, 1],
-  [-2 * ROW, 1],
-  [-2 * COLUMN, 1],
-  [ROW - COLUMN, 1],
-  [COLUMN - ROW, 1],
+  -ROW,
+  -COLUMN,
+  -ROW - COLUMN,
+  -2 * ROW,
+  -2 * COLUMN,
+  ROW - COLUMN,
+  COLUMN - ROW,
 ] as const;
 
 /** The dequantised coefficients that the bytes settle, the others 0: (row, column, channel). */
@@ -39,7 +39,7 @@ export function readCoefficients(data: PreviewData, weights: PreviewWeights): In
     const base = Math.min(Math.max(scale[k] - data.step, 0), LAST_BASE);
     const kind = 2 * base + Math.min(channel, 1);
     const context = CONTEXTS * kind + contexts.of(place[k]);
-    const level = readLevel(decoder, probability.subarray(3 * context));
+    const level = readLevel(decoder, probability, 3 * context);
     if (level === undefined) break;
     const magnitude = Math.abs(level);
     contexts.add(place[k], magnitude, expected[base]);
@@ -52,17 +52,17 @@ export function readCoefficients(data: PreviewData, weights: PreviewWeights): In
   return values;
 }
 
-/** A quantised coefficient; undefined if the bytes do not settle it. */
-function readLevel(decoder: RangeDecoder, probability: Int32Array): number | undefined {
-  const isZero = decoder.decode(probability[0]);
+/** A quantised coefficient of the probabilities from `at` on; undefined if it is not settled. */
+function readLevel(decoder: RangeDecoder, probability: Int32Array, at: number): number | undefined {
+  const isZero = decoder.decode(probability[at]);
   if (isZero !== false) return isZero && 0;
   const isNegative = decoder.decode(EVEN);
   if (isNegative === undefined) return undefined;
-  let isLast = decoder.decode(probability[1]);
+  let isLast = decoder.decode(probability[at + 1]);
   let magnitude = 1;
   while (isLast === false) {
     magnitude++;
-    isLast = magnitude === LEVEL_LIMIT || decoder.decode(probability[2]);
+    isLast = magnitude === LEVEL_LIMIT || decoder.decode(probability[at + 2]);
   }
   return isLast && (isNegative ? -magnitude : magnitude);
 }
@@ -76,15 +76,20 @@ class Contexts {
 
   /** The context of the coefficient at a place, from 0 to 14. */
   of(place: number): number {
+    const { magnitudes, expected } = this;
     const at = padded(place);
     let near = 10;
     let due = 10;
-    const add = (other: number, weight: number) => {
-      near += weight * this.magnitudes[other];
-      due += weight * this.expected[other];
-    };
-    for (const [offset, weight] of NEIGHBOURS) add(at + offset, weight);
-    for (let channel = 1; channel <= place % 3; channel++) add(at - channel, 2);
+    for (let i = 0; i < NEIGHBOURS.length; i++) {
+      const other = at + NEIGHBOURS[i];
+      const weight = i < 2 ? 2 : 1;
+      near += weight * magnitudes[other];
+      due += weight * expected[other];
+    }
+    for (let other = at - (place % 3); other < at; other++) {
+      near += 2 * magnitudes[other];
+      due += 2 * expected[other];
+    }
     const local =
       Number(4 * near >= due) +
       Number(10 * near >= 7 * due) +

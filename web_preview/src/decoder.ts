@@ -7,7 +7,7 @@
 
 import { readCoefficients } from "./coefficients.js";
 import type { Layer, PreviewWeights } from "./read_weights.js";
-import { HEADER_BYTES, type PreviewData, SIDE, toRgb } from "./text.js";
+import { HEADER_BYTES, type PreviewData, SIDE, writeRgb } from "./text.js";
 import { inverseDct } from "./transform.js";
 
 const GRID = 8;
@@ -16,6 +16,7 @@ const BLOCK = SIDE / GRID;
 const BLOCK_CHANNELS = 3 * BLOCK * BLOCK;
 const SIZE = 3; // Rows and columns of a kernel.
 const ACTIVATION_LIMIT = 1023;
+const TOGETHER = 8; // Outputs that are summed at once.
 
 /** The 32x32 pixels, red, green, blue and opaque alpha. */
 export function decodePixels(data: PreviewData, weights: PreviewWeights) {
@@ -37,7 +38,7 @@ function beforeNetwork(data: PreviewData, weights: PreviewWeights): Uint8Clamped
   const changes = inverseDct(readCoefficients(data, weights), weights.basis);
   const [luma, blue, red] = data.average;
   for (let i = 0, at = 0; i < rgba.length; i += 4, at += 3) {
-    rgba.set(toRgb([luma + changes[at], blue + changes[at + 1], red + changes[at + 2]]), i);
+    writeRgb(rgba, i, luma + changes[at], blue + changes[at + 1], red + changes[at + 2]);
   }
   return rgba;
 }
@@ -72,13 +73,13 @@ function convolve(input: Int32Array, layer: Layer, least = -ACTIVATION_LIMIT): I
   const inputs = input.length / (PADDED * PADDED);
   const outputs = layer.bias.length;
   const map = new Int32Array(PADDED * PADDED * outputs);
-  const sums = new Int32Array(4);
+  const sums = new Int32Array(TOGETHER);
   for (let place = 0; place < GRID * GRID; place++) {
     const centre = ((place >> 3) + 1) * PADDED + (place & 7) + 1;
     const corner = (centre - PADDED - 1) * inputs;
-    for (let output = 0; output < outputs; output += 4) {
-      sumFour(layer, output, input, corner, sums);
-      for (let i = 0; i < 4; i++) {
+    for (let output = 0; output < outputs; output += TOGETHER) {
+      sumEight(layer, output, input, corner, sums);
+      for (let i = 0; i < TOGETHER; i++) {
         map[centre * outputs + output + i] = limit(sums[i] >> layer.shift, least);
       }
     }
@@ -88,10 +89,10 @@ function convolve(input: Int32Array, layer: Layer, least = -ACTIVATION_LIMIT): I
 }
 
 /**
- * The sums of four outputs at one place: each value is read once for all of them. It is a function
+ * The sums of eight outputs at one place: each value is read once for all of them. It is a function
  * of its own because engines compile what is called often sooner than a long loop.
  */
-function sumFour(
+function sumEight(
   { bias, kernel }: Layer,
   output: number,
   input: Int32Array,
@@ -106,6 +107,10 @@ function sumFour(
   let b = bias[output + 1];
   let c = bias[output + 2];
   let d = bias[output + 3];
+  let e = bias[output + 4];
+  let f = bias[output + 5];
+  let g = bias[output + 6];
+  let h = bias[output + 7];
   let weight = output;
   for (let i = 0; i < SIZE; i++) {
     const end = corner + i * row + run;
@@ -117,12 +122,20 @@ function sumFour(
       b = (b + value * kernel[weight + 1]) | 0;
       c = (c + value * kernel[weight + 2]) | 0;
       d = (d + value * kernel[weight + 3]) | 0;
+      e = (e + value * kernel[weight + 4]) | 0;
+      f = (f + value * kernel[weight + 5]) | 0;
+      g = (g + value * kernel[weight + 6]) | 0;
+      h = (h + value * kernel[weight + 7]) | 0;
     }
   }
   sums[0] = a;
   sums[1] = b;
   sums[2] = c;
   sums[3] = d;
+  sums[4] = e;
+  sums[5] = f;
+  sums[6] = g;
+  sums[7] = h;
 }
 
 function limit(value: number, least: number): number {

@@ -14,6 +14,8 @@ const STYLE = `
 div { position: absolute; inset: 0; overflow: hidden; container-type: size; pointer-events: none }
 canvas { display: block; width: 100%; height: 100%; filter: blur(1.6cqmax); scale: 1.04 }
 `;
+const SHEET = new CSSStyleSheet(); // Of all elements of a page.
+SHEET.replaceSync(STYLE);
 
 export class TfrnncPreview extends HTMLElement {
   static readonly observedAttributes = ["text"];
@@ -22,9 +24,7 @@ export class TfrnncPreview extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
-    root.adoptedStyleSheets = [sheet];
+    root.adoptedStyleSheets = [SHEET];
     this.#layer.ariaHidden = "true";
     root.append(document.createElement("slot"));
     // These events do not bubble: they are met on their way down.

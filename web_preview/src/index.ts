@@ -3,7 +3,7 @@
 import { decodePixels } from "./decoder.js";
 import { toPng } from "./png.js";
 import type { PreviewWeights } from "./read_weights.js";
-import { readText, SIDE, toRgb } from "./text.js";
+import { readText, SIDE, writeRgb } from "./text.js";
 
 export * from "./errors.js";
 export { type PreviewWeights, readWeights } from "./read_weights.js";
@@ -37,7 +37,9 @@ export function decodePreview(text: string, weights: PreviewWeights): Preview {
  * @throws StreamError if it is no preview.
  */
 export function previewColor(text: string): [red: number, green: number, blue: number] {
-  return toRgb(readText(text).average);
+  const rgb = new Uint8ClampedArray(3);
+  writeRgb(rgb, 0, ...readText(text).average);
+  return [rgb[0], rgb[1], rgb[2]];
 }
 
 /**

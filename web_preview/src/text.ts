@@ -83,15 +83,15 @@ function readBytes(text: string, size: number): Uint8Array {
   return data;
 }
 
-/** Red, green and blue, 0 to 255, of such levels. */
-export function toRgb([luma, blue, red]: Levels): [number, number, number] {
-  return [
-    clip(luma + ((359 * red + 128) >> 8)),
-    clip(luma - ((88 * blue + 183 * red + 128) >> 8)),
-    clip(luma + ((454 * blue + 128) >> 8)),
-  ];
-}
-
-function clip(value: number): number {
-  return Math.min(Math.max(value, 0), 255);
+/** Writes red, green and blue of such levels; the array itself limits them to 0 and 255. */
+export function writeRgb(
+  rgb: Uint8ClampedArray,
+  at: number,
+  luma: number,
+  blue: number,
+  red: number,
+): void {
+  rgb[at] = luma + ((359 * red + 128) >> 8);
+  rgb[at + 1] = luma - ((88 * blue + 183 * red + 128) >> 8);
+  rgb[at + 2] = luma + ((454 * blue + 128) >> 8);
 }
