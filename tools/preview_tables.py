@@ -76,7 +76,7 @@ def _cell(points: dict, number: int) -> str:
     if nearest != targets[number]:
         return "-"
     quality = _quality(points, number)
-    return quality if size == nearest else f"{quality} ({size:.1f})"
+    return quality if round(size, 1) == nearest else f"{quality} ({size:.1f})"
 
 
 def _quality(points: dict, number: int) -> str:
