@@ -2,8 +2,8 @@
 # Measures what docs/PREVIEW.md and docs/RESULTS.md show of previews into docs/results/:
 # DATA=FOLDER recipes/previews.sh
 #
-# On the first 250 thumbnails and on photos stretched to 32 pixels; and what is coded of photos,
-# enlarged to 256. Goes on where it was if it is interrupted.
+# On thumbnails and on photos stretched to 32 pixels; and what is coded of photos, enlarged to 256.
+# Goes on where it was if it is interrupted.
 set -euo pipefail
 DATA=$(cd "${DATA:?set DATA to the folder of the data sets}" && pwd)
 cd "$(dirname "$0")/.."
@@ -18,14 +18,12 @@ measure() { # NAME FOLDER BITS_PER_PIXEL [OPTION...]
   rm -f "docs/results/previews_$1"/curve_*.png
 }
 
-mkdir -p "$stretched/thumbnails/val"
-find "$DATA/thumbnails/val" -type f | sort | head -n 250 | xargs cp -t "$stretched/thumbnails/val"
 for side in 32 256; do
   python tools/stretch_images.py "$DATA/native/val" $side "$stretched/native/val_$side"
   python tools/stretch_images.py "$DATA/kodak" $side "$stretched/kodak/$side"
 done
 small=0.1875 large=0.0029296875 # 24 bytes for 32x32 pixels, and for 256x256
-measure thumbnails "$stretched/thumbnails/val" $small
+measure thumbnails "$DATA/thumbnails/val" $small
 measure native "$stretched/native/val_32" $small --strips 0
 measure kodak "$stretched/kodak/32" $small --strips 0
 measure native_256 "$stretched/native/val_256" $large --reduce-to 32
