@@ -43,7 +43,10 @@ def run(tmp_path):
 
 
 def check_options(name: str, *words: str) -> None:
-    """Raises what click says of wrong options."""
+    """Raises what click says of wrong options; Python's scripts must exist."""
+    if name == "python":
+        assert words[0] == "-m" or (ROOT / words[0]).is_file()
+        return
     main = importlib.import_module(f"tfrnnc.cli.{name.removeprefix('tfrnnc-')}").main
     main.make_context(name, list(words))
 
@@ -59,11 +62,8 @@ def test_recipe(run, recipe):
 @pytest.mark.parametrize("name", ["runtime", "compression", "entropy", "adaptive"])
 def test_benchmark(run, name):
     calls = run(ROOT / "benchmarks" / "run", name)
-    for program, *words in calls:
-        if program == "python":
-            assert words[0] == "-m" or (ROOT / words[0]).is_file()
-        else:
-            check_options(program, *words)
+    for call in calls:
+        check_options(*call)
 
 
 @pytest.mark.parametrize("script", [*RECIPES, ROOT / "benchmarks" / "run"], ids=lambda p: p.name)
