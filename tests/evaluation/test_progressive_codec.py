@@ -41,18 +41,22 @@ def test_sweep_is_every_iteration_of_one_stream(pixels):
 
 
 def test_all_sizes_are_of_one_encoding(pixels, monkeypatch):
-    calls = []
-    encoder = tfrnnc.Codec.encoder
-    monkeypatch.setattr(
-        tfrnnc.Codec,
-        "encoder",
-        lambda *args, **options: calls.append(1) or encoder(*args, **options),
-    )
+    iterations = []
     codec = open_codec(DEFAULT_PRESET)
+    runtime = type(tfrnnc.load().runtime)
+    encode_iteration = runtime.encode_iteration
+
+    def counted(self, residual, states, iteration):
+        iterations.append(iteration)
+        return encode_iteration(self, residual, states, iteration)
+
+    monkeypatch.setattr(runtime, "encode_iteration", counted)
     codec.sweep(pixels)
-    assert len(calls) == 1
+    assert iterations == list(range(tfrnnc.load().spec.iterations))
+    iterations.clear()
     codec.at_sizes(pixels, (50, 200, 100))
-    assert len(calls) == 2
+    assert iterations
+    assert iterations == list(range(len(iterations)))
 
 
 def test_at_sizes_is_the_headerless_payload(thumbnail):

@@ -1,6 +1,6 @@
 // Times previews in headless Chromium: `node scripts/measure.mjs [LOADS]`. Each load is of a page with
-// ten previews in a new browser, whose caches are empty, so that nothing is compiled before. In
-// milliseconds, the median of all loads and their range:
+// ten previews in a new browser, whose caches are empty, so that nothing is compiled before; the
+// browser has ended its own start. In milliseconds, the median of all loads and their range:
 //   begun    from the script's arrival until it begins to decode, its weights read
 //   first    the first preview
 //   made     all ten
@@ -15,6 +15,7 @@ import { chromium } from "playwright-core";
 import { serve } from "../../web_demo/scripts/serve.mjs";
 
 const WARM_RUNS = 200;
+const BROWSER_START_MS = 2000;
 const SIZES = [24, 64];
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const loads = Number(process.argv[2] ?? 10);
@@ -87,6 +88,7 @@ async function load() {
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const page = await browser.newPage();
+    await page.waitForTimeout(BROWSER_START_MS);
     await page.goto(address);
     await page.waitForFunction(() => globalThis.found);
     const each = await page.evaluate((runs) => globalThis.timeEach(runs), WARM_RUNS);
