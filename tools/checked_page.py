@@ -30,3 +30,22 @@ def write_or_check(path: Path, text: str) -> bool:
     with replacing(path) as temporary:
         temporary.write_text(text)
     return True
+
+
+def between_markers(text: str, script: str, part: str) -> str:
+    """Replaces the part of a page that a script writes, between two lines that name the script.
+
+    Args:
+        text: of the page.
+        script: the script's path in the repository.
+        part: Markdown.
+
+    Raises:
+        SystemExit: if the text does not have the two lines.
+    """
+    begin, end = (f"<!-- written by {script}: {which} -->" for which in ("begin", "end"))
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"the page must have the lines {begin} and {end}")
+    return f"{before}{begin}\n\n{part}\n\n{end}{after}"

@@ -11,28 +11,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from checked_page import write_or_check
+from checked_page import between_markers, write_or_check
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results"
-BEGIN = "<!-- written by tools/make_readme.py: begin -->"
-END = "<!-- written by tools/make_readme.py: end -->"
 SIZES = (16, 32, 64, 128)
 
 
 def main() -> None:
     """Writes the table."""
-    write_or_check(README, readme(README.read_text()))
-
-
-def readme(text: str) -> str:
-    """The README with the part between the markers made again."""
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{README} must have the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{part()}\n\n{END}{after}"
+    page = between_markers(README.read_text(), "tools/make_readme.py", part())
+    write_or_check(README, page)
 
 
 def part() -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from checked_page import between_markers
 from tfrnnc.evaluation.labels import codec_label
 
 DOCS = Path(__file__).parents[1] / "docs"
-BEGIN = "<!-- written by tools/make_results.py: begin -->"
-END = "<!-- written by tools/make_results.py: end -->"
 HASHES = ("thumbhash", "blurhash")  #: codecs of one size
 #: The sets at 32 pixels, and enlarged from 32 to 256.
 SMALL, ENLARGED = ("thumbnails", "native", "kodak"), ("native_256", "kodak_256")
@@ -34,11 +33,7 @@ def comparison(names: tuple[str, ...]) -> str:
 
 def with_own_qualities(text: str) -> str:
     """docs/PREVIEW.md with the part between the markers made again."""
-    before, _, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"docs/PREVIEW.md must have the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{own_qualities()}\n\n{END}{after}"
+    return between_markers(text, "tools/make_results.py", own_qualities())
 
 
 def own_qualities() -> str:
