@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
+import numpy as np
+
 from tfrnnc.backend import prepare_environment
 from tfrnnc.errors import ConfigError, InstallationError
 from tfrnnc.training.rendezvous import Rendezvous
@@ -57,13 +59,12 @@ class Workers:
             return flag
         from jax.experimental.multihost_utils import process_allgather
 
-        return bool(process_allgather(_as_array(flag)).any())
+        return bool(process_allgather(np.array([flag], np.int32)).any())
 
     def value_of_first(self, value: float) -> float:
         """Worker 0's value, to the bit; all must ask at the same place."""
         if self.count == 1:
             return value
-        import numpy as np
         from jax.experimental.multihost_utils import broadcast_one_to_all
 
         content = np.frombuffer(np.float64(value).tobytes(), np.uint8)
@@ -84,7 +85,7 @@ def use_local_devices() -> int:
 
     if keras.backend.backend() != "jax" or len(keras.distribution.list_devices()) == 1:
         return 1
-    keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+    _divide_batches()
     return _device_count()
 
 
@@ -156,13 +157,19 @@ class AgreedStop(KeyboardInterrupt):
 
 def _share_batches(workers: int) -> None:
     import jax
-    import keras
 
     if jax.device_count() != workers * jax.local_device_count():
         raise ConfigError(
             f"this worker has {jax.local_device_count()} devices, but the {workers} workers have "
             f"{jax.device_count()} in all; give each the same number"
         )
+    _divide_batches()
+
+
+def _divide_batches() -> None:
+    """Has Keras divide each batch among all devices."""
+    import keras
+
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
 
 
@@ -171,12 +178,6 @@ def _device_count() -> int:
 
     distribution = keras.distribution.distribution()
     return 1 if distribution is None else int(distribution.device_mesh.devices.size)
-
-
-def _as_array(flag: bool):
-    import numpy as np
-
-    return np.array([flag], np.int32)
 
 
 def _exit(reason: str = "") -> NoReturn:
