@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -243,6 +244,43 @@ def test_the_longest_names(tmp_path, letter):
 def test_a_name_that_is_too_long_is_an_error(tmp_path):
     with pytest.raises(OSError, match="too long"):
         write(tmp_path / ("n" * 256))
+    assert not list(tmp_path.iterdir())
+
+
+# Signals
+
+AS_IT_IS_MADE = """
+import os, signal, sys
+from tfrnnc.cli import file_tasks
+from tfrnnc.files import replacing
+
+def open_and_signal(*arguments, open=os.open):
+    descriptor = open(*arguments)
+    os.kill(os.getpid(), int(sys.argv[2]))
+    return descriptor
+
+class Task:
+    def run(self, chunk, settled):
+        with replacing(sys.argv[1]) as temporary:
+            temporary.write_text("new")
+
+os.open = open_and_signal
+signal.signal(signal.SIGTERM, file_tasks._end)
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("number", "call"),
+    [
+        (signal.SIGINT, "Task().run([], True)"),  # as in the process of the user
+        (signal.SIGTERM, "file_tasks._run_chunk(Task(), [])"),  # as in those that it starts
+    ],
+)
+def test_a_signal_just_as_the_temporary_file_is_made_leaves_none(tmp_path, number, call):
+    command = [sys.executable, "-c", AS_IT_IS_MADE + call, tmp_path / "new.txt", str(int(number))]
+    ended = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == (-number if number == signal.SIGINT else 128 + number), ended.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import re
@@ -17,6 +18,9 @@ _STANDARD_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _OPEN_FILE = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _LONGEST_NAME = 255  # Bytes, where the system does not tell.
 _NO_RENAME = (errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES, errno.EROFS, errno.ETXTBSY)
+# What a signal's handler raises may come between the lines that make a file and those that see to
+# its end, so that the end of the process has to look once more.
+_temporary: set[Path] = set()
 
 
 @contextmanager
@@ -27,7 +31,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     A symbolic link stays, and the file that it names is replaced. Pipes, devices and
     open files such as /dev/stdout are written to, not replaced. So is a file that cannot be
     renamed over, as it is mounted or its folder is read-only; only such a file is half-written if
-    the disk is full. Whatever fails, no temporary file stays.
+    the disk is full. Whatever fails, no temporary file stays once the process has ended.
 
     Args:
         path: the file to make or replace. The temporary one lies beside it if it can, and ends in
@@ -56,8 +60,20 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         if not (beside and _rename(temporary, target)):
             _copy(temporary, target)
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        _remove(temporary)
+
+
+@atexit.register
+def remove_temporary_files() -> None:
+    """Removes what is half-written; for processes whose end does not run what `atexit` knows."""
+    for path in tuple(_temporary):
+        _remove(path)
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink()
+    _temporary.discard(temporary)
 
 
 def _descriptor(path: Path) -> int | None:
@@ -107,9 +123,14 @@ def _create(folder: Path, name: str, mode: int) -> Path:
     while True:
         prefix = f".{secrets.token_hex(4)}."
         path = folder / (prefix + _end_of(name, _longest_name(folder) - len(prefix)))
-        with suppress(FileExistsError):
+        _temporary.add(path)
+        try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
             return path
+        except OSError as error:
+            _temporary.discard(path)
+            if not isinstance(error, FileExistsError):
+                raise
 
 
 def _longest_name(folder: Path) -> int:

@@ -12,6 +12,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from tfrnnc.files import remove_temporary_files
+
 #: Seconds that a process has to put away what is half-written, once its parent is gone.
 GRACE = 10
 
@@ -57,6 +59,7 @@ def _end_with_parent() -> None:
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
+    remove_temporary_files()
     os._exit(1)
 
 

@@ -24,6 +24,7 @@ import click
 from tfrnnc.cli.file_pairs import STANDARD, Pair
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.errors import ForeignStreamError, TfrnncError
+from tfrnnc.files import remove_temporary_files
 from tfrnnc.processes import process_pool
 
 #: Files that are read before any of them is computed: as many as this, or with as many pixels.
@@ -288,6 +289,7 @@ def _run_chunk(task: FileTask, chunk: Sequence[Pair]) -> list[Fact]:
     try:
         return list(task.run(chunk, settled=True))
     except SystemExit as end:
+        remove_temporary_files()
         os._exit(int(end.code or 0))  # The pool would take it for a result, and go on.
 
 

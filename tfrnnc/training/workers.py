@@ -15,6 +15,7 @@ import numpy as np
 
 from tfrnnc.backend import prepare_environment
 from tfrnnc.errors import ConfigError, InstallationError
+from tfrnnc.files import remove_temporary_files
 from tfrnnc.training.rendezvous import Rendezvous
 
 GRACE_SECONDS = 60  #: in which worker 0 should notice by itself that another is lost
@@ -187,4 +188,5 @@ def _exit(reason: str = "") -> NoReturn:
             print(f"error: {reason}", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
+    remove_temporary_files()
     os._exit(1)
