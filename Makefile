@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= data
-NAME ?= runtime
 FUZZ_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
@@ -61,14 +60,6 @@ docs: $(VENV)/.installed-docs ## Build the site of the documents into build/site
 check-wheel: | $(BIN)/python ## Build the package and try it in an empty environment.
 	PYTHON=$(BIN)/python tests/packaging/check_wheel.sh
 
-.PHONY: web-demo
-web-demo: web_demo/node_modules/.installed ## Build the page and serve it on localhost (Node 20).
-	cd web_demo && npm start
-
-web_demo/node_modules/.installed: web_demo/package-lock.json
-	cd web_demo && npm ci --ignore-scripts --no-audit --no-fund
-	@touch $@
-
 .PHONY: test-web
 test-web: ## Run the pages' tests, in Chromium too (web_demo/README.md).
 	web_demo/scripts/test_all.sh web_demo
@@ -107,10 +98,6 @@ results: $(DATA) $(VENV)/.installed-test ## Measure codecs for docs/RESULTS.md (
 .PHONY: thumbnails
 thumbnails: $(DATA) $(VENV)/.installed-test ## Measure the README's table (DATA; minutes).
 	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" recipes/thumbnails.sh
-
-.PHONY: bench
-bench: $(DATA) $(VENV)/.installed-test ## Measure speed for docs/ (NAME=runtime, DATA; see benchmarks/run).
-	DATA=$(DATA) PATH="$(abspath $(BIN)):$$PATH" benchmarks/run $(NAME)
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment too (not runs/).
