@@ -6,11 +6,21 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from tfrnnc.errors import InstallationError, RunError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: A tensor or variable of Keras's backend, or Keras's symbol for one: without types, as Keras is.
+Tensor: TypeAlias = Any
+
+#: A shape as Keras tells it; None where a size is not known.
+Shape: TypeAlias = tuple[int | None, ...]
+
+#: A height, a width or a number of images: a whole number, a tensor where a graph serves any size,
+#: or None where it is not known.
+Size: TypeAlias = Any
 
 
 def prepare_environment() -> None:
@@ -115,7 +125,7 @@ def compiled(function: F) -> F:
     return function
 
 
-def value_and_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+def value_and_gradient(function: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
     """Makes of a function one that returns its value and its gradient too, compiled.
 
     Args:
@@ -129,7 +139,7 @@ def value_and_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any,
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        def with_tape(tensor: Any, *others: Any) -> tuple[Any, Any]:
+        def with_tape(tensor: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
             with tf.GradientTape() as tape:
                 tape.watch(tensor)
                 value = function(tensor, *others)
@@ -138,7 +148,7 @@ def value_and_gradient(function: Callable[..., Any]) -> Callable[..., tuple[Any,
         return compiled(with_tape)
     import jax
 
-    differentiated: Callable[..., tuple[Any, Any]] = jax.jit(jax.value_and_grad(function))
+    differentiated: Callable[..., tuple[Tensor, Tensor]] = jax.jit(jax.value_and_grad(function))
     return differentiated
 
 

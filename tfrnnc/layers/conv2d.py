@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 
-from tfrnnc.layers.convolution import Convolution
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
+    from tfrnnc.layers.convolution import Convolution
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -31,7 +35,7 @@ class Conv2D(keras.layers.Conv2D):
         (1, 8, 8, 4)
     """
 
-    def call(self, inputs, convolve: Convolution | None = None):
+    def call(self, inputs: Tensor, convolve: Convolution | None = None) -> Tensor:
         if convolve is None:
             return super().call(inputs)
         return self.activation(convolve(inputs, self.kernel, self.strides[0]) + self.bias)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 from keras import ops
 
 from tfrnnc.layers.convolution import Convolution, direct
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Shape, Size, Tensor
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -81,10 +87,10 @@ class ConvLSTMCell(keras.layers.Layer):
         strides: int = 1,
         recurrent_kernel_size: int = 1,
         forget_bias: float = 1.0,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        recurrent_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -104,7 +110,7 @@ class ConvLSTMCell(keras.layers.Layer):
         """Channels of the output."""
         return self.filters
 
-    def get_initial_state(self, batch_size, height, width) -> list:
+    def get_initial_state(self, batch_size: Size, height: Size, width: Size) -> list[Tensor]:
         """The states before the first iteration, zeros.
 
         Args:
@@ -121,7 +127,7 @@ class ConvLSTMCell(keras.layers.Layer):
             for channels in self.state_size
         ]
 
-    def build(self, inputs_shape, states_shape=None):
+    def build(self, inputs_shape: Shape, states_shape: Sequence[Shape] | None = None) -> None:
         self.kernel = self.add_weight(
             name="kernel",
             shape=self._kernel_shape(inputs_shape[-1]),
@@ -136,7 +142,9 @@ class ConvLSTMCell(keras.layers.Layer):
             name="bias", shape=(4 * self.filters,), initializer=self._initial_bias
         )
 
-    def call(self, inputs, states, convolve: Convolution = direct):
+    def call(
+        self, inputs: Tensor, states: Sequence[Tensor], convolve: Convolution = direct
+    ) -> tuple[Tensor, list[Tensor]]:
         previous_output, previous_memory = states
         # The bias next to a convolution: exporting then makes one operator of the two.
         transform = (self._transform_input(inputs, convolve) + self.bias) + convolve(
@@ -147,16 +155,20 @@ class ConvLSTMCell(keras.layers.Layer):
         output = ops.sigmoid(o) * ops.tanh(memory)
         return output, [output, memory]
 
-    def compute_output_shape(self, inputs_shape, states_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: Shape, states_shape: Sequence[Shape] | None = None
+    ) -> Shape:
         batch, height, width, _ = inputs_shape
         return batch, self.output_side(height), self.output_side(width), self.filters
 
-    def compute_output_spec(self, inputs, states, convolve=direct):
+    def compute_output_spec(
+        self, inputs: Tensor, states: Sequence[Tensor], convolve: Convolution = direct
+    ) -> tuple[Tensor, list[Tensor]]:
         shape = self.compute_output_shape(inputs.shape)
         output, memory = (keras.KerasTensor(shape, self.compute_dtype) for _ in range(2))
         return output, [output, memory]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -168,16 +180,16 @@ class ConvLSTMCell(keras.layers.Layer):
             "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
         }
 
-    def _kernel_shape(self, channels):
+    def _kernel_shape(self, channels: int | None) -> Shape:
         return (self.kernel_size, self.kernel_size, channels, 4 * self.filters)
 
-    def _transform_input(self, inputs, convolve):
+    def _transform_input(self, inputs: Tensor, convolve: Convolution) -> Tensor:
         return convolve(inputs, self.kernel, self.strides)
 
-    def output_side(self, size):
+    def output_side(self, size: Size) -> Size:
         """Height or width of the output, from that of the inputs; None where that is not known."""
         return None if size is None else -(-size // self.strides)
 
-    def _initial_bias(self, shape, dtype=None):
+    def _initial_bias(self, shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
         i, f, o, g = ops.split(ops.zeros(shape, dtype), 4)
         return ops.concatenate([i, f + self.forget_bias, o, g])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 from keras import ops
 
 from tfrnnc.layers.conv_lstm_cell import ConvLSTMCell
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Shape, Size, Tensor
+    from tfrnnc.layers.convolution import Convolution
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -42,13 +48,13 @@ class DeconvLSTMCell(ConvLSTMCell):
         (1, 6, 8, 4)
     """
 
-    def _kernel_shape(self, channels):
+    def _kernel_shape(self, channels: int | None) -> Shape:
         # Keras keeps the kernel of a transposed convolution as (side, side, out, in).
         return (self.kernel_size, self.kernel_size, 4 * self.filters, channels)
 
-    def _transform_input(self, inputs, convolve):
+    def _transform_input(self, inputs: Tensor, convolve: Convolution) -> Tensor:
         return ops.conv_transpose(inputs, self.kernel, strides=self.strides, padding="same")
 
-    def output_side(self, size):
+    def output_side(self, size: Size) -> Size:
         """Height or width of the output, from that of the inputs; None where that is not known."""
         return None if size is None else size * self.strides

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Shape, Tensor
 
 # TensorFlow's own operators are single ones in exported files, too, which delegates for GPUs take;
 # a transposition of six dimensions none does.
@@ -34,12 +37,12 @@ class DepthToSpace(keras.layers.Layer):
         [[0, 1], [2, 3]]
     """
 
-    def __init__(self, block_size: int, **kwargs):
+    def __init__(self, block_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block_size = block_size
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         b = self.block_size
         if _tensorflow and b > 1:  # it takes no blocks of 1
             return _tensorflow.nn.depth_to_space(inputs, b)
@@ -48,14 +51,14 @@ class DepthToSpace(keras.layers.Layer):
         blocks = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
         return ops.reshape(blocks, (-1, height * b, width * b, channels // (b * b)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, channels = input_shape
         b = self.block_size
         if channels is not None and channels % (b * b):
             raise ValueError(f"{channels} channels cannot be cut into blocks of {b}x{b}")
         return batch, height and height * b, width and width * b, channels and channels // (b * b)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "block_size": self.block_size}
 
 
@@ -83,12 +86,12 @@ class SpaceToDepth(keras.layers.Layer):
         [0, 1, 2, 3]
     """
 
-    def __init__(self, block_size: int, **kwargs):
+    def __init__(self, block_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block_size = block_size
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         b = self.block_size
         if _tensorflow and b > 1:  # it takes no blocks of 1
             return _tensorflow.nn.space_to_depth(inputs, b)
@@ -97,10 +100,10 @@ class SpaceToDepth(keras.layers.Layer):
         blocks = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
         return ops.reshape(blocks, (-1, height // b, width // b, channels * b * b))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, channels = input_shape
         b = self.block_size
         return batch, height and height // b, width and width // b, channels and channels * b * b
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "block_size": self.block_size}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from tfrnnc.layers.conv_lstm_cell import ConvLSTMCell
@@ -41,10 +43,10 @@ class PatchLSTMCell(ConvLSTMCell):
         self,
         units: int,
         forget_bias: float = 1.0,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        **kwargs,
-    ):
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        recurrent_initializer: str | keras.initializers.Initializer = "orthogonal",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             units,
             kernel_size=1,
@@ -55,7 +57,7 @@ class PatchLSTMCell(ConvLSTMCell):
         )
         self.units = units
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for fixed in ("filters", "kernel_size", "strides", "recurrent_kernel_size"):
             del config[fixed]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -52,13 +57,13 @@ class StochasticBinarizer(keras.layers.Layer):
         True
     """
 
-    def __init__(self, seed: int | None = None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if training:
             noise = keras.random.uniform(
                 ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
@@ -71,8 +76,8 @@ class StochasticBinarizer(keras.layers.Layer):
         # (x + stop_gradient(bits - x) would have the same gradient but round the bits.)
         return ops.stop_gradient(bits) + (inputs - ops.stop_gradient(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

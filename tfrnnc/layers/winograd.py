@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -10,6 +11,9 @@ from keras import ops
 
 from tfrnnc.backend import runs_on_tensorflow_cpu
 from tfrnnc.layers.convolution import direct
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
 
 TILE = 4  #: side of the squares of outputs that are computed together
 
@@ -27,11 +31,11 @@ class Winograd:
     loops in the graph.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # By the kernel's identity: itself, so that no other gets that identity, and its transform.
-        self._transformed: dict[int, tuple] = {}
+        self._transformed: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def __call__(self, inputs, kernel, strides: int = 1):
+    def __call__(self, inputs: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
         """As `tfrnnc.layers.convolution.direct`, but for rounding."""
         if not is_faster(inputs, kernel, strides):
             return direct(inputs, kernel, strides)
@@ -40,7 +44,7 @@ class Winograd:
         return winograd_conv_3x3(inputs, self._transformed[id(kernel)][1])
 
 
-def is_faster(inputs, kernel, strides: int) -> bool:
+def is_faster(inputs: Tensor, kernel: Tensor, strides: int) -> bool:
     """Whether `winograd_conv_3x3` can do it, and faster: on grids of up to 8x8, on a CPU."""
     return (
         (*kernel.shape[:2], strides) == (_TAPS, _TAPS, 1)
@@ -50,7 +54,7 @@ def is_faster(inputs, kernel, strides: int) -> bool:
     )
 
 
-def winograd_conv_3x3(inputs, transformed):
+def winograd_conv_3x3(inputs: Tensor, transformed: Tensor) -> Tensor:
     """What `ops.conv(inputs, kernel, padding="same")` is, to rounding.
 
     Winograd's minimal filtering F(4x4, 3x3): inputs and kernel are transformed, multiplied at 36
@@ -93,7 +97,7 @@ def winograd_conv_3x3(inputs, transformed):
     return ops.reshape(ops.transpose(outputs, (4, 2, 0, 3, 1, 5)), (batch, height, width, filters))
 
 
-def transform_kernel(kernel, dtype):
+def transform_kernel(kernel: Tensor, dtype: str) -> Tensor:
     """A kernel (3, 3, C, F) at the 36 places, (36, C, F), for `winograd_conv_3x3`."""
     _, _, channels, filters = kernel.shape
     taps = ops.reshape(ops.cast(kernel, dtype), (_TAPS * _TAPS, channels * filters))
@@ -110,7 +114,7 @@ def _tile_transform(height: int, width: int) -> np.ndarray:
     """From pixels to the places of all tiles, (36 * tiles, height * width)."""
     data, _, _ = _one_dimension()
     row_transform, column_transform = (_on_tiles(data, side) for side in (height, width))
-    to_tiles = np.einsum("aip,bjq->abijpq", row_transform, column_transform)
+    to_tiles: np.ndarray = np.einsum("aip,bjq->abijpq", row_transform, column_transform)
     return to_tiles.reshape(-1, height * width)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from keras import ops
 
 from tfrnnc.images import SCALE
 from tfrnnc.metrics.ssim import BLOCK
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
 
 _C1 = (0.01 * 2 * SCALE) ** 2
 _C2 = (0.03 * 2 * SCALE) ** 2
 _BLOCK_AXES = (-4, -2)
 
 
-def block_ssim(images, pictures, block_size: int = BLOCK):
+def block_ssim(images: Tensor, pictures: Tensor, block_size: int = BLOCK) -> Tensor:
     """SSIM of each block and channel, as `tfrnnc.metrics.block_ssim` averages it (section 4.2).
 
     Args:
@@ -32,10 +37,10 @@ def block_ssim(images, pictures, block_size: int = BLOCK):
     return luminance * structure
 
 
-def _blocks(values, size: int):
+def _blocks(values: Tensor, size: int) -> Tensor:
     *batch, height, width, channels = ops.shape(values)
     return ops.reshape(values, (*batch, height // size, size, width // size, size, channels))
 
 
-def _mean(blocks):
+def _mean(blocks: Tensor) -> Tensor:
     return ops.mean(blocks, axis=_BLOCK_AXES, keepdims=True)

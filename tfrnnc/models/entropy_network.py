@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -12,6 +14,9 @@ from tfrnnc.bitstream.constants import ACTIVATION_SCALE, LOGITS_PER_UNIT, WEIGHT
 from tfrnnc.bitstream.entropy_model import EntropyModel, Head, IterationModel, group_edges
 from tfrnnc.errors import ConfigError
 from tfrnnc.models.quantized_conv import QuantizedConv, quantized_logits, quantized_relu
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
 
 LOGIT_UNIT = 1 / LOGITS_PER_UNIT
 
@@ -52,8 +57,8 @@ class EntropyNetwork(keras.Model):
         groups: int = 4,
         hidden: int = 32,
         width: int = 16,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not (1 <= groups <= bits <= 255 and 1 <= hidden <= 999 and 1 <= width <= 999):
             raise ConfigError(
@@ -92,7 +97,7 @@ class EntropyNetwork(keras.Model):
             self.outputs_[iteration].build((None, None, None, groups * width))
         self.built = True
 
-    def call(self, planes):
+    def call(self, planes: Tensor) -> Tensor:
         return ops.stack(
             [
                 self.iteration_logits(
@@ -103,7 +108,7 @@ class EntropyNetwork(keras.Model):
             axis=1,
         )
 
-    def iteration_logits(self, earlier, plane):
+    def iteration_logits(self, earlier: Sequence[Tensor], plane: Tensor) -> Tensor:
         """The logits of one iteration's bits.
 
         Args:
@@ -130,7 +135,14 @@ class EntropyNetwork(keras.Model):
         unit = ACTIVATION_SCALE * LOGIT_UNIT
         return quantized_logits(output) * unit + LOGIT_UNIT / 2
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         """The mean length of a bit's code, in bits; 1 is that of the bit itself."""
         positive = (x + 1.0) / 2.0
         lost = ops.binary_crossentropy(positive, y_pred, from_logits=True)
@@ -229,15 +241,16 @@ def _bias_value(integers: np.ndarray) -> np.ndarray:
     return integers / (ACTIVATION_SCALE * WEIGHT_SCALE)
 
 
-def _on_grid(bias):
+def _on_grid(bias: Tensor) -> Tensor:
     scale = ACTIVATION_SCALE * WEIGHT_SCALE
     rounded = ops.round(bias * scale) / scale
     return ops.stop_gradient(rounded) + (bias - ops.stop_gradient(bias))
 
 
-def _integers(values, scale: int) -> np.ndarray:
-    return np.rint(ops.convert_to_numpy(values) * scale)
+def _integers(values: Tensor, scale: int) -> np.ndarray:
+    integers: np.ndarray = np.rint(ops.convert_to_numpy(values) * scale)
+    return integers
 
 
-def _bias(values) -> np.ndarray:
+def _bias(values: Tensor) -> np.ndarray:
     return _integers(values, ACTIVATION_SCALE * WEIGHT_SCALE)

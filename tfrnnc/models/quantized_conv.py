@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import keras
 from keras import ops
 
@@ -11,6 +13,11 @@ from tfrnnc.bitstream.constants import (
     WEIGHT_MAX,
     WEIGHT_SCALE,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tfrnnc.backend import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -36,13 +43,15 @@ class QuantizedConv(keras.layers.Layer):
         floats (B, H, W, filters).
     """
 
-    def __init__(self, filters: int, kernel_size: int = 1, use_bias: bool = True, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int = 1, use_bias: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.use_bias = use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         side, channels = self.kernel_size, input_shape[-1]
         self.kernel = self.add_weight(
             shape=(side, side, channels, self.filters), initializer="glorot_uniform", name="kernel"
@@ -51,24 +60,24 @@ class QuantizedConv(keras.layers.Layer):
         self.bias.trainable = self.use_bias
         self.built = True
 
-    def quantized_kernel(self):
+    def quantized_kernel(self) -> Tensor:
         """The kernel as it is used, floats (side, side, channels, filters)."""
         levels = ops.clip(ops.round(self.kernel * WEIGHT_SCALE), -WEIGHT_MAX, WEIGHT_MAX)
         return _straight_through(levels / WEIGHT_SCALE, self.kernel)
 
-    def quantized_bias(self):
+    def quantized_bias(self) -> Tensor:
         """The bias as it is used, floats (filters,)."""
         scale = ACTIVATION_SCALE * WEIGHT_SCALE
         return _straight_through(ops.round(self.bias * scale) / scale, self.bias)
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Tensor, mask: np.ndarray | None = None) -> Tensor:
         kernel = self.quantized_kernel()
         if mask is not None:
             kernel = kernel * mask
         outputs = ops.conv(inputs, kernel, padding="same")
         return outputs + self.quantized_bias() if self.use_bias else outputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -77,7 +86,7 @@ class QuantizedConv(keras.layers.Layer):
         }
 
 
-def quantized_relu(values):
+def quantized_relu(values: Tensor) -> Tensor:
     """Values rounded down to multiples of 1/64 in [0, 255/64]; the gradient is that of clipping.
 
     Args:
@@ -91,7 +100,7 @@ def quantized_relu(values):
     return _straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)
 
 
-def quantized_logits(values):
+def quantized_logits(values: Tensor) -> Tensor:
     """Values rounded down to the multiples of 1/64 in [-2, 127/64]; the gradient is of clipping.
 
     Args:
@@ -101,6 +110,6 @@ def quantized_logits(values):
     return _straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)
 
 
-def _straight_through(rounded, values):
+def _straight_through(rounded: Tensor, values: Tensor) -> Tensor:
     # The bracket is exactly zero; see StochasticBinarizer.
     return ops.stop_gradient(rounded) + (values - ops.stop_gradient(values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import keras
 from keras import ops
@@ -11,10 +11,13 @@ from keras import ops
 from tfrnnc.bitstream.constants import MAX_ITERATIONS
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers import StochasticBinarizer
-from tfrnnc.layers.convolution import Convolution
 from tfrnnc.layers.winograd import Winograd
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.models.stage import Stage
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Shape, Size, Tensor
+    from tfrnnc.layers.convolution import Convolution
 
 
 class Layout(NamedTuple):
@@ -92,8 +95,8 @@ class ResidualCodec(keras.Model):
         iterations: int = 16,
         stage_weights: str | None = None,
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         paper = self.layouts["paper"]
         self.encoder_layout = list(paper.encoder if encoder is None else encoder)
@@ -141,8 +144,12 @@ class ResidualCodec(keras.Model):
     # exported files) goes through these.
 
     def encode_iteration(
-        self, residual, states, iteration: int, convolve: Convolution | None = None
-    ):
+        self,
+        residual: Tensor,
+        states: Sequence[Tensor],
+        iteration: int,
+        convolve: Convolution | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
         """E_t: the residual (B, H, W, 3) to logits (B, H/stride, W/stride, bits).
 
         The bit is -1 where the logit is below zero, else +1.
@@ -156,9 +163,18 @@ class ResidualCodec(keras.Model):
         Returns:
             the pair (logits, new states).
         """
-        return self._stage(self.encoders, iteration)(residual, states, convolve=convolve)
+        logits, new_states = self._stage(self.encoders, iteration)(
+            residual, states, convolve=convolve
+        )
+        return logits, new_states
 
-    def decode_iteration(self, bits, states, iteration: int, convolve: Convolution | None = None):
+    def decode_iteration(
+        self,
+        bits: Tensor,
+        states: Sequence[Tensor],
+        iteration: int,
+        convolve: Convolution | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
         """D_t: bits in {-1, +1} (B, H/stride, W/stride, bits) to the prediction (B, H, W, 3).
 
         Args:
@@ -170,20 +186,23 @@ class ResidualCodec(keras.Model):
         Returns:
             the pair (prediction, new states).
         """
-        return self._stage(self.decoders, iteration)(bits, states, convolve=convolve)
+        prediction, new_states = self._stage(self.decoders, iteration)(
+            bits, states, convolve=convolve
+        )
+        return prediction, new_states
 
-    def initial_encoder_states(self, batch, height, width) -> list:
+    def initial_encoder_states(self, batch: Size, height: Size, width: Size) -> list[Tensor]:
         """The encoder's states before the first iteration, for images of (height, width) pixels."""
         return self.encoders[0].initial_states(batch, height, width)
 
-    def initial_decoder_states(self, batch, height, width) -> list:
+    def initial_decoder_states(self, batch: Size, height: Size, width: Size) -> list[Tensor]:
         """The decoder's states before the first iteration, for images of (height, width) pixels."""
         return self.decoders[0].initial_states(batch, height // self.stride, width // self.stride)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Tensor:
         return ops.stack([picture for _, picture in self.iterate(images, training)], axis=1)
 
-    def latent_bits(self, images):
+    def latent_bits(self, images: Tensor) -> Tensor:
         """The bits of images, as they are in use.
 
         Args:
@@ -194,7 +213,9 @@ class ResidualCodec(keras.Model):
         """
         return ops.stack([bits for bits, _ in self.iterate(images)], axis=1)
 
-    def iterate(self, images, training: bool = False, masks=None) -> Iterator[tuple[Any, Any]]:
+    def iterate(
+        self, images: Tensor, training: bool = False, masks: Tensor = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """The residual loop: yields the bits of each iteration and the picture after it.
 
         Args:
@@ -223,7 +244,7 @@ class ResidualCodec(keras.Model):
             residual = images - reconstruction
             yield bits, reconstruction
 
-    def _require_images(self, images) -> None:
+    def _require_images(self, images: Tensor) -> None:
         """Raises ConfigError unless the model can take the images.
 
         Where a data set does not tell sizes before it is run, TensorFlow's own error says the same.
@@ -245,11 +266,11 @@ class ResidualCodec(keras.Model):
             if size is not None and not isinstance(size, int):
                 _require_multiple(size, self.stride)
 
-    def reconstruct(self, reconstruction, prediction):
+    def reconstruct(self, reconstruction: Tensor, prediction: Tensor) -> Tensor:
         """The picture after an iteration, from the picture before and the prediction."""
         return prediction if self.reconstruction == "one_shot" else reconstruction + prediction
 
-    def distortions(self, images, reconstructions):
+    def distortions(self, images: Tensor, reconstructions: Tensor) -> Tensor:
         """What each iteration gets wrong: the mean of r_t ** 2 over batch, pixels and channels.
 
         With `ssim_weight` above 0, the mean of 1 - SSIM times that weight is added, the measure
@@ -270,7 +291,14 @@ class ResidualCodec(keras.Model):
             distortions = distortions + self.ssim_weight * (1 - ssim)
         return distortions
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         """The mean of the distortions of all iterations (eq. 7).
 
         The paper divides by pixels and iterations only, which is three times as much. If
@@ -280,11 +308,11 @@ class ResidualCodec(keras.Model):
         distortions = self.distortions(x, y_pred)
         return ops.mean(ops.log(distortions) if self.balanced else distortions)
 
-    def compute_output_shape(self, images_shape):
+    def compute_output_shape(self, images_shape: Shape) -> Shape:
         batch, height, width, channels = images_shape
         return batch, self.iterations, height, width, channels
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "encoder": self.encoder_layout,
@@ -296,7 +324,7 @@ class ResidualCodec(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> ResidualCodec:
         return cls(**config)
 
     @staticmethod
@@ -339,7 +367,7 @@ def _misfit(stride: int) -> str:
     )
 
 
-def _require_multiple(size, stride: int) -> None:
+def _require_multiple(size: Tensor, stride: int) -> None:
     """Has TensorFlow check a size that is known only when the graph runs."""
     import tensorflow as tf  # No other backend has such sizes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -17,7 +18,10 @@ from tfrnnc.layers import (
     PatchLSTMCell,
     SpaceToDepth,
 )
-from tfrnnc.layers.convolution import Convolution
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Shape, Size, Tensor
+    from tfrnnc.layers.convolution import Convolution
 
 MAX_FILTERS = 65_536  #: of a layer, or units of a dense one
 MAX_SIDE = 64  #: of a kernel, a stride, or a block
@@ -146,7 +150,7 @@ class Stage(keras.layers.Layer):
         ((1, 8, 8, 16), 2)
     """
 
-    def __init__(self, layout: Sequence[str], **kwargs):
+    def __init__(self, layout: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layout = list(layout)
         # Named by their place, so that exported files do not depend on what else was built.
@@ -155,15 +159,17 @@ class Stage(keras.layers.Layer):
             for place, notation in enumerate(self.layout, start=1)
         ]
 
-    def build(self, inputs_shape, states_shape=None):
+    def build(self, inputs_shape: Shape, states_shape: Sequence[Shape] | None = None) -> None:
         shape = tuple(inputs_shape)
         for layer in self.stack:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
-    def call(self, inputs, states, convolve: Convolution | None = None):
+    def call(
+        self, inputs: Tensor, states: Sequence[Tensor], convolve: Convolution | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         states = list(states)
-        new_states = []
+        new_states: list[Tensor] = []
         outputs = inputs
         for layer in self.stack:
             way = {"convolve": convolve} if convolve and isinstance(layer, _CONVOLVING) else {}
@@ -174,20 +180,24 @@ class Stage(keras.layers.Layer):
                 outputs = layer(outputs, **way)
         return outputs, new_states
 
-    def compute_output_shape(self, inputs_shape, states_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: Shape, states_shape: Sequence[Shape] | None = None
+    ) -> Shape:
         shape = tuple(inputs_shape)
         for layer in self.stack:
             shape = layer.compute_output_shape(shape)
         return tuple(shape)
 
-    def compute_output_spec(self, inputs, states, convolve=None):
+    def compute_output_spec(
+        self, inputs: Tensor, states: Sequence[Tensor], convolve: Convolution | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         batch, height, width, _ = inputs.shape
         shapes = [self.compute_output_shape(inputs.shape)]
         shapes += [(batch, *shape) for shape in self.state_shapes(height, width)]
         outputs, *new_states = (keras.KerasTensor(shape, self.compute_dtype) for shape in shapes)
         return outputs, new_states
 
-    def state_shapes(self, height, width) -> list[tuple]:
+    def state_shapes(self, height: Size, width: Size) -> list[tuple[Size, Size, int]]:
         """Shapes (h, w, filters) of the states for inputs of (height, width) locations.
 
         Args:
@@ -246,20 +256,20 @@ class Stage(keras.layers.Layer):
             margin = max(margin, _side(layer, "recurrent_kernel_size") // 2 * location)
         return margin
 
-    def initial_states(self, batch, height, width) -> list:
+    def initial_states(self, batch: Size, height: Size, width: Size) -> list[Tensor]:
         """The states before the first iteration: zeros, for a batch of that size."""
-        states = []
+        states: list[Tensor] = []
         for layer in self.stack:
             if isinstance(layer, _RECURRENT):
                 states += layer.get_initial_state(batch, height, width)
             height, width = (_output_side(layer, side) for side in (height, width))
         return states
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layout": self.layout}
 
 
-def _stride(layer) -> Fraction:
+def _stride(layer: keras.layers.Layer) -> Fraction:
     """Locations of a layer's input for each of its output, along an axis."""
     if isinstance(layer, SpaceToDepth):
         return Fraction(layer.block_size)
@@ -270,13 +280,13 @@ def _stride(layer) -> Fraction:
     return Fraction(1, strides) if enlarging else Fraction(strides)
 
 
-def _side(layer, name: str) -> int:
+def _side(layer: keras.layers.Layer, name: str) -> int:
     """A layer's kernel size or stride; 1 if it has none."""
     size = getattr(layer, name, 1)
     return size[0] if isinstance(size, tuple) else size
 
 
-def _output_side(layer, side):
+def _output_side(layer: keras.layers.Layer, side: Size) -> Size:
     """Height or width of a layer's outputs, from that of its inputs; None where it is not known."""
     if side is None:
         return None
