@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ logger = logging.getLogger("tfrnnc")
 CACHE_BYTES = 4 << 30  #: decoded images kept in memory, per source
 
 
-class ImageSource(Sequence):
+class ImageSource(Sequence[np.ndarray]):
     """Images decoded when they are asked for and kept in memory up to `CACHE_BYTES`.
 
     Attributes:
@@ -28,11 +29,11 @@ class ImageSource(Sequence):
 
     sizes: np.ndarray
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._cache: dict[int, np.ndarray] = {}
         self._cached_bytes = 0
 
-    def __getitem__(self, index) -> np.ndarray:  # type: ignore[override]
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         if not -len(self) <= index < len(self):
             raise IndexError(f"there are {len(self)} images, none has number {index}")
         index %= len(self)
@@ -70,7 +71,7 @@ class FolderImages(ImageSource):
         DataError: if the folder does not exist or holds no image that can be read.
     """
 
-    def __init__(self, folder: str | os.PathLike, files: Sequence[Path] | None = None):
+    def __init__(self, folder: str | os.PathLike[str], files: Sequence[Path] | None = None) -> None:
         super().__init__()
         folder = Path(folder)
         if not folder.is_dir():
@@ -97,10 +98,10 @@ class FolderImages(ImageSource):
             )
         self.sizes = np.array(sizes)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.files)
 
-    def _read(self, index):
+    def _read(self, index: int) -> np.ndarray:
         return read_image(self.files[index], background="white")
 
 
@@ -120,7 +121,7 @@ class TFDSImages(ImageSource):
             format that can be read at random.
     """
 
-    def __init__(self, name: str, split: str = "train", data_dir: str | None = None):
+    def __init__(self, name: str, split: str = "train", data_dir: str | None = None) -> None:
         super().__init__()
         try:
             import tensorflow_datasets as tfds
@@ -148,14 +149,14 @@ class TFDSImages(ImageSource):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             self.sizes = np.array(list(pool.map(lambda i: self[i].shape[:2], range(len(self)))))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._source)
 
-    def _read(self, index):
+    def _read(self, index: int) -> np.ndarray:
         return as_rgb(np.asarray(self._source[index]["image"]), background="white")
 
 
-class JoinedImages(Sequence):
+class JoinedImages(Sequence[np.ndarray]):
     """Several sources one after the other, or a part of them.
 
     Args:
@@ -166,22 +167,26 @@ class JoinedImages(Sequence):
         sizes: int (number, 2), each image's height and width.
     """
 
-    def __init__(self, sources: Sequence, part: slice | np.ndarray = slice(None)):
+    def __init__(
+        self, sources: Sequence[Sequence[np.ndarray]], part: slice | np.ndarray = slice(None)
+    ) -> None:
         self._sources = sources
         self._ends = np.cumsum([len(source) for source in sources])
         self._chosen = np.arange(self._ends[-1])[part]
-        self.sizes = np.concatenate([source.sizes for source in sources])[part]
+        self.sizes = np.concatenate([image_sizes(source) for source in sources])[part]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         chosen = self._chosen[index]
         source = int(np.searchsorted(self._ends, chosen, side="right"))
         return self._sources[source][int(chosen - self._ends[source])]
 
 
-def hold_out(sources: Sequence, every: int = 20) -> tuple[JoinedImages, JoinedImages]:
+def hold_out(
+    sources: Sequence[Sequence[np.ndarray]], every: int = 20
+) -> tuple[JoinedImages, JoinedImages]:
     """Splits sources into images to train on and, one of a number, images to measure on.
 
     Raises:
@@ -211,6 +216,14 @@ def open_images(location: str, split: str = "train", data_dir: str | None = None
     if location.startswith("tfds:"):
         return TFDSImages(location.removeprefix("tfds:"), split, data_dir)
     return FolderImages(location)
+
+
+def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Height and width of each image, int (number, 2)."""
+    sizes: np.ndarray | None = getattr(images, "sizes", None)
+    if sizes is None:
+        sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
+    return sizes
 
 
 def _read_or_error(path: Path) -> np.ndarray | ImageError:

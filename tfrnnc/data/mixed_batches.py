@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from tfrnnc.data.patch_batches import PatchBatches
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class MixedBatches(keras.utils.PyDataset):
@@ -35,8 +39,8 @@ class MixedBatches(keras.utils.PyDataset):
         targets: Sequence[np.ndarray] | None = None,
         seed: int = 0,
         part: Callable[[int], slice] | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.sets = list(sets)
         self.targets = targets
@@ -46,10 +50,10 @@ class MixedBatches(keras.utils.PyDataset):
         self._chances = np.cumsum(np.divide(shares, np.sum(shares)))
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> None:
         return None
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         number = self.first_batch + index
         drawn = np.random.default_rng([self.seed, number, 1]).random()
         chosen = min(int(np.searchsorted(self._chances, drawn, side="right")), len(self.sets) - 1)
@@ -59,7 +63,7 @@ class MixedBatches(keras.utils.PyDataset):
         targets = np.asarray(self.targets[chosen], np.float32)
         return images, np.broadcast_to(targets, (len(images), *targets.shape))
 
-    def for_fit(self):
+    def for_fit(self) -> MixedBatches | tf.data.Dataset:
         """The batches in the form that `fit` takes, whatever the sizes of the sets' patches.
 
         Keras learns the shapes of a `PyDataset` from its first two batches and takes no others
@@ -70,7 +74,7 @@ class MixedBatches(keras.utils.PyDataset):
             return self
         import tensorflow as tf
 
-        def batches():
+        def batches() -> Iterator[tuple[np.ndarray, ...]]:
             index = 0
             while True:
                 yield self[index]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from tfrnnc.data.image_source import image_sizes
 from tfrnnc.errors import DataError
 from tfrnnc.images import to_float
 
@@ -63,8 +64,8 @@ class PatchBatches(keras.utils.PyDataset):
         min_downscale: int = 1,
         max_downscale: int = 8,
         seed: int = 0,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.images = images
         self.batch_size = batch_size
@@ -73,7 +74,7 @@ class PatchBatches(keras.utils.PyDataset):
         self.max_downscale = max(min_downscale, max_downscale)
         self.seed = seed
         self.first_batch = 0
-        self._image_sizes = sizes = _sizes(images)
+        self._image_sizes = sizes = image_sizes(images)
         usable = sizes.min(axis=1) >= patch_size * min_downscale
         if not usable.any():
             raise DataError(
@@ -86,10 +87,10 @@ class PatchBatches(keras.utils.PyDataset):
         self._chances = np.cumsum(weights / weights.sum())
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> None:
         return None
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
         return (self.batch(self.first_batch + index),)
 
     def batch(self, number: int, part: slice = slice(None)) -> np.ndarray:
@@ -119,7 +120,8 @@ class PatchBatches(keras.utils.PyDataset):
         side = self.patch_size * factor
         pixels = self.images[image][top : top + side, left : left + side]
         patch = pixels.reshape(self.patch_size, factor, self.patch_size, factor, 3).mean((1, 3))
-        return np.rint(patch[:, ::-1] if mirrored else patch).astype(np.uint8)
+        levels: np.ndarray = np.rint(patch[:, ::-1] if mirrored else patch)
+        return levels.astype(np.uint8)
 
 
 def centre_patches(
@@ -142,7 +144,7 @@ def centre_patches(
     Raises:
         DataError: if no image is large enough.
     """
-    usable = np.flatnonzero(_sizes(images).min(axis=1) >= patch_size)
+    usable = np.flatnonzero(image_sizes(images).min(axis=1) >= patch_size)
     if not len(usable):
         raise DataError(
             f"none of {name}, {len(images)} in all, is at least {patch_size} pixels high and "
@@ -155,11 +157,3 @@ def centre_patches(
         top, left = ((side - patch_size) // 2 for side in image.shape[:2])
         patches.append(image[top : top + patch_size, left : left + patch_size])
     return np.stack(patches)
-
-
-def _sizes(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Height and width of each image, int (number, 2)."""
-    sizes = getattr(images, "sizes", None)
-    if sizes is None:
-        sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
-    return sizes

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -37,6 +38,11 @@ from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.training_set import TrainingSet
 from tfrnnc.training.workers import ALONE, STOP_CHECK_BATCHES, AgreedStop, Workers
 
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from tfrnnc.training.log import Logs
+
 PIXELS_AT_ONCE = 100 * 32 * 32  #: pixels that validation codes in one call
 SAMPLES = 4  #: patches of each validation set that are shown in pictures
 MIN_BPP = 0.002  #: bits per pixel in the first iteration under which a codec has collapsed
@@ -58,7 +64,7 @@ class Progress(keras.callbacks.Callback):
         every: batches between two looks at the loss.
     """
 
-    def __init__(self, first: int, total: int, quiet: bool, every: int = 10):
+    def __init__(self, first: int, total: int, quiet: bool, every: int = 10) -> None:
         super().__init__()
         self.every = every
         self.quiet = quiet
@@ -67,7 +73,7 @@ class Progress(keras.callbacks.Callback):
         )
         self._since, self._batches = time.monotonic(), 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self._batches += 1
         if self._batches % self.every:
             return
@@ -79,7 +85,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.set_postfix_str(f"loss {loss:.5f}, {rate:.2f} batches/s", refresh=False)
         self.bar.update(self.every)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.bar.update(self._batches % self.every)
         self._batches = 0
         self._since = time.monotonic()
@@ -92,7 +98,7 @@ class Progress(keras.callbacks.Callback):
             file=sys.stderr,
         )
 
-    def close(self):
+    def close(self) -> None:
         """Ends the bar's line."""
         self.bar.close()
 
@@ -160,20 +166,20 @@ class Validation(keras.callbacks.Callback):
             uint8 (number, P, P, 3) and float (number, iterations, P, P, 3).
     """
 
-    def __init__(self, sets: Sequence[ValidationSet], workers: Workers = ALONE):
+    def __init__(self, sets: Sequence[ValidationSet], workers: Workers = ALONE) -> None:
         super().__init__()
         self.sets = sets
         self.workers = workers
         self.samples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._since = time.monotonic()
         self._batches = 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._batches += 1
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         require_finite(float(logs["loss"]))
         seconds = time.monotonic() - self._since
         logs["step"] = int(ops.convert_to_numpy(self.model.optimizer.iterations))
@@ -205,13 +211,13 @@ class Checkpoint(keras.callbacks.Callback):
             compute, as weights are assigned on all workers or none.
     """
 
-    def __init__(self, folder: Path, best: float = math.inf, writes: bool = True):
+    def __init__(self, folder: Path, best: float = math.inf, writes: bool = True) -> None:
         super().__init__()
         self.folder = folder
         self.best = best
         self.writes = writes
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if logs["val_loss"] < self.best:
             self.best = logs["val_loss"]
             with averaged_weights(self.model):
@@ -219,7 +225,7 @@ class Checkpoint(keras.callbacks.Callback):
                     save_trained(self.model, self.folder)
         self.save()
 
-    def save(self):
+    def save(self) -> None:
         """Saves weights, optimiser and random state, replacing what was saved before."""
         if self.writes:
             write_checkpoint(self.model, self.folder / CHECKPOINT_FILE)
@@ -279,12 +285,12 @@ class DeferredInterrupt(keras.callbacks.Callback):
             whether one of them was asked to stop, and stop after the same batch.
     """
 
-    def __init__(self, workers: Workers = ALONE):
+    def __init__(self, workers: Workers = ALONE) -> None:
         super().__init__()
         self.workers = workers
         self.requested = False
 
-    def __enter__(self):
+    def __enter__(self) -> DeferredInterrupt:
         self._in_main_thread = threading.current_thread() is threading.main_thread()
         if self._in_main_thread:
             self._previous = {
@@ -293,27 +299,32 @@ class DeferredInterrupt(keras.callbacks.Callback):
             }
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if self._in_main_thread:
             for number, handler in self._previous.items():
                 signal.signal(number, handler)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.workers.count == 1:
             if self.requested:
                 raise KeyboardInterrupt
         elif (batch + 1) % STOP_CHECK_BATCHES == 0:
             self._stop_together()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.workers.count > 1:
             self._stop_together()
 
-    def _stop_together(self):
+    def _stop_together(self) -> None:
         if self.workers.any(self.requested):
             raise AgreedStop
 
-    def _request(self, number, frame):
+    def _request(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

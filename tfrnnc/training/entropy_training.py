@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,16 +148,24 @@ def code_lengths(network: EntropyNetwork, codes: np.ndarray) -> np.ndarray:
     """
     codes = codes.astype(np.float32)
     logits = ops.convert_to_numpy(network.predict_on_batch(codes))
-    return np.logaddexp(0, -logits * codes).mean(axis=(0, 2, 3, 4)) / math.log(2)
+    lengths: np.ndarray = np.logaddexp(0, -logits * codes).mean(axis=(0, 2, 3, 4)) / math.log(2)
+    return lengths
 
 
-def _coder(model: ResidualCodec):
+def _coder(model: ResidualCodec) -> Callable[[np.ndarray], np.ndarray]:
     """A function from images (B, H, W, 3), of one size, to int8 (B, iterations, h, w, bits)."""
     graph = compiled(model.latent_bits)
-    return lambda images: ops.convert_to_numpy(graph(images)).astype(np.int8)
+
+    def code(images: np.ndarray) -> np.ndarray:
+        bits: np.ndarray = ops.convert_to_numpy(graph(images))
+        return bits.astype(np.int8)
+
+    return code
 
 
-def _pools(model, images, recipe: Recipe, quiet: bool) -> list:
+def _pools(
+    model: ResidualCodec, images: Sequence[np.ndarray], recipe: Recipe, quiet: bool
+) -> list[tuple[np.ndarray, int]]:
     """Coded patches of the recipe's size, and of larger ones if images allow."""
     pools = [_pool(model, images, recipe, recipe.patch_size, recipe.batch_size, quiet)]
     try:
@@ -173,7 +181,14 @@ def _pools(model, images, recipe: Recipe, quiet: bool) -> list:
     return pools
 
 
-def _pool(model, images, recipe: Recipe, side: int, count: int, quiet: bool):
+def _pool(
+    model: ResidualCodec,
+    images: Sequence[np.ndarray],
+    recipe: Recipe,
+    side: int,
+    count: int,
+    quiet: bool,
+) -> tuple[np.ndarray, int]:
     """Codes patches: int8 (number, iterations, h, w, bits), and how many make a batch."""
     batches = PatchBatches(
         images, count, side, recipe.min_downscale, recipe.max_downscale, recipe.seed

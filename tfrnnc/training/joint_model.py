@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
@@ -10,6 +11,9 @@ from keras import ops
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training.recipe import MAX_RATE_WEIGHT
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Size, Tensor
 
 #: Change of an iteration's rate weight per batch, for a rate of twice the target.
 RATE_WEIGHT_STEP = 0.004
@@ -64,8 +68,8 @@ class JointModel(keras.Model):
         cut_share: float = 0.25,
         rate_delay: int = 0,
         seed: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.codec = codec
         self.entropy_network = entropy_network
@@ -78,7 +82,7 @@ class JointModel(keras.Model):
         self.batches = self.add_weight((), initializer="zeros", trainable=False, name="batches")
         self.built = True
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         masks = self._cuts(ops.shape(images)[0]) if training and self.cut_share else None
         planes, reconstructions = [], []
         for bits, reconstruction in self.codec.iterate(images, training, masks):
@@ -87,7 +91,14 @@ class JointModel(keras.Model):
         planes = ops.stack(planes, axis=1)
         return ops.stack(reconstructions, axis=1), self._rates(planes, images, masks)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         """The loss above; `y` has the target of each patch, (B, iterations) in bits per pixel."""
         reconstructions, rates = y_pred
         distortions = self.codec.distortions(x, reconstructions)
@@ -96,13 +107,13 @@ class JointModel(keras.Model):
             self._move_rate_weights(ops.stop_gradient(excess) - 1)
         return ops.mean(ops.log(distortions) + excess)
 
-    def _move_rate_weights(self, excess):
+    def _move_rate_weights(self, excess: Tensor) -> None:
         begun = ops.cast(self.batches >= self.rate_delay, "float32")
         moved = self.rate_weights + begun * RATE_WEIGHT_STEP * excess
         self.rate_weights.assign(ops.clip(moved, 0.0, MAX_RATE_WEIGHT))
         self.batches.assign_add(1.0)
 
-    def _rates(self, planes, images, masks):
+    def _rates(self, planes: Tensor, images: Tensor, masks: Tensor) -> Tensor:
         weights = self.rate_weights[None, :, None, None, None]
         planes = weights * planes + ops.stop_gradient((1 - weights) * planes)
         logits = self.entropy_network(planes)
@@ -113,7 +124,7 @@ class JointModel(keras.Model):
         pixels = ops.cast(height * width, lengths.dtype)
         return ops.cumsum(ops.sum(lengths, axis=(2, 3, 4)), axis=1) / (math.log(2) * pixels)
 
-    def _cuts(self, batch):
+    def _cuts(self, batch: Size) -> Tensor:
         """Ones for bits that stay and zeros for those that are cut, (B, iterations, 1, 1, bits)."""
         iterations, bits = self.codec.iterations, self.codec.bits
         chance, where, kept = (

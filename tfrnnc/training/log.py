@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from typing import TypeAlias
 
 import keras
 
 from tfrnnc.errors import TrainingError
 from tfrnnc.files import replacing
+
+Logs: TypeAlias = dict[str, float]  #: measures by their names, as Keras hands them to callbacks
 
 
 class Log(keras.callbacks.Callback):
@@ -23,12 +26,12 @@ class Log(keras.callbacks.Callback):
         rows: what was measured before.
     """
 
-    def __init__(self, path: Path, rows: list[dict[str, str]]):
+    def __init__(self, path: Path, rows: list[dict[str, str]]) -> None:
         super().__init__()
         self.path = path
         self.rows = list(rows)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.rows.append({"epoch": str(epoch + 1), **{k: str(v) for k, v in sorted(logs.items())}})
         columns = dict.fromkeys(name for row in self.rows for name in row)
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 from keras import ops
 
 from tfrnnc.layers import ConvLSTMCell, DeconvLSTMCell
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
 
 GATES = 4  #: transforms that share one kernel of an LSTM cell
 MIN_ROWS = 32  #: kernels with fewer inputs per output are left to Adam
@@ -58,7 +61,9 @@ class AveragesWeights(keras.optimizers.Optimizer):
     other weights than an unbroken one; here they stay apart.
     """
 
-    def _update_model_variables_moving_average(self, trainable_variables):
+    def _update_model_variables_moving_average(
+        self, trainable_variables: Sequence[keras.Variable]
+    ) -> None:
         if not self.use_ema:
             return
         steps = ops.cast(self.iterations, "float32")
@@ -68,7 +73,7 @@ class AveragesWeights(keras.optimizers.Optimizer):
             if average is not None:
                 average.assign(momentum * average + (1 - momentum) * variable.value)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
         """Leaves the weights as they are."""
 
 
@@ -99,12 +104,12 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
 
     def __init__(
         self,
-        learning_rate=0.03,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.03,
         adam_learning_rate: float = 2e-3,
         forms: Mapping[str, MatrixForm] | None = None,
         peak_learning_rate: float | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         peak_learning_rate = peak_learning_rate or learning_rate
         super().__init__(
             learning_rate=learning_rate,
@@ -119,23 +124,25 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
         self.peak_learning_rate = peak_learning_rate
         self.forms = {path: MatrixForm(*form) for path, form in (forms or {}).items()}
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         # TensorFlow hands its own variables to the update, which have no path.
         self._form_of_index = [self.forms.get(variable.path) for variable in variables]
         super().build(variables)
 
-    def _should_use_adamw(self, variable):
+    def _should_use_adamw(self, variable: Tensor) -> bool:
         return self._form_of_index[self._get_variable_index(variable)] is None
 
-    def _muon_update_step(self, gradient, variable, lr, m):
+    def _muon_update_step(
+        self, gradient: Tensor, variable: Tensor, lr: Tensor, m: keras.Variable
+    ) -> None:
         self.assign(m, self.momentum * m + gradient)
         direction = gradient + self.momentum * m if self.nesterov else m
         form = self._form_of_index[self._get_variable_index(variable)]
         update = orthogonal_update(direction, form, self.ns_steps)
         self.assign_sub(variable, ops.cast(lr, variable.dtype) * update)
 
-    def get_config(self):
-        config = super().get_config()
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
         for fixed in ("adam_beta_2", "adam_lr_ratio", "adam_weight_decay", "rms_rate"):
             config.pop(fixed)
         config.pop("weight_decay", None)
@@ -146,7 +153,7 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
         }
 
 
-def orthogonal_update(direction, form: MatrixForm, iterations: int = 5):
+def orthogonal_update(direction: Tensor, form: MatrixForm, iterations: int = 5) -> Tensor:
     """Muon's update of a kernel, of the kernel's shape.
 
     Args:
@@ -166,14 +173,14 @@ def orthogonal_update(direction, form: MatrixForm, iterations: int = 5):
     return ops.moveaxis(update, -2, -1) if form.transposed else update
 
 
-def _rows(shape, form: MatrixForm) -> int:
+def _rows(shape: tuple[int, ...], form: MatrixForm) -> int:
     inputs = shape[-1] if form.transposed else shape[-2]
     for size in shape[:-2]:
         inputs *= size
     return inputs
 
 
-def _newton_schulz(matrices, iterations: int):
+def _newton_schulz(matrices: Tensor, iterations: int) -> Tensor:
     """Matrices (number, rows, columns) with their singular values brought close to 1."""
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = matrices.shape[-2] <= matrices.shape[-1]

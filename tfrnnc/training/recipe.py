@@ -92,7 +92,7 @@ class Recipe:
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check_choices()
         for name, value in asdict(self).items():
             if isinstance(value, (bool, str, tuple, list)) or value is None:
@@ -174,7 +174,7 @@ class Recipe:
         return self._one_for_each(iterations, "rate_weights")
 
     def _one_for_each(self, iterations: int, name: str) -> tuple[float, ...]:
-        values = getattr(self, name)
+        values: tuple[float, ...] = getattr(self, name)
         if len(values) != iterations:
             raise ConfigError(
                 f"{name} has {len(values)} values, but the model {iterations} iterations; give "

@@ -79,7 +79,8 @@ class Rendezvous:
         """
         if self.worker:
             self._send(0, message)
-            return self._receive(0)["all"]
+            everyones: list[dict[str, Any]] = self._receive(0)["all"]
+            return everyones
         messages = [dict(message)]
         messages += [self._receive(number) for number in range(1, self.workers)]
         self._tell_others({"all": messages})

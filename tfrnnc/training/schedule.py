@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import keras
 from keras import ops
+
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
 
 
 @keras.saving.register_keras_serializable("tfrnnc")
@@ -21,19 +25,19 @@ class WarmupHoldDecay(keras.optimizers.schedules.LearningRateSchedule):
         decay_steps: training steps of the fall, at the end.
     """
 
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int, decay_steps: int):
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int, decay_steps: int) -> None:
         self.peak = peak
         self.warmup_steps = warmup_steps
         self.total_steps = total_steps
         self.decay_steps = decay_steps
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         step = ops.cast(step, "float32")
         rising = step / max(1, self.warmup_steps) if self.warmup_steps else ops.ones_like(step)
         falling = ops.clip((self.total_steps - step) / self.decay_steps, 0.0, 1.0)
         return self.peak * ops.minimum(rising, 1.0) * (1 - ops.cos(math.pi * falling)) / 2
 
-    def get_config(self):
+    def get_config(self) -> dict[str, float]:
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,

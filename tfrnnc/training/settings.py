@@ -106,7 +106,7 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
-def _is_of_kind(value: object, field: Field) -> bool:
+def _is_of_kind(value: object, field: Field[Any]) -> bool:
     """Whether a value is of the same kind as its field's default; numbers stand for None."""
     if isinstance(field.default, bool | str):
         return type(value) is type(field.default)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from tfrnnc.images import to_uint8
 from tfrnnc.training.callbacks import Validation
+
+if TYPE_CHECKING:
+    from tfrnnc.training.log import Logs
 
 SAMPLES_FOLDER = "samples"  #: below the folder of TensorBoard's files
 SHOWN_ITERATIONS = 5  #: of sample pictures, from the first to the last
@@ -22,7 +25,7 @@ class EpochTensorBoard(keras.callbacks.TensorBoard):
     It writes the learning rate as `epoch_learning_rate`.
     """
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         super().on_epoch_end(epoch + 1, logs)
 
 
@@ -36,13 +39,13 @@ class SamplePictures(keras.callbacks.Callback):
         validation: that measured before; see `Validation.samples`.
     """
 
-    def __init__(self, folder: Path, validation: Validation):
+    def __init__(self, folder: Path, validation: Validation) -> None:
         super().__init__()
         self._folder = folder / SAMPLES_FOLDER
         self._validation = validation
         self._writer: Any = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import tensorflow as tf
 
         if self._writer is None:
@@ -58,7 +61,7 @@ class SamplePictures(keras.callbacks.Callback):
                 )
         self._writer.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -77,7 +78,10 @@ def _optimizer(model: ResidualCodec, recipe: Recipe) -> keras.optimizers.Optimiz
     peak, total = recipe.peak_learning_rate, recipe.total_steps
     decay_steps = max(1, round(recipe.decay_share * (total - recipe.warmup_steps)))
     schedule = WarmupHoldDecay(peak, recipe.warmup_steps, total, decay_steps)
-    settings: dict = {"global_clipnorm": recipe.clip_norm, "use_ema": bool(recipe.average)}
+    settings: dict[str, Any] = {
+        "global_clipnorm": recipe.clip_norm,
+        "use_ema": bool(recipe.average),
+    }
     if recipe.average:
         settings["ema_momentum"] = recipe.average
     if recipe.optimizer == "adam":

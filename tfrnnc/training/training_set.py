@@ -36,8 +36,9 @@ class TrainingSet:
 
     def size(self, name: str, recipe: Recipe) -> int:
         """One of the sizes, the recipe's where the set has none of its own."""
-        value = getattr(self, name)
-        return getattr(recipe, name) if value is None else value
+        value: int | None = getattr(self, name)
+        default: int = getattr(recipe, name)
+        return default if value is None else value
 
 
 def parse_location(text: str) -> tuple[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -25,6 +25,9 @@ from tfrnnc.training.callbacks import Progress, require_finite
 from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.trainer import compile_model, make_batches
 from tfrnnc.training.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from tfrnnc.training.log import Logs
 
 SMALLEST_KERNEL = 1000  #: weights; smaller kernels are left alone
 MAX_CLUSTERS = 256
@@ -73,7 +76,7 @@ class Pruning:
     sparsity: float = 0.5
     smallest_kernel: int = SMALLEST_KERNEL
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.sparsity < 1:
             raise ConfigError(f"sparsity must be between 0 and 1, not {self.sparsity}")
 
@@ -90,7 +93,7 @@ class Clustering:
     clusters: int = 16
     smallest_kernel: int = SMALLEST_KERNEL
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 2 <= self.clusters <= MAX_CLUSTERS:
             raise ConfigError(f"clusters must be from 2 to {MAX_CLUSTERS}, not {self.clusters}")
 
@@ -185,7 +188,7 @@ class _Pruner(keras.callbacks.Callback):
         steps: batches of the whole fine-tuning; 0 prunes at once.
     """
 
-    def __init__(self, kernels: list[tf.Variable], sparsity: float, steps: int):
+    def __init__(self, kernels: list[tf.Variable], sparsity: float, steps: int) -> None:
         super().__init__()
         with importing_tfmot():
             from tensorflow_model_optimization.python.core.sparsity.keras import pruning_impl
@@ -204,10 +207,10 @@ class _Pruner(keras.callbacks.Callback):
         if not steps:
             self._apply()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._apply()
 
-    def _prune(self):
+    def _prune(self) -> None:
         self._step.assign_add(1)
         self._pruning.conditional_mask_update()
         self._pruning.weight_mask_op()
@@ -221,15 +224,15 @@ class _Clusterer(keras.callbacks.Callback):
         clusters: values of each.
     """
 
-    def __init__(self, kernels: list[tf.Variable], clusters: int):
+    def __init__(self, kernels: list[tf.Variable], clusters: int) -> None:
         super().__init__()
         self._kernels = [_ClusteredKernel(kernel, clusters) for kernel in kernels]
         self._apply = tf.function(self._follow, autograph=False)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._apply()
 
-    def _follow(self):
+    def _follow(self) -> None:
         for kernel in self._kernels:
             kernel.follow()
 
@@ -246,7 +249,7 @@ class _ClusteredKernel:
         clusters: number of centroids.
     """
 
-    def __init__(self, kernel: tf.Variable, clusters: int):
+    def __init__(self, kernel: tf.Variable, clusters: int) -> None:
         with importing_tfmot():
             from tensorflow_model_optimization.clustering import keras as clustering
             from tensorflow_model_optimization.python.core.clustering.keras import (
