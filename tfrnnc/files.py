@@ -24,7 +24,7 @@ _temporary: set[Path] = set()
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path whose content takes the place of `path` when the block ends without error.
 
     A file that is there already keeps its permissions and its owner, as far as the system allows.

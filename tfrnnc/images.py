@@ -78,7 +78,7 @@ def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
 
 
 def read_image(
-    file: str | os.PathLike | BinaryIO, background: str | None = None, name: str | None = None
+    file: str | os.PathLike[str] | BinaryIO, background: str | None = None, name: str | None = None
 ) -> np.ndarray:
     """Reads an image file as `as_rgb` gives it.
 
@@ -188,7 +188,7 @@ def parse_colour(name: str | None) -> tuple[int, ...] | None:
         ) from error
 
 
-def find_images(folder: str | os.PathLike) -> list[Path]:
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     """The image files in a folder and the folders below it, by their extension, sorted."""
     return sorted(
         path

@@ -238,7 +238,8 @@ class EntropyModel:
         Returns:
             int (h, w, bits), that each bit is 1, of `CERTAIN`; of locations that stopped, anything.
         """
-        return self.probabilities_of_batch([planes], [plane])[0]
+        alone: np.ndarray = self.probabilities_of_batch([planes], [plane])[0]
+        return alone
 
     def probabilities_of_batch(
         self, planes: Sequence[Sequence[np.ndarray]], batch: Sequence[np.ndarray]
@@ -638,7 +639,10 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     if not whole:
         return np.asarray(last)
     if not len(rest):
-        return (values.reshape(whole // rows, rows, height) @ kernel).reshape(whole, width)
+        products: np.ndarray = (values.reshape(whole // rows, rows, height) @ kernel).reshape(
+            whole, width
+        )
+        return products
     stack = values[:whole].reshape(whole // rows, rows, height) @ kernel
     return np.concatenate([stack.reshape(whole, width), last])
 
@@ -646,14 +650,16 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 def _to_probabilities(sums: np.ndarray) -> np.ndarray:
     """What the output layer's sums mean; they count from the least logit."""
     # What is cut off makes whole numbers of those above 0; the others are the least either way.
-    return PROBABILITIES.take(sums.astype(np.intp), mode="clip")
+    probabilities: np.ndarray = PROBABILITIES.take(sums.astype(np.intp), mode="clip")
+    return probabilities
 
 
 def _activate(sums: np.ndarray) -> np.ndarray:
     """What a layer's sums give to the next one. They are overwritten."""
     np.floor(sums, out=sums)
     np.maximum(sums, _LEAST, out=sums)
-    return np.minimum(sums, _MOST, out=sums)
+    activations: np.ndarray = np.minimum(sums, _MOST, out=sums)
+    return activations
 
 
 def _require_exact(iteration: IterationModel, number: int) -> None:

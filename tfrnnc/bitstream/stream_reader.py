@@ -123,7 +123,7 @@ def read_planes_of_batch(
             results.append(error)
     going_on = dict(readers)
     while going_on:
-        groups: dict[tuple, list[_StreamReader]] = {}
+        groups: dict[tuple[Any, ...], list[_StreamReader]] = {}
         for number, reader in list(going_on.items()):
             try:
                 if reader.goes_on:

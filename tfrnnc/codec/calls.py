@@ -122,7 +122,8 @@ def run_alone(worker: Worker, calls: Calls[T]) -> T:
         try:
             call = calls.send(result)
         except StopIteration as end:
-            return end.value
+            returned: T = end.value
+            return returned
         result = worker.do(call)
         del call  # What it was given may be large, and of no use any more.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import features
 
@@ -11,7 +13,7 @@ from tfrnnc.evaluation.classic_codec import ClassicCodec, pillow_library, save
 _FRAME_OBUS = (3, 4, 6)  # frame header, tile group, and both in one
 
 
-def _distinct(qualities) -> tuple[int, ...]:
+def _distinct(qualities: Sequence[int]) -> tuple[int, ...]:
     """The lowest quality for each of AV1's 64 quantizers, as libavif maps them."""
     by_quantizer = {((100 - each) * 63 + 50) // 100: each for each in reversed(qualities)}
     return tuple(sorted(by_quantizer.values()))

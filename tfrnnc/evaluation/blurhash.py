@@ -80,7 +80,8 @@ def _waves(number: int, size: int) -> np.ndarray:
 
 
 def _signed_power(values: np.ndarray, exponent: float) -> np.ndarray:
-    return np.sign(values) * np.abs(values) ** exponent
+    powers: np.ndarray = np.sign(values) * np.abs(values) ** exponent
+    return powers
 
 
 def _to_linear(levels: np.ndarray) -> np.ndarray:

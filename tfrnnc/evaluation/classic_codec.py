@@ -6,6 +6,7 @@ import io
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, features
@@ -32,7 +33,7 @@ class ClassicCodec(ABC):
     unit: str
     qualities: Sequence[float]
     sweep_qualities: Sequence[float]
-    options: dict
+    options: dict[str, Any]
 
     @abstractmethod
     def encode(self, pixels: np.ndarray, quality: float, headerless: bool = False) -> bytes:
@@ -51,7 +52,7 @@ class ClassicCodec(ABC):
         with Image.open(io.BytesIO(data)) as picture:
             return np.asarray(picture.convert("RGB"))
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """The library, its options and the qualities, as JSON takes them."""
         return {
             "library": self.library(),
@@ -101,19 +102,21 @@ class ClassicCodec(ABC):
         quality, data, seconds = best
         return self._coded(quality, data, len(data), seconds)
 
-    def _timed(self, pixels, quality, headerless=False) -> tuple[bytes, float]:
+    def _timed(
+        self, pixels: np.ndarray, quality: float, headerless: bool = False
+    ) -> tuple[bytes, float]:
         start = time.perf_counter()
         data = self.encode(pixels, quality, headerless)
         return data, time.perf_counter() - start
 
-    def _coded(self, quality, data: bytes, size: int, seconds: float) -> Coded:
+    def _coded(self, quality: float, data: bytes, size: int, seconds: float) -> Coded:
         start = time.perf_counter()
         picture = self.decode(data)
         decoding = time.perf_counter() - start
         return Coded(self.unit.format(quality), size, picture, seconds, decoding)
 
 
-def save(pixels: np.ndarray, kind: str, **options) -> bytes:
+def save(pixels: np.ndarray, kind: str, **options: Any) -> bytes:
     """A file as Pillow writes it."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, **options)
@@ -125,5 +128,5 @@ def pillow_library(feature: str, name: str) -> str:
     return f"{name} {features.version(feature)}, Pillow {features.version('pil')}"
 
 
-def _size(entry) -> int:
+def _size(entry: tuple[int, float, bytes, float]) -> int:
     return entry[0]

@@ -8,11 +8,14 @@ points the curve is piecewise cubic and monotone (PCHIP) over the logarithm of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tfrnnc.errors import ConfigError, InstallationError
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
 
 AREA_FROM, AREA_TO = 0.125, 2.0  #: bpp, between which the area under a curve is taken
 _AREA_SAMPLES = 4097
@@ -203,11 +206,11 @@ def require_scipy() -> None:
     _interpolators()
 
 
-def _pchip(x: np.ndarray, y: np.ndarray):
+def _pchip(x: np.ndarray, y: np.ndarray) -> PchipInterpolator:
     return _interpolators()(x, y)
 
 
-def _interpolators():
+def _interpolators() -> type[PchipInterpolator]:
     try:
         from scipy.interpolate import PchipInterpolator
     except ImportError as error:
@@ -215,4 +218,5 @@ def _interpolators():
             "curves are interpolated by SciPy, which is not installed; "
             "pip install 'tfrnnc[evaluate]', or take --protocol paper"
         ) from error
-    return PchipInterpolator
+    interpolator: type[PchipInterpolator] = PchipInterpolator
+    return interpolator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class EvaluatedCodec(Protocol):
     name: str
     version: int
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """All that its results depend on beside the image, as JSON takes it."""
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfrnnc.errors import ConfigError, EvaluationError
 from tfrnnc.evaluation.codecs import CodecSpec, check_codecs
 from tfrnnc.evaluation.curves import require_scipy
-from tfrnnc.evaluation.measurement import MODERN, PAPER, EvaluationProtocol, ResultStore
+from tfrnnc.evaluation.measurement import MODERN, PAPER, EvaluationProtocol, Result, ResultStore
 from tfrnnc.evaluation.report import build_csv, build_report, build_times, table
 from tfrnnc.evaluation.runner import (
     EvaluatedImage,
@@ -75,8 +76,8 @@ class Evaluation:
     images: Sequence[EvaluatedImage]
     codecs: Sequence[CodecSpec]
     protocol: EvaluationProtocol
-    results: Sequence[Sequence[dict]]
-    report: dict
+    results: Sequence[Sequence[Result]]
+    report: dict[str, Any]
 
     def table(self) -> str:
         """The report as lines for a terminal."""
@@ -167,7 +168,7 @@ def check_evaluation(
     return specs, tuple(dict.fromkeys(map(CodecSpec.of, references)))
 
 
-def as_json(content: dict) -> str:
+def as_json(content: dict[str, Any]) -> str:
     """A report as it is written."""
     return json.dumps(content, indent=2) + "\n"
 

@@ -8,6 +8,7 @@ import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,8 @@ from tfrnnc.errors import ConfigError
 from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec
 from tfrnnc.files import replacing
 from tfrnnc.metrics import block_ssim, ms_ssim, psnr
+
+Result: TypeAlias = dict[str, Any]  #: of `measure` or `picture_at`, as JSON takes it
 
 PSNR_OF_EQUALS = 100.0  #: dB, for pictures equal to the image, so that means stay finite
 
@@ -55,7 +58,7 @@ class EvaluationProtocol:
     targets: tuple[int, ...] = ()
     reduced_side: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.name not in (PAPER, MODERN):
             raise ConfigError(f"there is no protocol {self.name!r}; there are paper and modern")
         if unknown := [name for name in self.metrics if name not in METRICS]:
@@ -77,7 +80,7 @@ class EvaluationProtocol:
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
-def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol) -> dict:
+def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol) -> Result:
     """Measures a codec on an image.
 
     Args:
@@ -113,7 +116,7 @@ def measure(codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProto
 
 def picture_at(
     codec: EvaluatedCodec, pixels: np.ndarray, protocol: EvaluationProtocol, size: int
-) -> dict:
+) -> Result:
     """A picture for a strip: of a number of bytes, by the rules of the protocol.
 
     Returns:
@@ -138,7 +141,7 @@ def enlarge(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(resized)
 
 
-def picture_of(result: dict) -> np.ndarray:
+def picture_of(result: Result) -> np.ndarray:
     """The picture in a result of `picture_at`, uint8 (H, W, 3)."""
     with Image.open(io.BytesIO(base64.b64decode(result["png"]))) as picture:
         return np.asarray(picture.convert("RGB"))
@@ -154,7 +157,7 @@ class ResultStore:
     def __init__(self, folder: Path | None):
         self._folder = folder
 
-    def get(self, key: dict) -> dict | None:
+    def get(self, key: dict[str, Any]) -> Result | None:
         """The result that was kept for a key, or None."""
         if self._folder is None:
             return None
@@ -164,7 +167,7 @@ class ResultStore:
         except (OSError, ValueError, TypeError, KeyError):
             return None  # Missing or broken: it is measured again.
 
-    def put(self, key: dict, result: dict) -> None:
+    def put(self, key: dict[str, Any], result: Result) -> None:
         """Keeps a result, whole or not at all."""
         if self._folder is None:
             return
@@ -173,7 +176,7 @@ class ResultStore:
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({"key": key, "result": result}))
 
-    def _path(self, key: dict) -> Path:
+    def _path(self, key: dict[str, Any]) -> Path:
         assert self._folder is not None
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self._folder / digest[:2] / f"{digest[2:34]}.json"
@@ -184,7 +187,7 @@ def result_key(
     digest: str,
     protocol: EvaluationProtocol,
     picture_bytes: int | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """All that a result depends on: the image, the codec, the protocol and the code's versions.
 
     Args:

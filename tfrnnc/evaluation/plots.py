@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,12 @@ from tfrnnc.evaluation.measurement import MODERN
 from tfrnnc.evaluation.report import LABELS, count_of_images, rate_curve
 from tfrnnc.files import replacing
 
-_Look = tuple[str, str, str | tuple]  #: colour, marker and line, as matplotlib takes them
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_Line: TypeAlias = str | tuple[int, tuple[int, ...]]  #: a line, as matplotlib takes it
+_Look: TypeAlias = tuple[str, str, _Line]  #: colour, marker and line, as matplotlib takes them
 
 #: Colour, marker and line of each classic codec, the same whichever are compared. The colours are
 #: Okabe and Ito's, which colour-blind people can tell apart; markers and lines do without colours.
@@ -55,17 +60,17 @@ _MSSSIM_TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
 class _Style(NamedTuple):
     colour: str
     marker: str
-    line: str | tuple
+    line: _Line
     own: bool  #: whether it is one of tfrnnc's own codecs, which are drawn bolder
 
     @property
-    def marks(self) -> dict:
+    def marks(self) -> dict[str, Any]:
         """How matplotlib draws the points."""
         size = 8 if self.own and self.marker == "*" else 6 if self.own else 5
         return {"color": self.colour, "marker": self.marker, "markersize": size}
 
     @property
-    def lines(self) -> dict:
+    def lines(self) -> dict[str, Any]:
         """How matplotlib draws what connects them."""
         width = 2.4 if self.own else 1.5
         return {"color": self.colour, "linestyle": self.line, "linewidth": width}
@@ -85,7 +90,9 @@ class PublishedCurve(NamedTuple):
     qualities: Mapping[str, Sequence[float]]
 
 
-def draw_curves(report: dict, folder: Path, published: Sequence[PublishedCurve] = ()) -> list[Path]:
+def draw_curves(
+    report: dict[str, Any], folder: Path, published: Sequence[PublishedCurve] = ()
+) -> list[Path]:
     """Draws a figure of each metric, `curve_METRIC.png`.
 
     Args:
@@ -117,7 +124,7 @@ def draw_curves(report: dict, folder: Path, published: Sequence[PublishedCurve] 
     return files
 
 
-def new_figure():
+def new_figure() -> tuple[Figure, Axes]:
     """A figure of matplotlib and its axes, of a size that a phone shows legibly.
 
     Raises:
@@ -134,12 +141,14 @@ def new_figure():
     return figure, figure.add_subplot()
 
 
-def add_legend(axes) -> None:
+def add_legend(axes: Axes) -> None:
     """Puts the legend inside the axes, where it hides the least."""
     axes.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor="#DDDDDD", handlelength=3.2)
 
 
-def _draw_codec(axes, entry: dict, metric: str, modern: bool, style: _Style) -> None:
+def _draw_codec(
+    axes: Axes, entry: dict[str, Any], metric: str, modern: bool, style: _Style
+) -> None:
     """A mark at each point, and the curve between them: that of the tables, where there is one."""
     points = entry["points"]
     rates = points["bpp" if modern else "bytes"]
@@ -150,13 +159,13 @@ def _draw_codec(axes, entry: dict, metric: str, modern: bool, style: _Style) -> 
     axes.plot([], [], **{**style.marks, **style.lines}, label=codec_label(entry["codec"]))
 
 
-def _draw_published(axes, curve: PublishedCurve, metric: str, style: _Style) -> None:
+def _draw_published(axes: Axes, curve: PublishedCurve, metric: str, style: _Style) -> None:
     every = max(1, len(curve.rates) // _PUBLISHED_MARKS)
     line = {**style.marks, **style.lines, "linewidth": 1.1, "markevery": every}
     axes.plot(curve.rates, curve.qualities[metric], **line, label=curve.name, zorder=1)
 
 
-def save_figure(figure, file: Path) -> None:
+def save_figure(figure: Figure, file: Path) -> None:
     """Writes a figure of matplotlib as a PNG of few colours.
 
     That is a quarter of the bytes, and no difference to be seen.
@@ -174,7 +183,7 @@ def save_figure(figure, file: Path) -> None:
         drawn.quantize(_COLOURS, dither=Image.Dither.NONE).save(temporary, "PNG", optimize=True)
 
 
-def _set_axes(axes, report: dict, name: str, modern: bool) -> None:
+def _set_axes(axes: Axes, report: dict[str, Any], name: str, modern: bool) -> None:
     from matplotlib.ticker import NullFormatter, NullLocator
 
     axes.set_title(f"{report['data']}, {count_of_images(report)}", fontsize=12)
@@ -213,11 +222,11 @@ def _set_axes(axes, report: dict, name: str, modern: bool) -> None:
         axes.set_ylim(bottom - margin, top + margin)
 
 
-def _to_decibels(values):
+def _to_decibels(values: np.ndarray) -> np.ndarray:
     return -10 * np.log10(np.maximum(1 - np.asarray(values, np.float64), 1e-6))
 
 
-def _from_decibels(values):
+def _from_decibels(values: np.ndarray) -> np.ndarray:
     return 1 - 10 ** (-np.asarray(values, np.float64) / 10)
 
 

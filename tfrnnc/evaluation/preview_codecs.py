@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class PreviewCodec(ABC):
         """What the string shows, uint8 (H, W, 3)."""
 
     @abstractmethod
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """What the results depend on, as JSON takes it."""
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:
@@ -82,7 +83,7 @@ class Preview(PreviewCodec):
         """See `PreviewCodec`."""
         return np.asarray(preview_image(text))
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """The checksum of the decoder's weights, and the sizes."""
         checksum = (FOLDER / DECODER_FILE).read_bytes()[-4:][::-1].hex()
         return {"weights_crc32": checksum, "sizes": list(self.sizes)}
@@ -104,7 +105,7 @@ class BlurHash(PreviewCodec):
         scale = 32 / max(height, width)
         return blurhash.decode(text, max(1, round(width * scale)), max(1, round(height * scale)))
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """The number of terms."""
         return {"terms": [4, 3]}
 
@@ -121,7 +122,7 @@ class ThumbHash(PreviewCodec):
         """See `PreviewCodec`."""
         return thumbhash.decode(bytes.fromhex(text))
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """Nothing can be set."""
         return {}
 

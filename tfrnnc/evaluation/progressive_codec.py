@@ -7,6 +7,7 @@ import importlib.metadata
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class ProgressiveCodec:
         self._codec = load(name_or_path, threads=1)
         self._encoder = load(name_or_path, runtime="keras") if needs_keras(effort) else self._codec
 
-    def settings(self) -> dict:
+    def settings(self) -> dict[str, Any]:
         """What runs the model, its identity and files, and the effort, as JSON takes them."""
         package = "ai-edge-litert" if self._folder.is_exported else "keras"
         model = self._codec.entropy_model

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tfrnnc.evaluation.codecs import CodecSpec, open_codec
 from tfrnnc.evaluation.curves import AREA_FROM, AREA_TO, BDRate, RateCurve, mean_points
-from tfrnnc.evaluation.measurement import MODERN, EvaluationProtocol
+from tfrnnc.evaluation.measurement import MODERN, EvaluationProtocol, Result
 from tfrnnc.evaluation.runner import EvaluatedImage
 
 SHOWN_BPP = (0.125, 0.25, 0.5, 1.0, 2.0)  #: rates at which the modern protocol's table is made
@@ -23,10 +24,10 @@ def build_report(
     data: str,
     images: Sequence[EvaluatedImage],
     codecs: Sequence[CodecSpec],
-    results: Sequence[Sequence[dict]],
+    results: Sequence[Sequence[Result]],
     protocol: EvaluationProtocol,
     references: Sequence[CodecSpec],
-) -> dict:
+) -> dict[str, Any]:
     """What `results.json` holds; the same for the same inputs and settings.
 
     Args:
@@ -62,11 +63,11 @@ def build_report(
 
 
 def _points(
-    codec_results: Sequence[dict], pixels: np.ndarray, protocol: EvaluationProtocol
-) -> dict:
+    codec_results: Sequence[Result], pixels: np.ndarray, protocol: EvaluationProtocol
+) -> dict[str, Any]:
     """Means over the images, for each setting."""
     sizes = np.array([result["bytes"] for result in codec_results])
-    points: dict[str, list] = (
+    points: dict[str, list[Any]] = (
         {"target_bytes": list(protocol.targets)}
         if protocol.targets
         else {"setting": codec_results[0]["setting"]}
@@ -80,7 +81,7 @@ def _points(
     return points
 
 
-def add_curves(report: dict, references: Sequence[str]) -> None:
+def add_curves(report: dict[str, Any], references: Sequence[str]) -> None:
     """Adds to a report of the modern protocol what is read off the curves of its points.
 
     Args:
@@ -113,12 +114,12 @@ def add_curves(report: dict, references: Sequence[str]) -> None:
             entry["area"] = {"msssim": round(curves["msssim"].area(), 5)}
 
 
-def rate_curve(entry: dict, metric: str) -> RateCurve:
+def rate_curve(entry: dict[str, Any], metric: str) -> RateCurve:
     """The curve through the points of a codec's entry in a report."""
     return RateCurve(entry["points"]["bpp"], entry["points"][metric], metric)
 
 
-def _delta(bd_rate: BDRate | None) -> dict | None:
+def _delta(bd_rate: BDRate | None) -> dict[str, Any] | None:
     if bd_rate is None:
         return None
     return {
@@ -136,7 +137,7 @@ def _rounded(values: np.ndarray, digits: int) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
-def build_times(codecs: Sequence[CodecSpec], results: Sequence[Sequence[dict]]) -> dict:
+def build_times(codecs: Sequence[CodecSpec], results: Sequence[Sequence[Result]]) -> dict[str, Any]:
     """What `times.json` holds: means over the images, in seconds, on one thread."""
     return {
         open_codec(codec).name: {
@@ -150,7 +151,7 @@ def build_times(codecs: Sequence[CodecSpec], results: Sequence[Sequence[dict]]) 
 def build_csv(
     images: Sequence[EvaluatedImage],
     codecs: Sequence[CodecSpec],
-    results: Sequence[Sequence[dict]],
+    results: Sequence[Sequence[Result]],
     protocol: EvaluationProtocol,
 ) -> str:
     """What `images.csv` holds: a row for each image, codec and rate."""
@@ -175,14 +176,14 @@ def build_csv(
     return file.getvalue()
 
 
-def table(report: dict) -> str:
+def table(report: dict[str, Any]) -> str:
     """The report as lines for a terminal."""
     return "\n".join(
         _modern_lines(report) if report["protocol"] == MODERN else _paper_lines(report)
     )
 
 
-def _paper_lines(report: dict) -> list[str]:
+def _paper_lines(report: dict[str, Any]) -> list[str]:
     width, heads = _columns(report)
     lines = [
         f"{count_of_images(report)} of {report['data']}, protocol paper: means without headers",
@@ -199,7 +200,7 @@ def _paper_lines(report: dict) -> list[str]:
     return lines
 
 
-def _modern_lines(report: dict) -> list[str]:
+def _modern_lines(report: dict[str, Any]) -> list[str]:
     width, heads = _columns(report)
     lines = [
         f"{count_of_images(report)} of {report['data']}, protocol modern: whole files, curves of "
@@ -233,13 +234,13 @@ def _modern_lines(report: dict) -> list[str]:
     return lines
 
 
-def _columns(report: dict) -> tuple[int, str]:
+def _columns(report: dict[str, Any]) -> tuple[int, str]:
     """The width of the first column, and the heads of the metrics' columns."""
     width = max(len("codec"), *(len(entry["codec"]) for entry in report["codecs"]))
     return width, "".join(f"{LABELS[name]:>9}" for name in report["metrics"])
 
 
-def count_of_images(report: dict) -> str:
+def count_of_images(report: dict[str, Any]) -> str:
     """How many images a report is of, in words."""
     return f"{report['images']} image{'s' if report['images'] > 1 else ''}"
 
@@ -250,7 +251,7 @@ def _shown(name: str, value: float | None) -> str:
     return f"{value:>6.2f} dB" if name == "psnr" else f"{value:>9.4f}"
 
 
-def shown_delta(delta: dict | None, metric: str) -> str:
+def shown_delta(delta: dict[str, Any] | None, metric: str) -> str:
     """A BD-rate of a report, and the qualities that it is an average over, in words.
 
     Examples:

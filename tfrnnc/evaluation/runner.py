@@ -7,11 +7,13 @@ from concurrent.futures import BrokenExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from tfrnnc.errors import DataError, EvaluationError, ImageError, TfrnncError
 from tfrnnc.evaluation.codecs import CodecSpec, open_codec
 from tfrnnc.evaluation.measurement import (
     EvaluationProtocol,
+    Result,
     ResultStore,
     image_digest,
     measure,
@@ -57,12 +59,12 @@ class Task:
     protocol: EvaluationProtocol
     picture_bytes: int | None = None
 
-    def key(self) -> dict:
+    def key(self) -> dict[str, Any]:
         """All that the result depends on."""
         codec = open_codec(self.codec)
         return result_key(codec, self.image.digest, self.protocol, self.picture_bytes)
 
-    def run(self) -> dict:
+    def run(self) -> Result:
         """The result, of `measure` or `picture_at`.
 
         Raises:
@@ -108,12 +110,16 @@ def read_images(folder: Path, protocol: EvaluationProtocol) -> list[EvaluatedIma
     return images
 
 
+NumberedResult: TypeAlias = tuple[int, Result]  #: of the task of this number
+
 #: Wraps the results as they come. Takes what is done, the results, the number of all tasks, and of
 #: those whose results were kept from before.
-Progress = Callable[[str, Iterable, int, int], Iterable]
+Progress = Callable[[str, Iterable[NumberedResult], int, int], Iterable[NumberedResult]]
 
 
-def no_progress(what: str, results: Iterable, total: int, kept: int) -> Iterable:
+def no_progress(
+    what: str, results: Iterable[NumberedResult], total: int, kept: int
+) -> Iterable[NumberedResult]:
     """Shows nothing."""
     return results
 
@@ -132,7 +138,7 @@ class TaskRunner:
     jobs: int
     progress: Progress = no_progress
 
-    def run(self, tasks: Sequence[Task], what: str) -> list[dict]:
+    def run(self, tasks: Sequence[Task], what: str) -> list[Result]:
         """Does all tasks.
 
         Args:
@@ -159,7 +165,7 @@ class TaskRunner:
 @contextmanager
 def _results(
     tasks: Sequence[Task], missing: list[int], jobs: int
-) -> Iterator[Iterable[tuple[int, dict]]]:
+) -> Iterator[Iterable[NumberedResult]]:
     """Yields an iterator over numbers of tasks and their results, in any order."""
     if jobs == 1 or len(missing) < 2:
         yield ((index, tasks[index].run()) for index in missing)

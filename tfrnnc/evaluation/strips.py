@@ -146,7 +146,7 @@ def _cell(pixels: np.ndarray, small: bool) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def _font(text: str, largest: int, width: int):
+def _font(text: str, largest: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The largest font in which the text is no wider than that, but a legible one."""
     for size in range(largest, 9, -1):
         font = ImageFont.load_default(size)

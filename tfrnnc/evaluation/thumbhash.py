@@ -43,7 +43,8 @@ def encode(pixels: np.ndarray) -> bytes:
     terms = [_round(15 * term) for _, each, _ in parts for term in each]
     terms += [0] * (len(terms) % 2)
     nibbles = bytes(low | high << 4 for low, high in zip(terms[::2], terms[1::2], strict=True))
-    return header.to_bytes(3, "little") + second.to_bytes(2, "little") + nibbles
+    data: bytes = header.to_bytes(3, "little") + second.to_bytes(2, "little") + nibbles
+    return data
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -81,7 +82,8 @@ def decode(data: bytes) -> np.ndarray:
     blue = luma - 2 / 3 * yellow_blue
     red = (3 * luma - blue + red_green) / 2
     rgb = np.stack([red, red - red_green, blue], axis=-1)
-    return (255 * rgb.clip(0, 1)).astype(np.uint8)
+    levels: np.ndarray = (255 * rgb.clip(0, 1)).astype(np.uint8)
+    return levels
 
 
 def _analyse(channel: np.ndarray, nx: int, ny: int) -> tuple[float, list[float], float]:
@@ -100,7 +102,8 @@ def _frequencies(nx: int, ny: int) -> list[tuple[int, int]]:
 
 
 def _wave(size: int, frequency: int) -> np.ndarray:
-    return np.cos(np.pi / size * frequency * (np.arange(size) + 0.5))
+    wave: np.ndarray = np.cos(np.pi / size * frequency * (np.arange(size) + 0.5))
+    return wave
 
 
 def _round(value: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,12 @@ from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 from tfrnnc.runtimes.residual_loop import Iteration, iterate
 from tfrnnc.runtimes.runtime import Runtime, binarize
 
+if TYPE_CHECKING:
+    from tfrnnc.models import ResidualCodec
+
 
 def record_parity(
-    manifest: Manifest, model, folder: Path, images: Sequence[np.ndarray]
+    manifest: Manifest, model: ResidualCodec, folder: Path, images: Sequence[np.ndarray]
 ) -> Manifest:
     """Compares exported TFLite files with Keras, for their manifest.
 
@@ -37,7 +40,9 @@ def record_parity(
     return manifest
 
 
-def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[str, Any]:
+def measure_parity(
+    model: ResidualCodec, folder: Path, images: Sequence[np.ndarray]
+) -> dict[str, Any]:
     """Compares TFLite files with Keras; see `compare_with_keras`.
 
     Args:
@@ -51,7 +56,9 @@ def measure_parity(model, folder: Path, images: Sequence[np.ndarray]) -> dict[st
     return compare_with_keras(model, LiteRTRuntime(folder), images)
 
 
-def compare_with_keras(model, exported: Runtime, images: Sequence[np.ndarray]) -> dict[str, Any]:
+def compare_with_keras(
+    model: ResidualCodec, exported: Runtime, images: Sequence[np.ndarray]
+) -> dict[str, Any]:
     """Compares a runtime of exported files with Keras.
 
     Both are given the same residuals and bits at each iteration, those of Keras, and compared; and
@@ -73,9 +80,9 @@ def compare_with_keras(model, exported: Runtime, images: Sequence[np.ndarray]) -
     bits = 0
     float_difference, level_difference = 0.0, 0
     # The qualities after each iteration: Keras, its bits decoded by the files, the files alone.
-    qualities: tuple[list, list, list] = ([], [], [])
+    qualities: tuple[list[list[float]], list[list[float]], list[list[float]]] = ([], [], [])
     for image in images:
-        pictures: tuple[list, list] = ([], [])
+        pictures: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         for number, (expected, plane, reconstruction) in enumerate(
             _follow(exported, iterate(keras_runtime, image))
         ):

@@ -35,12 +35,6 @@ def export_preview_network(layers: dict[str, LayerWeights]) -> bytes:
         the content of the file.
     """
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((1, SIDE, SIDE, 3), tf.uint8, "decoded"),
-            tf.TensorSpec((1, 2), tf.float32, "hints"),
-        ]
-    )
     def restore(decoded: tf.Tensor, hints: tf.Tensor) -> dict[str, tf.Tensor]:
         levels = tf.cast(decoded, tf.float32)
         blocks = (tf.nn.space_to_depth(levels, BLOCK) - 128) * INPUT_SCALE
@@ -53,9 +47,15 @@ def export_preview_network(layers: dict[str, LayerWeights]) -> bytes:
         return {"pixels": tf.cast(shown, tf.uint8)}
 
     module = tf.Module()
-    module.restore = restore
-    functions = [restore.get_concrete_function()]
-    content = tf.lite.TFLiteConverter.from_concrete_functions(functions, module).convert()
+    module.restore = tf.function(
+        restore,
+        input_signature=[
+            tf.TensorSpec((1, SIDE, SIDE, 3), tf.uint8, "decoded"),
+            tf.TensorSpec((1, 2), tf.float32, "hints"),
+        ],
+    )
+    functions = [module.restore.get_concrete_function()]
+    content: bytes = tf.lite.TFLiteConverter.from_concrete_functions(functions, module).convert()
     weights = 4 * sum(layer.kernel.size for layer in layers.values())
     check_tflite(content, weights, NETWORK_FILE)
     return content

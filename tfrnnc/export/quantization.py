@@ -7,7 +7,7 @@ import itertools
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,8 @@ from tfrnnc.models import ResidualCodec
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.residual_loop import iterate
 from tfrnnc.runtimes.runtime import stage_of
+
+Inputs: TypeAlias = dict[str, np.ndarray]  #: of one iteration, by their names in the signature
 
 
 class Quantization(NamedTuple):
@@ -41,7 +43,9 @@ QUANTIZATIONS = {
 }
 
 
-def convert(iteration: ExportedIteration, quantize: str, calibration: Sequence[dict] = ()) -> bytes:
+def convert(
+    iteration: ExportedIteration, quantize: str, calibration: Sequence[Inputs] = ()
+) -> bytes:
     """Makes a TFLite file of a SavedModel of one iteration.
 
     Args:
@@ -76,7 +80,7 @@ def convert(iteration: ExportedIteration, quantize: str, calibration: Sequence[d
 
 def roll_out(
     model: ResidualCodec, images: Sequence[np.ndarray]
-) -> tuple[list[list[dict]], list[list[dict]]]:
+) -> tuple[list[list[Inputs]], list[list[Inputs]]]:
     """What the iterations of a model are given while it encodes images.
 
     Args:
@@ -86,8 +90,8 @@ def roll_out(
     Returns:
         the inputs of each encoder and of each decoder, by the names in their signatures.
     """
-    encoders: list[list[dict]] = [[] for _ in model.encoders]
-    decoders: list[list[dict]] = [[] for _ in model.decoders]
+    encoders: list[list[Inputs]] = [[] for _ in model.encoders]
+    decoders: list[list[Inputs]] = [[] for _ in model.decoders]
     runtime = KerasRuntime(model)
     for image in images:
         for number, iteration in enumerate(iterate(runtime, image)):
@@ -104,7 +108,7 @@ def roll_out(
     return encoders, decoders
 
 
-def _named(name: str, value: np.ndarray, states: list) -> dict[str, np.ndarray]:
+def _named(name: str, value: np.ndarray, states: Sequence[Any]) -> Inputs:
     """An iteration's inputs by name, with a batch of one."""
     named = {f"state_{i}": np.asarray(state) for i, state in enumerate(states)}
     return {name: value[None], **named}

@@ -103,17 +103,16 @@ class _IterationModule(tf.Module):
         ]
         names = [tensor.name for tensor in iteration.outputs]
 
-        @tf.function(input_signature=specs)
-        def whole_iteration(inputs, *states):
+        def whole_iteration(inputs: tf.Tensor, *states: tf.Tensor) -> dict[str, tf.Tensor]:
             outputs, new_states = stage(inputs, list(states))
             return dict(zip(names, (outputs, *new_states), strict=True))
 
-        @tf.function(input_signature=specs)
-        def states_only(inputs, *states):
+        def states_only(inputs: tf.Tensor, *states: tf.Tensor) -> dict[str, tf.Tensor]:
             _, new_states = stage(inputs, list(states))
             return dict(zip(names[1:], new_states, strict=True))
 
-        self.whole_iteration, self.states_only = whole_iteration, states_only
+        self.whole_iteration = tf.function(whole_iteration, input_signature=specs)
+        self.states_only = tf.function(states_only, input_signature=specs)
 
 
 def describe_iteration(
@@ -125,6 +124,7 @@ def describe_iteration(
     filters = [shape[-1] for shape in stage.state_shapes(None, None)]
     states = list(zip(filters, stage.state_strides(stride), strict=True))
     *_, output_channels = stage.compute_output_shape((1, None, None, channels))
+    assert output_channels is not None
     inputs = [Tensor(names[0], channels, stride)]
     inputs += [Tensor(f"state_{i}", *state) for i, state in enumerate(states)]
     outputs = [Tensor(names[1], output_channels, stage.strides(stride)[-1])]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrnnc.errors import ConfigError, ModelError
-from tfrnnc.export.quantization import QUANTIZATIONS, convert, roll_out
+from tfrnnc.export.quantization import QUANTIZATIONS, Inputs, convert, roll_out
 from tfrnnc.export.saved_model import export_saved_models
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.keras_model import model_id
@@ -55,7 +55,7 @@ def export_tflite(
         raise ConfigError(
             f"there is no quantisation {quantize!r}; there are {', '.join(QUANTIZATIONS)}"
         )
-    calibration: Iterable[list[dict]] = itertools.repeat([])
+    calibration: Iterable[list[Inputs]] = itertools.repeat([])
     if quantize == "int8":
         if not calibration_images:
             raise ConfigError("the quantisation int8 needs images to calibrate with")
@@ -86,7 +86,7 @@ def _make_files(
     model: ResidualCodec,
     size: tuple[int, int] | None,
     quantize: str,
-    calibration: Iterable[list[dict]],
+    calibration: Iterable[list[Inputs]],
 ) -> tuple[dict[str, bytes], dict[str, list[IterationFile]]]:
     """Converts each iteration.
 

@@ -82,7 +82,7 @@ def _blur(planes: np.ndarray) -> np.ndarray:
 def _weighted_sum(shifted: list[np.ndarray]) -> np.ndarray:
     """Sums by the window's weights, which are the same from both ends."""
     middle = _WINDOW // 2
-    total = _KERNEL[middle] * shifted[middle]
+    total: np.ndarray = _KERNEL[middle] * shifted[middle]
     for index in range(middle):
         pair = shifted[index] + shifted[-1 - index]
         pair *= _KERNEL[index]
@@ -95,4 +95,5 @@ def _halve(planes: np.ndarray) -> np.ndarray:
     _, height, width = planes.shape
     padded = np.pad(planes, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
     rows = padded[:, ::2] + padded[:, 1::2]
-    return 0.25 * (rows[:, :, ::2] + rows[:, :, 1::2])
+    halved: np.ndarray = 0.25 * (rows[:, :, ::2] + rows[:, :, 1::2])
+    return halved

@@ -71,7 +71,8 @@ def _block_ssim_map(reference: np.ndarray, picture: np.ndarray, block_size: int)
     covariance = block_sums(x * y, block_size) / count - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
     structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
-    return luminance * structure
+    similarity: np.ndarray = luminance * structure
+    return similarity
 
 
 def block_sums(values: np.ndarray, block_size: int) -> np.ndarray:

@@ -68,7 +68,8 @@ class DecodedImages(Sequence[Example]):
             KeyError: if there is none.
             StreamError: if it cannot be decoded.
         """
-        return self._decode([self._packed.find(key)])[0]["image"]
+        pixels: np.ndarray = self._decode([self._packed.find(key)])[0]["image"]
+        return pixels
 
     def _decode(self, images: Sequence[PackedImage]) -> list[Example]:
         pixels = decode_all(self._codec, [image.stream for image in images], self._iterations)

@@ -94,7 +94,8 @@ def to_parquet(rows: Sequence[Row], metadata: ShardMetadata) -> bytes:
         compression={"key": "ZSTD", "width": "ZSTD", "height": "ZSTD", "code": "NONE"},
         use_dictionary=["width", "height"],
     )
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 class ShardFile:
@@ -136,17 +137,18 @@ class ShardFile:
             ) from error
 
     def __len__(self) -> int:
-        return self._file.metadata.num_rows
+        return int(self._file.metadata.num_rows)
 
     def keys(self) -> list[str]:
         """The keys of all images, sorted."""
-        return self._read(self._file.read, ["key"]).column("key").to_pylist()
+        keys: list[str] = self._read(self._file.read, ["key"]).column("key").to_pylist()
+        return keys
 
     def code_bytes(self) -> int:
         """How many bytes all codes have together."""
         column = self._read(self._file.read, ["code"]).column("code")
         compute = import_arrow("pyarrow.compute")
-        return compute.sum(compute.binary_length(column)).as_py() or 0
+        return int(compute.sum(compute.binary_length(column)).as_py() or 0)
 
     def rows(self, group: int) -> list[Row]:
         """The images of a row group, `ROWS_PER_GROUP` of them or what is left."""

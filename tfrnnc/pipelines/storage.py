@@ -43,7 +43,8 @@ def read_bytes(location: str) -> bytes:
         return Path(location).read_bytes()
     filesystem, path = _filesystem(location)
     with filesystem.open_input_stream(path) as stream:
-        return stream.read()
+        content: bytes = stream.read()
+        return content
 
 
 def open_at_random(location: str) -> Any:
@@ -143,7 +144,8 @@ def _files_below(folder: str, recursive: bool) -> list[Any]:
 
 def _type(location: str) -> str:
     filesystem, path = _filesystem(location)
-    return filesystem.get_file_info(path).type.name
+    name: str = filesystem.get_file_info(path).type.name
+    return name
 
 
 def _filesystem(uri: str) -> tuple[Any, str]:

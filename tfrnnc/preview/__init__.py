@@ -6,6 +6,7 @@ as `tfrnnc.preview(image)`, which is `tfrnnc.preview.preview(image)`.
 
 import sys
 from types import ModuleType
+from typing import Any
 
 from tfrnnc.preview.codec import preview, preview_color, preview_image
 
@@ -15,7 +16,7 @@ __all__ = ["preview", "preview_color", "preview_image"]
 class _CallablePackage(ModuleType):
     """A package under whose name stands the function, whichever of the two was asked for first."""
 
-    def __call__(self, *args, **kwargs) -> str:
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
         return preview(*args, **kwargs)
 
 

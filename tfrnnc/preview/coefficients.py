@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from tfrnnc.bitstream.range_coder import CoderState, RangeDecoder, RangeEncoder
 from tfrnnc.preview.contexts import MAGNITUDE_LIMIT, UNIT, Contexts, context_limits
 from tfrnnc.preview.layout import COEFFICIENTS, GLOBAL_CONTEXTS, LEVEL_LIMIT
 from tfrnnc.preview.tables import Tables
+
+#: Of a coefficient: the limits of its contexts, local and of all before, and for each context the
+#: probabilities of its decisions.
+_Plan: TypeAlias = tuple[list[int], list[int], list[list[int]]]
 
 _EVEN = 32768  #: the probability of a sign
 
@@ -83,7 +88,7 @@ class CoefficientCoder:
                 best = state
         return encoder.finish(best).ljust(size, b"\0")
 
-    def _plan(self, step: int) -> list[tuple]:
+    def _plan(self, step: int) -> list[_Plan]:
         """Limits of the contexts, and probabilities by context, of each coefficient at a step."""
         tables = self._tables
         classes = np.minimum(tables.channel, 1)
@@ -101,7 +106,7 @@ class _Walk:
         plan: of the step.
     """
 
-    def __init__(self, neighbours: list[list[tuple[int, int]]], plan: list[tuple]):
+    def __init__(self, neighbours: list[list[tuple[int, int]]], plan: list[_Plan]):
         self._neighbours = neighbours
         self._plan = plan
         self._magnitudes: list[int] = []

@@ -41,7 +41,8 @@ def to_rgb(levels: np.ndarray) -> np.ndarray:
         luma - ((88 * blue + 183 * red + 128) >> 8),
         luma + ((454 * blue + 128) >> 8),
     )
-    return np.clip(np.stack(rgb, axis=-1), 0, 255)
+    limited: np.ndarray = np.clip(np.stack(rgb, axis=-1), 0, 255)
+    return limited
 
 
 def _luma(index: np.ndarray) -> np.ndarray:

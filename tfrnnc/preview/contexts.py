@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ def context_limits(tables: Tables) -> Contexts:
     )
 
 
-def _limits(expected: np.ndarray, ratios) -> np.ndarray:
+def _limits(expected: np.ndarray, ratios: Sequence[tuple[int, int]]) -> np.ndarray:
     """The least whole sums that reach the ratios."""
     return np.stack([-(-above * expected // below) for above, below in ratios], axis=-1)
 
@@ -79,7 +80,8 @@ class ContextTracker:
         others, weights = self._neighbours[number]
         around = weights @ self._magnitudes[others] if len(others) else np.float32(0)
         local = (self._local[number] <= around).sum(0)
-        return GLOBAL_CONTEXTS * local + (self._before[number] <= self._sum).sum(0)
+        contexts: np.ndarray = GLOBAL_CONTEXTS * local + (self._before[number] <= self._sum).sum(0)
+        return contexts
 
     def add(self, number: int, magnitudes: np.ndarray) -> None:
         """Says what a coefficient is."""

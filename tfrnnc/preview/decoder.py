@@ -59,7 +59,8 @@ class PreviewDecoder:
         levels = self.coder.decode(preview.payload, preview.step)
         steps = np.array([preview.step])
         average = colour_levels(preview.colour[None])
-        return self.decode_levels(levels[None], steps, average, preview.size)[0]
+        picture: np.ndarray = self.decode_levels(levels[None], steps, average, preview.size)[0]
+        return picture
 
     def decode_levels(
         self, levels: np.ndarray, steps: np.ndarray, average: np.ndarray, size: int

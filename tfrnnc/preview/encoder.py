@@ -149,7 +149,8 @@ class _Search:
         """How much better levels (N, COEFFICIENTS) are than the best so far, bits included."""
         before = self._quantiser.bits(best.levels[None], np.array([best.step])).sum()
         bits = self._quantiser.bits(levels, _steps(levels, best)).sum(1) - before
-        return best.cost - costs - BIT_WORTH * bits
+        worth: np.ndarray = best.cost - costs - BIT_WORTH * bits
+        return worth
 
     def _estimated_costs(self, levels: np.ndarray, best: _Candidate) -> np.ndarray:
         """What levels cost that are near the best ones, if the network adds what it adds there.
@@ -200,7 +201,8 @@ class Objective:
         luminance = (2 * mean * self._mean + C1) / (mean**2 + self._mean**2 + C1)
         structure = (2 * covariance + C2) / (variance + self._variance + C2)
         similarity = (luminance * structure).mean(1)
-        return np.log(error.mean(1) / 255**2 + SSIM_WEIGHT * (1 - similarity) + 1e-9)
+        costs: np.ndarray = np.log(error.mean(1) / 255**2 + SSIM_WEIGHT * (1 - similarity) + 1e-9)
+        return costs
 
 
 def _blocks(shown: np.ndarray) -> np.ndarray:

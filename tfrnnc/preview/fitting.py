@@ -85,7 +85,8 @@ def _refined(tables: Tables, coefficients: np.ndarray) -> Tables:
 def _expected(counts: np.ndarray) -> np.ndarray:
     by_base = counts.sum((1, 2))
     mean = (by_base @ np.minimum(np.arange(LEVEL_LIMIT + 1), 4)) / np.maximum(by_base.sum(1), 1)
-    return np.maximum(np.rint(64 * mean), 1).astype(np.uint16)
+    expected: np.ndarray = np.maximum(np.rint(64 * mean), 1).astype(np.uint16)
+    return expected
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
@@ -97,14 +98,19 @@ def _shares(counts: np.ndarray) -> np.ndarray:
     refused = np.stack([counts[..., 1:].sum(-1), more, beyond], axis=-1)
     known = (taken + refused).sum(2, keepdims=True)
     overall = (taken.sum(2, keepdims=True) + 0.5) / (known + 1)
-    return (taken + 20 * overall) / (taken + refused + 20)
+    shares: np.ndarray = (taken + 20 * overall) / (taken + refused + 20)
+    return shares
 
 
 def _probabilities(shares: np.ndarray) -> np.ndarray:
     whole = np.rint(shares * 65536)
-    return np.clip(whole, LEAST_PROBABILITY, 65536 - LEAST_PROBABILITY).astype(np.uint16)
+    probabilities: np.ndarray = np.clip(whole, LEAST_PROBABILITY, 65536 - LEAST_PROBABILITY).astype(
+        np.uint16
+    )
+    return probabilities
 
 
 def _reconstruction(sums: np.ndarray) -> np.ndarray:
     mean = (sums[..., 0] + 20) / (sums[..., 1] + 20)
-    return np.clip(np.rint(128 * mean), 0, 255).astype(np.uint8)
+    reconstruction: np.ndarray = np.clip(np.rint(128 * mean), 0, 255).astype(np.uint8)
+    return reconstruction

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -23,13 +26,16 @@ from tfrnnc.preview.layout import (
 )
 from tfrnnc.preview.weights import LayerWeights
 
+if TYPE_CHECKING:
+    from tfrnnc.backend import Tensor
+
 _LIMIT = ACTIVATION_LIMIT / UNIT
 #: Pixels are many units and what is added to them is few levels: so every layer learns alike.
 _MULTIPLIERS = {"first": 0.4, "second": 1.0, "output": 0.05}
 _LEAST_ERROR = 1e-4  #: keeps the logarithm of the error from falling for ever, at 40 dB
 
 
-def pass_through(exact, smooth):
+def pass_through(exact: Tensor, smooth: Tensor) -> Tensor:
     """The value of `exact` with the gradient of `smooth`."""
     return ops.stop_gradient(exact) + (smooth - ops.stop_gradient(smooth))
 
@@ -43,7 +49,7 @@ class IntegerConvolution(keras.layers.Layer):
         **kwargs: as for every `keras.layers.Layer`.
     """
 
-    def __init__(self, shape: LayerShape, multiplier: float = 1.0, **kwargs):
+    def __init__(self, shape: LayerShape, multiplier: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layer_shape = shape
         self.multiplier = multiplier
@@ -56,7 +62,7 @@ class IntegerConvolution(keras.layers.Layer):
         self.bias = self.add_weight(shape=(shape.outputs,), initializer="zeros", name="bias")
         self.built = True
 
-    def scale(self):
+    def scale(self) -> Tensor:
         """What whole weights are divided by, a power of two, a float."""
         magnitudes = ops.abs(
             ops.reshape(self.kernel * self.multiplier, (-1, self.layer_shape.outputs))
@@ -68,7 +74,7 @@ class IntegerConvolution(keras.layers.Layer):
         exponent = ops.floor(ops.log(ops.minimum(room, fine)) / np.log(2).astype("float32"))
         return ops.stop_gradient(2.0 ** ops.clip(exponent, 0, MAX_SHIFT))
 
-    def quantised_weights(self):
+    def quantised_weights(self) -> tuple[Tensor, Tensor, Tensor]:
         """Kernel and bias as whole numbers, and the scale."""
         scale = self.scale()
         kernel = ops.clip(
@@ -81,7 +87,7 @@ class IntegerConvolution(keras.layers.Layer):
         kernel, bias, scale = map(ops.convert_to_numpy, self.quantised_weights())
         return LayerWeights(int(np.log2(scale)), bias.astype(np.int32), kernel.astype(np.int8))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         kernel, bias, scale = self.quantised_weights()
         kernel = pass_through(kernel / scale, self.kernel * self.multiplier)
         bias = pass_through(bias / (scale * UNIT), self.bias)
@@ -100,7 +106,7 @@ class PreviewNetwork(keras.Model):
         **kwargs: as for every `keras.Model`.
     """
 
-    def __init__(self, ssim_weight: float = 0.02, **kwargs):
+    def __init__(self, ssim_weight: float = 0.02, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ssim_weight = ssim_weight
         self.parts = [
@@ -109,7 +115,7 @@ class PreviewNetwork(keras.Model):
         ]
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> Tensor:
         """Pictures in levels of 255, not yet limited.
 
         Args:
@@ -129,7 +135,14 @@ class PreviewNetwork(keras.Model):
         x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, SIDE, SIDE, 3))
         return decoded + x * UNIT
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
         """Mean of ln(mean squared error + weight * (1 - SSIM)), so that all lengths count alike."""
         pixels = ops.cast(x["pixels"], "float32")
         error = ops.mean(((y_pred - pixels) / 255) ** 2, axis=(1, 2, 3))
@@ -138,5 +151,5 @@ class PreviewNetwork(keras.Model):
         lost = 1 - ops.mean(similarity, axis=(1, 2, 3, 4, 5))
         return ops.mean(ops.log(error + self.ssim_weight * lost + _LEAST_ERROR))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ssim_weight": self.ssim_weight}

@@ -39,7 +39,7 @@ def analyse(pixels: np.ndarray, average: np.ndarray) -> np.ndarray:
     channels -= average[:, None, None].astype(np.float32)
     matrix = dct().astype(np.float32)
     columns = np.einsum("ri,nijc->nrjc", matrix, channels, optimize=True)
-    both = np.einsum("nrjc,kj->nrkc", columns, matrix, optimize=True)
+    both: np.ndarray = np.einsum("nrjc,kj->nrkc", columns, matrix, optimize=True)
     return both.reshape(len(pixels), 3 * LOW * LOW)
 
 
@@ -123,11 +123,13 @@ class Quantiser:
         limits = self.contexts
         local = (limits.local[steps] <= UNIT * near[..., None]).sum(-1)
         all_before = (limits.all_before[steps] <= UNIT * before[..., None]).sum(-1)
-        return self._rows[steps] * CONTEXTS + GLOBAL_CONTEXTS * local + all_before
+        rows: np.ndarray = self._rows[steps] * CONTEXTS + GLOBAL_CONTEXTS * local + all_before
+        return rows
 
     def bits(self, levels: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """What each coefficient costs, float32 (N, COEFFICIENTS); arguments as before."""
-        return self._costs[self.cost_rows(levels, steps), np.abs(levels)]
+        bits: np.ndarray = self._costs[self.cost_rows(levels, steps), np.abs(levels)]
+        return bits
 
     def moves(
         self, coefficients: np.ndarray, levels: np.ndarray, step: int, rate: float
@@ -160,7 +162,8 @@ class Quantiser:
         """Whole coefficients, int64 (N, COEFFICIENTS), of levels (N, COEFFICIENTS)."""
         magnitudes = np.abs(levels).astype(np.intp)
         values = self.values[steps[:, None], np.arange(COEFFICIENTS)[None], magnitudes]
-        return np.sign(levels) * values
+        coefficients: np.ndarray = np.sign(levels) * values
+        return coefficients
 
 
 def _level_costs(tables: Tables) -> np.ndarray:

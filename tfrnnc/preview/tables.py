@@ -57,7 +57,8 @@ class Tables(NamedTuple):
 
     def bases(self, step: int | np.ndarray) -> np.ndarray:
         """Each coefficient's base at a step, (..., COEFFICIENTS)."""
-        return np.clip(self.scale - np.asarray(step)[..., None], 0, BASES - 1)
+        bases: np.ndarray = np.clip(self.scale - np.asarray(step)[..., None], 0, BASES - 1)
+        return bases
 
     def values(self) -> np.ndarray:
         """What quantised coefficients mean, int64 (STEPS, COEFFICIENTS, LEVEL_LIMIT + 1)."""
@@ -110,4 +111,5 @@ def dct() -> np.ndarray:
 
 def integer_basis() -> np.ndarray:
     """`dct` in whole numbers, int16 (LOW, SIDE)."""
-    return np.rint(dct() * (1 << BASIS_BITS)).astype(np.int16)
+    whole: np.ndarray = np.rint(dct() * (1 << BASIS_BITS))
+    return whole.astype(np.int16)

@@ -38,7 +38,7 @@ from tfrnnc.preview.transform import pictures
 from tfrnnc.preview.weights import DecoderFile, write_decoder
 from tfrnnc.training.callbacks import Progress
 from tfrnnc.training.failures import explained_failures
-from tfrnnc.training.log import Log
+from tfrnnc.training.log import Log, Logs
 from tfrnnc.training.optimizers import MatrixForm, Muon
 from tfrnnc.training.schedule import WarmupHoldDecay
 
@@ -80,7 +80,7 @@ class PreviewRecipe:
     ssim_weight: float = 0.02
     seed: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("pictures", "epochs", "steps_per_epoch", "batch_size"):
             require_int(name, getattr(self, name), 1)
         require_int("seed", self.seed, 0)
@@ -246,7 +246,9 @@ def decoder_of(network: PreviewNetwork, tables: Tables) -> DecoderFile:
     )
 
 
-def _batches(data: DecodedPictures, recipe: PreviewRecipe) -> Iterator[tuple[dict]]:
+def _batches(
+    data: DecodedPictures, recipe: PreviewRecipe
+) -> Iterator[tuple[dict[str, np.ndarray]]]:
     generator = np.random.default_rng((recipe.seed, 1))
     while True:
         size = generator.integers(len(data.decoded), size=recipe.batch_size)
@@ -265,10 +267,10 @@ class _Validation(keras.callbacks.Callback):
         super().__init__()
         self.data = data
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._start = time.monotonic(), self._step()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         start, first = self._start
         logs["step"] = self._step()
         logs["steps_per_second"] = (logs["step"] - first) / (time.monotonic() - start)
@@ -301,7 +303,7 @@ class _Saving(keras.callbacks.Callback):
         self.folder = folder
         self.tables = tables
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         with replacing(self.folder / DECODER_FILE) as file:
             file.write_bytes(write_decoder(decoder_of(self.model, self.tables)))
 

@@ -37,4 +37,5 @@ def _shifted(sums: np.ndarray, shift: int) -> np.ndarray:
     """The sums shifted to the right, in their own place."""
     sums += 1 << shift >> 1
     sums *= np.float32(2.0**-shift)
-    return np.floor(sums, out=sums)
+    whole: np.ndarray = np.floor(sums, out=sums)
+    return whole
