@@ -14,6 +14,7 @@ Encoding and decoding need neither TensorFlow nor Keras; training does.
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from tfrnnc.errors import (
     ConfigError,
@@ -75,7 +76,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name == "preview":  # The package, which can be called.
         return importlib.import_module("tfrnnc.preview")
     if name in _LAZY:
@@ -88,5 +89,5 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'tfrnnc' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

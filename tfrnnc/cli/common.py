@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, overload
 
 import click
 from tqdm import tqdm
@@ -20,13 +20,21 @@ from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.cli.endings import end_by
 from tfrnnc.cli.file_pairs import STANDARD, STANDARD_OUTPUTS, Selection
 from tfrnnc.cli.file_tasks import (
+    Fact,
     FileTask,
     OutputError,
     describe_os_error,
     run_files,
     start_logging,
 )
-from tfrnnc.cli.options import FileName, GroupedCommand, ModelName, option_group
+from tfrnnc.cli.options import (
+    Decorator,
+    FileName,
+    FunctionOrCommand,
+    GroupedCommand,
+    ModelName,
+    option_group,
+)
 from tfrnnc.codec.strips import progress
 from tfrnnc.errors import TfrnncError
 from tfrnnc.files import replacing
@@ -39,8 +47,20 @@ _PARAMETER = re.compile(r"\w+=\w*(?:, (--[\w-]+)| \((--[\w-]+)\))")
 _OWN_OPTION = re.compile(r"(?<!\S)\(?(--[a-z][\w-]*)")
 _OTHER_COMMAND = re.compile(r"tfrnnc-\w+ --[\w-]+")
 
+_Command = TypeVar("_Command", bound=click.Command)
 
-def command(**settings):
+
+@overload
+def command(*, name: str | None = None) -> Callable[[Callable[..., None]], GroupedCommand]: ...
+
+
+@overload
+def command(
+    *, cls: type[_Command], name: str | None = None
+) -> Callable[[Callable[..., None]], _Command]: ...
+
+
+def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
     """A click command that logs to standard error, with -h and --version.
 
     Failures that are expected are one line on standard error and exit code 1; usage errors are
@@ -48,17 +68,17 @@ def command(**settings):
     shell stops, too.
     """
 
-    def decorate(function):
+    def decorate(function: Callable[..., None]) -> click.Command:
         @click.command(
             **{"cls": GroupedCommand, **settings},
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         @click.version_option(package_name="tfrnnc", prog_name="tfrnnc")
         @functools.wraps(function)
-        def wrapper(*args, **kwargs):
+        def wrapper(*args: Any, **kwargs: Any) -> None:
             start_logging()
             try:
-                return function(*args, **kwargs)
+                function(*args, **kwargs)
             except KeyboardInterrupt as interruption:
                 if str(interruption):
                     click.echo(f"error: {interruption}", err=True)
@@ -71,7 +91,8 @@ def command(**settings):
             except OSError as error:
                 fail(describe_os_error(error))
 
-        return wrapper
+        made: click.Command = wrapper
+        return made
 
     return decorate
 
@@ -93,7 +114,7 @@ runtime_option = _model_group(
 )
 
 
-def runtime_options(function):
+def runtime_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds --runtime and --threads to a command."""
     threads = _model_group(
         "--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."
@@ -148,10 +169,12 @@ def read_input(path: str) -> bytes:
     return data
 
 
-def input_paths(function):
+def input_paths(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds the paths of a command's files."""
 
-    def require_some(context: click.Context, _: click.Parameter, paths: tuple) -> tuple:
+    def require_some(
+        context: click.Context, _: click.Parameter, paths: tuple[str, ...]
+    ) -> tuple[str, ...]:
         # Options are read before: a list of files will do as well.
         if not (paths or context.params.get("files_from") or context.resilient_parsing):
             raise click.UsageError("Missing argument 'INPUT'; give files, or --files-from", context)
@@ -163,7 +186,7 @@ def input_paths(function):
     return argument(function)
 
 
-def file_options(action: str):
+def file_options(action: str) -> Decorator:
     """Adds the options that say which files a command reads and writes.
 
     Args:
@@ -209,7 +232,7 @@ def file_options(action: str):
     )
 
 
-def work_limit_options(group: str):
+def work_limit_options(group: str) -> Decorator:
     """Adds --max-pixels and --max-work to a command, under a heading."""
     option = option_group(group)
     return _decorator(
@@ -230,7 +253,7 @@ def work_limit_options(group: str):
     )
 
 
-def report_options(function):
+def report_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds --json and --quiet to a command."""
     return _decorator(
         click.option("--json", "as_json", is_flag=True, help=JSON_HELP),
@@ -238,10 +261,10 @@ def report_options(function):
     )(function)
 
 
-def _decorator(*options):
+def _decorator(*options: Decorator) -> Decorator:
     """One decorator that adds options, in their order."""
 
-    def decorate(function):
+    def decorate(function: FunctionOrCommand) -> FunctionOrCommand:
         for option in reversed(options):
             function = option(function)
         return function
@@ -274,7 +297,7 @@ def model_settings(
 
 
 def run_task(
-    task: FileTask, files: Selection, jobs: int, report: Report, describe: Callable[[dict], str]
+    task: FileTask, files: Selection, jobs: int, report: Report, describe: Callable[[Fact], str]
 ) -> None:
     """Does a task for the files of a command, and reports.
 
@@ -288,7 +311,7 @@ def run_task(
     pairs = files.pairs
     to_stderr = any(output in STANDARD_OUTPUTS for _, output in pairs)
 
-    def described(fact: dict) -> str:
+    def described(fact: Fact) -> str:
         if fact.get("skipped"):
             return f"{fact['input']}: skipped, as {fact['output']} is there already"
         return describe(fact)
@@ -340,7 +363,7 @@ class Report:
     to_stderr: bool = False
 
     def tell(
-        self, facts: Generator[dict, None, None], describe: Callable[[dict], str], total: int
+        self, facts: Generator[Fact, None, None], describe: Callable[[Fact], str], total: int
     ) -> None:
         """Reports facts as they come. The command fails if an input did.
 

@@ -29,7 +29,7 @@ from tfrnnc.cli.common import (
     write_output,
 )
 from tfrnnc.cli.file_pairs import Selection
-from tfrnnc.cli.file_tasks import FileTask, Loaded, OutputError, display
+from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, OutputError, display
 from tfrnnc.cli.options import ModelName, option_group
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
@@ -121,9 +121,11 @@ class DecodeTask(FileTask):
 @runtime_options
 @report_options
 def main(
-    paths, output_dir, recursive, files_from, overwrite, skip_existing, jobs, model, runtime,
-    threads, as_json, quiet, iterations, partial, max_pixels, max_work,
-):  # fmt: skip
+    paths: tuple[str, ...], output_dir: Path | None, recursive: bool, files_from: str | None,
+    overwrite: bool, skip_existing: bool, jobs: int, model: str | None, runtime: str | None,
+    threads: int | None, as_json: bool, quiet: bool,
+    iterations: int | None, partial: bool, max_pixels: int, max_work: int,
+) -> None:  # fmt: skip
     """Decompress .rnnc files to pictures.
 
     INPUT is a .rnnc file, or - for standard input. The extension of OUTPUT sets the format: .png,
@@ -149,7 +151,7 @@ def main(
     run_task(task, files, jobs, Report(as_json, quiet), _describe)
 
 
-def _describe(fact: dict) -> str:
+def _describe(fact: Fact) -> str:
     """What is told of a file, in a line."""
     return (
         f"{display(fact['input'])} ({fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp) "
@@ -158,7 +160,7 @@ def _describe(fact: dict) -> str:
     )
 
 
-def _describe_iterations(fact: dict) -> str:
+def _describe_iterations(fact: Fact) -> str:
     """How much of the file there was, where it need not be whole."""
     if "iterations" not in fact:
         return ""

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tfrnnc.bitstream import read_header
@@ -34,7 +35,7 @@ from tfrnnc.cli.encoding_options import (
     runtime_for,
 )
 from tfrnnc.cli.file_pairs import Selection
-from tfrnnc.cli.file_tasks import FileTask, Loaded, display
+from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
 from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
 from tfrnnc.images import EXTENSIONS, read_image
@@ -125,9 +126,10 @@ class EncodeTask(FileTask):
 @runtime_options
 @report_options
 def main(
-    paths, output_dir, recursive, files_from, overwrite, skip_existing, jobs, model, runtime,
-    threads, as_json, quiet, background, **limits,
-):  # fmt: skip
+    paths: tuple[str, ...], output_dir: Path | None, recursive: bool, files_from: str | None,
+    overwrite: bool, skip_existing: bool, jobs: int, model: str, runtime: str | None,
+    threads: int | None, as_json: bool, quiet: bool, background: str | None, **limits: Any,
+) -> None:  # fmt: skip
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
@@ -155,7 +157,7 @@ def main(
     run_task(task, files, jobs, Report(as_json, quiet), _describe)
 
 
-def _describe(fact: dict) -> str:
+def _describe(fact: Fact) -> str:
     """What is told of a file, in a line."""
     quality = "lossless" if fact["psnr"] is None else f"{fact['psnr']:.2f} dB"
     line = (

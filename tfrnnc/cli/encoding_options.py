@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from tfrnnc.cli.common import work_limit_options
-from tfrnnc.cli.options import option_group
+from tfrnnc.cli.options import FunctionOrCommand, option_group
 from tfrnnc.codec import Codec
 from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
 from tfrnnc.errors import ImageError
@@ -55,7 +54,7 @@ _OPTIONS = (
 )
 
 
-def encoding_options(function: Callable) -> Callable:
+def encoding_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds the fields of `EncodeOptions` to a command, but for `headerless`."""
     function = work_limit_options("Files")(function)
     for option in reversed(_OPTIONS):

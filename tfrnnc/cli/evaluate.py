@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
@@ -21,6 +22,7 @@ from tfrnnc.evaluation.evaluation import STRIP_BPP, as_json, check_evaluation
 from tfrnnc.evaluation.measurement import DEFAULT_TARGETS, METRICS, MODERN, PAPER
 from tfrnnc.evaluation.plots import draw_curves
 from tfrnnc.evaluation.preview_codecs import PREVIEW_CODECS
+from tfrnnc.evaluation.runner import NumberedResult
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 DEFAULT_METRICS = {PAPER: ("psnr", "ssim"), MODERN: ("psnr", "msssim")}
@@ -104,16 +106,16 @@ writing = option_group("Results")
 @writing("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def main(
     data: Path,
-    codecs,
-    metrics,
+    codecs: tuple[tuple[CodecSpec, ...], ...],
+    metrics: tuple[tuple[str, ...], ...],
     protocol_name: str,
-    targets,
-    reduced_side,
-    references,
+    targets: tuple[int, ...] | None,
+    reduced_side: int | None,
+    references: tuple[tuple[CodecSpec, ...], ...],
     print_json: bool,
     quiet: bool,
-    **options,
-):
+    **options: Any,
+) -> None:
     """Measure codecs on a folder of images.
 
     With --output the folder then holds results.json, times.json, images.csv, a figure of each
@@ -158,13 +160,20 @@ def _start_models(specs: Iterable[CodecSpec]) -> None:
                 start_runtime(spec.name, None)
 
 
-def _quiet_progress(what: str, results: Iterable, total: int, kept: int) -> Iterable:
+def _quiet_progress(
+    what: str, results: Iterable[NumberedResult], total: int, kept: int
+) -> Iterable[NumberedResult]:
     return results
 
 
-def _progress(what: str, results: Iterable, total: int, kept: int) -> Iterable:
+def _progress(
+    what: str, results: Iterable[NumberedResult], total: int, kept: int
+) -> Iterable[NumberedResult]:
     if kept:
         click.echo(f"{what}: {kept} of {total} results are kept from before", err=True)
     if not sys.stderr.isatty():
         return results
-    return tqdm(results, desc=what, unit="result", total=total, initial=kept)
+    bar: Iterable[NumberedResult] = tqdm(
+        results, desc=what, unit="result", total=total, initial=kept
+    )
+    return bar

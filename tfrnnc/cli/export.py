@@ -6,21 +6,29 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
 
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
-from tfrnnc.cli.options import CommandWithModes, ModelName, folder_path, option_group
+from tfrnnc.cli.options import (
+    CommandWithModes,
+    FunctionOrCommand,
+    ModelName,
+    folder_path,
+    option_group,
+)
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
 
+if TYPE_CHECKING:
+    from tfrnnc.models import ResidualCodec
+
 CALIBRATION_IMAGES = 50  #: at most
 CALIBRATION_SIZE = (64, 64)  #: in pixels, for files that take any size
-
 
 exporting = option_group("Files")
 comparing = option_group("Comparison with Keras")
@@ -28,7 +36,7 @@ optimizing = option_group("Optimisation")
 tuning = option_group("Fine-tuning, as the model was trained")
 
 
-def file_options(function: Callable) -> Callable:
+def file_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds MODEL, OUTPUT and the options for TFLite files, which are alike for all modes."""
     for decorate in reversed(
         (
@@ -67,7 +75,7 @@ def file_options(function: Callable) -> Callable:
     return function
 
 
-def optimization_options(function: Callable) -> Callable:
+def optimization_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds what the modes that change weights share."""
     for decorate in reversed(
         (
@@ -124,7 +132,7 @@ class Export(NamedTuple):
     images: Path | None
     say: Callable[[str], None]
 
-    def load(self):
+    def load(self) -> ResidualCodec:
         """The model, a `tfrnnc.models.ResidualCodec`."""
         with native_messages_held_back():
             require_tensorflow()
@@ -133,7 +141,9 @@ class Export(NamedTuple):
 
         return load_model(self.source)
 
-    def write_tflite(self, trained, change: Callable[[], dict] | None = None) -> None:
+    def write_tflite(
+        self, trained: ResidualCodec, change: Callable[[], dict[str, Any]] | None = None
+    ) -> None:
         """Writes TFLite files, compares them with Keras, and reports.
 
         Args:
@@ -164,7 +174,7 @@ class Export(NamedTuple):
             self.say(f"{self.target.path / file.name}: {file.size_bytes:,} bytes")
         self.say(_describe_parity(manifest.parity))
 
-    def write_saved_models(self, trained) -> None:
+    def write_saved_models(self, trained: ResidualCodec) -> None:
         """Writes SavedModels of the model, and reports."""
         from tfrnnc.export.saved_model import export_saved_models
 
@@ -173,7 +183,7 @@ class Export(NamedTuple):
         for iteration in iterations:
             self.say(f"{iteration.folder}: {iteration.weights_bytes:,} bytes of weights")
 
-    def write_onnx(self, trained) -> None:
+    def write_onnx(self, trained: ResidualCodec) -> None:
         """Writes ONNX files of the model, compares them with Keras, and reports."""
         from tfrnnc.export.onnx_files import export_onnx
         from tfrnnc.export.parity import compare_with_keras
@@ -185,7 +195,7 @@ class Export(NamedTuple):
         parity = compare_with_keras(trained, OnnxRuntime(self.target.path), compared)
         self.say(_describe_parity(parity))
 
-    def _compared_images(self, trained) -> Sequence[np.ndarray]:
+    def _compared_images(self, trained: ResidualCodec) -> Sequence[np.ndarray]:
         """The images that files are compared with Keras on."""
         if self.images:
             return images_of_size(self.images, self.pixels)
@@ -200,7 +210,7 @@ class Export(NamedTuple):
     default="tflite",
     show_default=True,
 )
-def main(target, **options):
+def main(target: str, **options: Any) -> None:
     """Export MODEL, a preset or a trained model's folder, into the folder OUTPUT.
 
     One iteration of the encoder and one of the decoder become a file each, encoder_1 and decoder_1,
@@ -234,7 +244,7 @@ def main(target, **options):
     help="Values in a kernel.",
 )
 @optimization_options
-def cluster(clusters, **options):
+def cluster(clusters: int, **options: Any) -> None:
     """Make another model whose kernels have a few values, and export it.
 
     Its files compress better. The new model is saved in OUTPUT too. It has its own identity and
@@ -256,7 +266,7 @@ def cluster(clusters, **options):
     help="Share of zeros in a kernel.",
 )
 @optimization_options
-def prune(sparsity, **options):
+def prune(sparsity: float, **options: Any) -> None:
     """Make another model whose kernels are mostly zeros, and export it.
 
     Its files compress better. The new model is saved in OUTPUT too. It has its own identity and
@@ -267,7 +277,7 @@ def prune(sparsity, **options):
     _optimize("prune", {"sparsity": sparsity}, **options)
 
 
-def _checked(model, output, size, quiet, **options) -> Export:
+def _checked(model: str, output: Path, size: str, quiet: bool, **options: Any) -> Export:
     """What the options for files ask for.
 
     Raises:
@@ -281,7 +291,13 @@ def _checked(model, output, size, quiet, **options) -> Export:
     return Export(find_model(model), ModelFolder(output), pixels, say=say, **options)
 
 
-def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> None:
+def _optimize(
+    method: str,
+    settings: dict[str, Any],
+    data: tuple[str, ...],
+    fine_tune_steps: int,
+    **options: Any,
+) -> None:
     """Optimises a model, saves it in the output folder and exports it."""
     trained_with = {name: options.pop(name) for name in ("min_downscale", "ssim_weight", "seed")}
     if fine_tune_steps and not data:
@@ -306,7 +322,7 @@ def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> 
     check_size(trained, export.pixels)
     recipe = fine_tuning(fine_tune_steps, **trained_with)
 
-    def change() -> dict:
+    def change() -> dict[str, Any]:
         images = JoinedImages([open_images(place) for place in data]) if recipe else []
         constraint = Pruning(**settings) if method == "prune" else Clustering(**settings)
         done = optimize_weights(trained, constraint, images, recipe, quiet=options["quiet"])
@@ -318,7 +334,7 @@ def _optimize(method: str, settings: dict, data, fine_tune_steps, **options) -> 
     export.write_tflite(trained, change)
 
 
-def _describe_parity(parity: dict) -> str:
+def _describe_parity(parity: dict[str, Any]) -> str:
     """How the files compare with Keras, for people."""
     bits = parity["bits_per_iteration"] * len(parity["bits_differing"])
     return (

@@ -13,7 +13,7 @@ from tfrnnc.bitstream.bit_planes import coded_locations
 from tfrnnc.bitstream.constants import CERTAIN, STORED, VERSION
 from tfrnnc.bitstream.plane_coder import checksum_bytes
 from tfrnnc.cli.common import JSON_HELP, Report, command, read_input
-from tfrnnc.cli.file_tasks import display, failure
+from tfrnnc.cli.file_tasks import Fact, display, failure
 from tfrnnc.cli.options import FileName, ModelName
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
@@ -45,7 +45,7 @@ _MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
     help="The folder of the model, or hf://OWNER/NAME, for files that none of the presets made.",
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
-def main(paths, model, as_json):
+def main(paths: tuple[str, ...], model: str | None, as_json: bool) -> None:
     """Tell what .rnnc files hold, without making a picture.
 
     FILE may be - for standard input. If the model is known, its bits tell where the iterations end
@@ -60,7 +60,7 @@ def main(paths, model, as_json):
     Report(as_json).tell(_each(paths, select), describe, len(paths))
 
 
-def _each(paths: Sequence[str], select: Callable[[bytes], Codec]) -> Generator[dict, None, None]:
+def _each(paths: Sequence[str], select: Callable[[bytes], Codec]) -> Generator[Fact, None, None]:
     """What is told of each file, or that it failed."""
     for path in paths:
         try:
@@ -71,7 +71,7 @@ def _each(paths: Sequence[str], select: Callable[[bytes], Codec]) -> Generator[d
             yield failure(path, error)
 
 
-def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> dict:
+def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> Fact:
     """What a stream holds, as `--json` tells it.
 
     Args:
@@ -110,7 +110,7 @@ def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> dict:
     }
 
 
-def describe(fact: dict) -> str:
+def describe(fact: Fact) -> str:
     """What is told of a file, in a line."""
     iterations = f"{fact['iterations']} iterations"
     if fact["iteration_ends"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,6 +13,17 @@ from click.shell_completion import CompletionItem
 from tfrnnc.model_folder.presets import list_presets
 
 GENERAL = "General"  #: the group of options that have no other
+
+#: A function that will be a command, or is one already: what options are added to.
+FunctionOrCommand = TypeVar("FunctionOrCommand", bound=Callable[..., Any] | click.Command)
+_Value = TypeVar("_Value")
+
+
+class Decorator(Protocol):
+    """What adds options to a command; see `click.option`."""
+
+    def __call__(self, function: FunctionOrCommand, /) -> FunctionOrCommand:
+        """The same function, with the options."""
 
 
 class GroupedOption(click.Option):
@@ -90,14 +101,14 @@ def grouped_options(command: click.Command, ctx: click.Context) -> dict[str, lis
     return {**groups, **({GENERAL: general} if general else {})}
 
 
-def option_group(title: str) -> Callable[..., Callable]:
+def option_group(title: str) -> Callable[..., Decorator]:
     """Makes the decorator for the options under a heading; it takes what `click.option` takes.
 
     Args:
         title: of the group, as help shows it.
     """
 
-    def option(*names: str, **settings: Any) -> Callable:
+    def option(*names: str, **settings: Any) -> Decorator:
         return click.option(*names, cls=GroupedOption, group=title, **settings)
 
     return option
@@ -181,7 +192,7 @@ class ByteSizes(Words):
         return tuple(sorted({int(word) for word in words}))
 
 
-def joined(groups: Sequence[tuple]) -> tuple:
+def joined(groups: Sequence[tuple[_Value, ...]]) -> tuple[_Value, ...]:
     """The values of an option that was given several times, each once."""
     return tuple(dict.fromkeys(value for group in groups for value in group))
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from tfrnnc.cli.common import STANDARD, command, model_option, runtime_option
+from tfrnnc.cli.common import command, model_option, runtime_option
 from tfrnnc.cli.encoding_options import (
     check_for_model,
     check_limits,
@@ -21,6 +21,7 @@ from tfrnnc.cli.encoding_options import (
     needs_model,
     runtime_for,
 )
+from tfrnnc.cli.file_pairs import STANDARD
 from tfrnnc.cli.file_tasks import display
 from tfrnnc.cli.options import FileName, option_group
 from tfrnnc.cli.start import start_runtime
@@ -66,9 +67,10 @@ division = option_group("Division of the work")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
 def main(
-    source, output, overwrite, model, runtime, threads, shards, jobs, task_count, task_index,
-    as_json, quiet, background, **limits,
-):  # fmt: skip
+    source: str, output: str, overwrite: bool, model: str, runtime: str | None, threads: int,
+    shards: int | None, jobs: int | None, task_count: int | None, task_index: int | None,
+    as_json: bool, quiet: bool, background: str | None, **limits: Any,
+) -> None:  # fmt: skip
     """Pack many images into shards, which are Parquet files.
 
     INPUT is a folder, which is searched with its subfolders; a text file with the path or URI of an
@@ -86,7 +88,7 @@ def main(
     runtime = runtime_for(limits, runtime)
     if (task_count is None) != (task_index is None):
         raise click.UsageError("--task-count and --task-index are given together")
-    if task_count is not None and task_index >= task_count:
+    if task_count is not None and task_index is not None and task_index >= task_count:
         raise click.UsageError(f"--task-index must be below --task-count, which is {task_count}")
     load_codec = functools.partial(_load, model, runtime, threads)
     if needs_model(limits):
@@ -95,7 +97,9 @@ def main(
     items = _read_items(source)
     count = shards or math.ceil(len(items) / IMAGES_PER_SHARD)
     assigned = assign_to_shards(items, count)
-    numbers = range(count) if task_count is None else range(task_index, count, task_count)
+    numbers = range(count)
+    if task_count is not None and task_index is not None:
+        numbers = range(task_index, count, task_count)
     work = [(Shard(output, number, count), assigned[number]) for number in numbers]
     options = EncodeOptions(background=background, headerless=True, **limits)
     settings = EncodeSettings(load_codec, options, overwrite)

@@ -14,7 +14,7 @@ from tfrnnc.cli.common import (
     in_words_of_the_command,
     read_input,
 )
-from tfrnnc.cli.file_tasks import display, explain_failure
+from tfrnnc.cli.file_tasks import Fact, display, explain_failure
 from tfrnnc.cli.options import FileName, option_group
 from tfrnnc.images import parse_colour, read_image
 from tfrnnc.preview import preview
@@ -34,7 +34,7 @@ files = option_group("Files")
     help="Bytes of each preview; the string has a third more characters.",
 )
 @files("--background", help="The colour behind transparent images (white, #rrggbb).")
-def main(paths, size, background):
+def main(paths: tuple[str, ...], size: int, background: str | None) -> None:
     """Print previews of images, one JSON object on each line.
 
     INPUT is an image file, or - for standard input. Each line has "path", "preview" (the string),
@@ -59,7 +59,7 @@ def main(paths, size, background):
         sys.exit(1)
 
 
-def _preview_of(path: str, size: int, background: str | None) -> dict:
+def _preview_of(path: str, size: int, background: str | None) -> Fact:
     content = io.BytesIO(read_input(path))
     image = Image.fromarray(read_image(content, background, display(path)))
     return {

@@ -9,20 +9,26 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
-import numpy as np
 from click.core import ParameterSource
 
 from tfrnnc.backend import prepare_environment
-from tfrnnc.cli.common import command, describe_os_error
-from tfrnnc.cli.options import CommandWithModes, ModelName, folder_path, option_group
+from tfrnnc.cli.common import command
+from tfrnnc.cli.file_tasks import describe_os_error
+from tfrnnc.cli.options import (
+    CommandWithModes,
+    FunctionOrCommand,
+    ModelName,
+    folder_path,
+    option_group,
+)
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
@@ -41,9 +47,14 @@ from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Reci
 from tfrnnc.training.rendezvous import parse_address
 
 if TYPE_CHECKING:
+    from tfrnnc.data import ImageSource
     from tfrnnc.models import ResidualCodec
     from tfrnnc.training.rendezvous import Rendezvous
+    from tfrnnc.training.training_set import TrainingSet
     from tfrnnc.training.workers import Workers
+
+    #: What is trained on, and what is measured on, by name.
+    _Sets: TypeAlias = tuple[list[TrainingSet], dict[str, TrainingSet]]
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
 RECIPE = (
@@ -97,7 +108,6 @@ SIZES = ("patch_size", "batch_size", "min_downscale", "max_downscale")
 DEFAULTS = Recipe()
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
-
 model_option = option_group("Model")
 data_option = option_group("Data")
 run_option = option_group("Run")
@@ -106,7 +116,7 @@ loss_option = option_group("Loss")
 worker_option = option_group("Several workers")
 
 
-def data_options(function: Callable) -> Callable:
+def data_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds what the modes share: images and patches."""
     for decorate in reversed(
         (
@@ -158,7 +168,7 @@ def data_options(function: Callable) -> Callable:
     return function
 
 
-def run_options(function: Callable) -> Callable:
+def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds what the modes share: how long and from which seed."""
     for decorate in reversed(
         (
@@ -345,7 +355,7 @@ def run_options(function: Callable) -> Callable:
     show_default=True,
     help="Seconds to wait until all workers have come.",
 )
-def main(resume, quiet, output, **options):
+def main(resume: Path | None, quiet: bool, output: Path | None, **options: Any) -> None:
     """Train a codec on images.
 
     The folder --output then holds the best model (what tfrnnc-encode --model takes), the state
@@ -365,7 +375,9 @@ def main(resume, quiet, output, **options):
         return
     use_local_devices()
     settings = _resumed_settings(resume, options) if resume else _new_settings(output, options)
-    run = _Run(resume or output, settings, options["config_file"], quiet)
+    folder = resume or output
+    assert folder is not None
+    run = _Run(folder, settings, options["config_file"], quiet)
     run.train(ALONE, _open_sets(**settings["data"]))
 
 
@@ -382,7 +394,7 @@ class _Run:
     """
 
     folder: Path
-    settings: dict
+    settings: dict[str, Any]
     config_file: Path | None
     quiet: bool
     initial_folder: Path | None = None
@@ -392,7 +404,7 @@ class _Run:
         """Whether the run goes on from a state that it saved."""
         return (self.folder / CHECKPOINT_FILE).is_file()
 
-    def train(self, workers: Workers, sets: tuple) -> None:
+    def train(self, workers: Workers, sets: _Sets) -> None:
         """Trains on what `_open_sets` returned, and writes the files if this worker should."""
         from tfrnnc.training.failures import new_files_removed
         from tfrnnc.training.settings import write_settings
@@ -445,7 +457,9 @@ class _Run:
         return model, start.entropy_weights_path if start.has_entropy_weights else None
 
 
-def _run_together(resume: Path | None, output: Path | None, quiet: bool, options: dict) -> None:
+def _run_together(
+    resume: Path | None, output: Path | None, quiet: bool, options: dict[str, Any]
+) -> None:
     """Trains as one of several workers."""
     from tfrnnc.training.rendezvous import Rendezvous
     from tfrnnc.training.workers import joined, require_jax
@@ -470,8 +484,11 @@ def _run_together(resume: Path | None, output: Path | None, quiet: bool, options
 
 
 def _settings_together(
-    rendezvous: Rendezvous, resume: Path | None, output: Path | None, options: dict
-) -> dict:
+    rendezvous: Rendezvous,
+    resume: Path | None,
+    output: Path | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
     """The run's settings, which are worker 0's but for where the data lies.
 
     Raises:
@@ -508,21 +525,23 @@ def _files_to_share(run: _Run) -> list[Path]:
     return files
 
 
-def _described(sets: tuple) -> dict[str, str]:
+def _described(sets: _Sets) -> dict[str, str]:
     """What must be the same of the images on all workers: their order, sizes and patches."""
+    from tfrnnc.data.image_source import image_sizes
+
     training_sets, validation_sets = sets
     described = {}
     named = {f"training set {number}": one for number, one in enumerate(training_sets, start=1)}
     named |= {f"validation set {name or 1}": one for name, one in validation_sets.items()}
     for name, one in named.items():
-        sizes = np.asarray(one.images.sizes).astype("<i8")
+        sizes = image_sizes(one.images).astype("<i8")
         digest = hashlib.sha256(sizes.tobytes()).hexdigest()[:8]
         own = {each: getattr(one, each) for each in (*SIZES, "rate", "share")}
         described[name] = f"{len(sizes)} images (their sizes: {digest}), {own}"
     return described
 
 
-def _check_worker_options(options: dict) -> None:
+def _check_worker_options(options: dict[str, Any]) -> None:
     """Raises a usage error unless a worker's place is given whole, or not at all."""
     place = [options[name] is not None for name in ("workers", "worker", "coordinator")]
     if any(place) and not all(place):
@@ -537,7 +556,7 @@ def _check_worker_options(options: dict) -> None:
             raise click.UsageError(f"--worker goes from 0 to {last}, one less than --workers")
 
 
-def _fresh_model(settings: dict, seed: int, config_file: Path | None) -> ResidualCodec:
+def _fresh_model(settings: dict[str, Any], seed: int, config_file: Path | None) -> ResidualCodec:
     """The model of a new run; what is wrong with it is wrong with the file, if it is of one."""
     from tfrnnc.model_folder.keras_model import model_from_config, model_from_file
 
@@ -546,7 +565,11 @@ def _fresh_model(settings: dict, seed: int, config_file: Path | None) -> Residua
     return model_from_config(settings["model"], seed)
 
 
-def _summary(model, training_sets, validation_sets) -> str:
+def _summary(
+    model: ResidualCodec,
+    training_sets: Sequence[TrainingSet],
+    validation_sets: Mapping[str, TrainingSet],
+) -> str:
     """What is about to be trained, in a line."""
     trained_on = sum(len(one.images) for one in training_sets)
     measured_on = sum(len(one.images) for one in validation_sets.values())
@@ -572,7 +595,7 @@ def _summary(model, training_sets, validation_sets) -> str:
     help="Adam's, at its peak (default: 0.002).",
 )
 @run_options
-def entropy_model(codec, output, quiet, **options):
+def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) -> None:
     """Train the entropy model of MODEL, a finished codec, which makes its streams smaller.
 
     The codec stays as it is. With --loss rate-distortion the two are trained together instead.
@@ -653,7 +676,9 @@ def entropy_model(codec, output, quiet, **options):
     help="Of 1 - SSIM beside the mean squared error (default: 0.02).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def preview(data, validation, output, quiet, **recipe):
+def preview(
+    data: tuple[Path, ...], validation: Path, output: Path, quiet: bool, **recipe: Any
+) -> None:
     """Train the previews of tfrnnc-preview.
 
     The folder --output then holds decoder.bin, which takes the place of that in
@@ -683,7 +708,7 @@ def preview(data, validation, output, quiet, **recipe):
         train_preview(data, validation, chosen, output, quiet)
 
 
-def _resumed_settings(folder: Path, options: dict) -> dict:
+def _resumed_settings(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run, with what may change when it goes on."""
     from tfrnnc.training.settings import read_settings
 
@@ -700,7 +725,9 @@ def _resumed_settings(folder: Path, options: dict) -> dict:
     return settings
 
 
-def _new_settings(output: Path | None, options: dict, check_folder: bool = True) -> dict:
+def _new_settings(
+    output: Path | None, options: dict[str, Any], check_folder: bool = True
+) -> dict[str, Any]:
     if not output or not options["data"]:
         raise click.UsageError("give --data and --output (or --resume FOLDER)")
     if check_folder and (output / SETTINGS_FILE).exists():
@@ -715,7 +742,7 @@ def _new_settings(output: Path | None, options: dict, check_folder: bool = True)
     }
 
 
-def _provenance(options: dict, recipe: Recipe) -> dict:
+def _provenance(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """What any run's settings say of where its result comes from."""
     return {
         "command": _command_line(),
@@ -732,7 +759,7 @@ def _command_line() -> str:
     return shlex.join(["tfrnnc-train", *sys.argv[1:]])
 
 
-def _model_settings(options: dict) -> dict:
+def _model_settings(options: dict[str, Any]) -> dict[str, Any]:
     from tfrnnc.models import ARCHITECTURES
 
     given = _given()
@@ -759,7 +786,7 @@ def _model_settings(options: dict) -> dict:
     return config | {name: options[name] for name in overriding}
 
 
-def _read_config(file: Path) -> dict:
+def _read_config(file: Path) -> dict[str, Any]:
     """The settings of a model in a file that need not be of a model's folder."""
     try:
         config = read_json(file).values()
@@ -791,7 +818,9 @@ def _earlier_commands(initial_model: str | None) -> list[str]:
     return commands_of(earlier)
 
 
-def _open_sets(data, validation, tfds_dir, tfds_split):
+def _open_sets(
+    data: Sequence[str], validation: Sequence[str], tfds_dir: str | None, tfds_split: str
+) -> _Sets:
     """The sets to train on and those to measure on, by name; see `TrainingSet`.
 
     Locations without settings of their own are one set.
@@ -799,8 +828,8 @@ def _open_sets(data, validation, tfds_dir, tfds_split):
     from tfrnnc.data import JoinedImages, hold_out, open_images
     from tfrnnc.training.training_set import TrainingSet, parse_location
 
-    sources: dict[str, list] = {}
-    settings: dict[str, dict] = {}
+    sources: dict[str, list[ImageSource]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for text in data:
         location, own = parse_location(text)
         key = text if own else ""
@@ -824,7 +853,7 @@ def _open_sets(data, validation, tfds_dir, tfds_split):
     return trained, measured
 
 
-def _absolute(data: dict) -> dict:
+def _absolute(data: dict[str, Any]) -> dict[str, Any]:
     """The same with absolute paths, so that a run can be resumed from another folder."""
     from tfrnnc.training.training_set import parse_location
 
