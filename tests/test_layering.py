@@ -31,7 +31,10 @@ LIGHT = ("tfrnnc.bitstream", "tfrnnc.metrics", "tfrnnc.runtimes.litert_runtime")
 
 
 class Import(NamedTuple):
-    """One name that a module imports; `late` if that happens inside a function."""
+    """One name that a module imports; `late` if not when it is imported itself.
+
+    That is inside a function, or for the type checker only.
+    """
 
     importer: str
     imported: str
@@ -59,8 +62,9 @@ def imports_in(source: str, importer: str, package: str) -> Iterator[Import]:
         for name in imported_names(node, package):
             yield Import(importer, name, late)
         inside = late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, inside)
+            yield from visit(child, inside or (for_types and child in node.body))
 
     yield from visit(ast.parse(source), late=False)
 
@@ -199,3 +203,16 @@ def parents(module: str) -> set[str]:
 def test_an_arrow_that_goes_up_would_be_found(line, found):
     imports = list(imports_in(line, "tfrnnc.metrics.psnr", "tfrnnc.metrics"))
     assert upward(imports) == {("tfrnnc.metrics.psnr", found)}
+
+
+@pytest.mark.parametrize(
+    ("source", "late"),
+    [
+        ("import numpy", False),
+        ("def late():\n    import numpy", True),
+        ("if TYPE_CHECKING:\n    import numpy", True),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import numpy", False),
+    ],
+)
+def test_when_a_module_is_imported(source, late):
+    assert list(imports_in(source, "tfrnnc", "")) == [Import("tfrnnc", "numpy", late)]

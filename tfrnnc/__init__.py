@@ -14,7 +14,6 @@ Encoding and decoding need neither TensorFlow nor Keras; training does.
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from tfrnnc.errors import (
     ConfigError,
@@ -35,6 +34,16 @@ from tfrnnc.errors import (
     UnsupportedVersionError,
     WrongModelError,
 )
+
+TYPE_CHECKING = False  # That of `typing`, whose import takes milliseconds.
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tfrnnc.codec import Codec, EncodeOptions, ProgressiveEncoder, load
+    from tfrnnc.model_folder.presets import list_presets
+    from tfrnnc.preview import preview, preview_color, preview_image
+
+    __version__: str
 
 _LAZY = {
     "Codec": "tfrnnc.codec",
