@@ -84,7 +84,7 @@ def worst_stream(codec: Codec, pixels: int, iterations: int) -> bytes:
     model = codec.entropy_model
     spec = spec_of(codec.runtime, model)
     side = math.isqrt(pixels) // spec.stride * spec.stride
-    header = Header(spec.model_id, side, side, iterations, entropy_coded=model is not None)
+    header = Header(spec.stream_id, side, side, iterations, entropy_coded=model is not None)
     writer = StreamWriter(header, spec)
     planes: list[np.ndarray] = []
     for _ in range(iterations):

@@ -49,7 +49,7 @@ def test_examples_of_the_format():
     expected = np.array([[[[1, 0, 1], [1, 0, 1]]], [[[0, 0, 0], [1, 0, 1]]]])
     stream = shown_stream(plain)
     found = read_planes(stream, spec)
-    assert found.header == Header(spec.codec_id, 10, 5, 2)
+    assert found.header == Header(spec.model_id, 10, 5, 2)
     np.testing.assert_array_equal(np.stack(found.planes) > 0, expected)
     text = (ROOT / "docs" / "FORMAT.md").read_text()
     rows = re.findall(
@@ -70,7 +70,7 @@ def test_examples_of_the_format():
 
     stream = shown_stream(adaptive)
     found = read_planes(stream, spec)
-    assert found.header == Header(spec.codec_id, 10, 5, 2, adaptive=True)
+    assert found.header == Header(spec.model_id, 10, 5, 2, adaptive=True)
     np.testing.assert_array_equal(np.stack(found.planes) > 0, expected)
     np.testing.assert_array_equal(found.iterations_taken, [[1, 2]])
     decoder = RangeDecoder(stream[11:])
@@ -98,7 +98,7 @@ def test_passes_of_the_format():
     model = EntropyModel.from_bytes(bytes.fromhex(golden["entropy_model"]))
     (entry,) = (each for each in golden["streams"] if each["name"] == "entropy-coded")
     stream = bytes.fromhex(entry["stream"])
-    spec = StreamSpec(model.codec_id, golden["stride"], golden["bits"], entropy_model=model)
+    spec = StreamSpec(model.model_id, golden["stride"], golden["bits"], entropy_model=model)
     plane = read_planes(stream, spec).planes[0]
     text = (ROOT / "docs" / "FORMAT.md").read_text()
     known = np.zeros_like(plane)

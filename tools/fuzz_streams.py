@@ -63,7 +63,7 @@ class _Golden(Runtime):
 
     def __init__(self) -> None:
         super().__init__(
-            model_id=MODEL.codec_id,
+            model_id=MODEL.model_id,
             stride=GOLDEN["stride"],
             bits=MODEL.bits,
             iterations=len(MODEL.iterations),

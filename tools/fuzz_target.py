@@ -30,7 +30,7 @@ GOLDEN = json.loads(
     (Path(__file__).parents[1] / "tests" / "golden" / "v2_container.json").read_text()
 )
 MODEL = EntropyModel.from_bytes(bytes.fromhex(GOLDEN["entropy_model"]))
-SPEC = StreamSpec(MODEL.codec_id, GOLDEN["stride"], MODEL.bits, entropy_model=MODEL)
+SPEC = StreamSpec(MODEL.model_id, GOLDEN["stride"], MODEL.bits, entropy_model=MODEL)
 LIMITS = WorkLimits(max_pixels=1 << 14, max_work=1 << 16)  # so that an input takes milliseconds
 
 # The first byte of an input says what the others are.
@@ -98,7 +98,7 @@ def check_entropy_model(content: bytes) -> None:
 def mend_header(data: bytes) -> bytes:
     """A stream whose header has the right letters, model and checksum: its payload is read."""
     first = 0x02 | (data[0] & 0xF0 if data else 0)
-    model_id = MODEL.stream_id if first & 0x10 else MODEL.codec_id
+    model_id = MODEL.entropy_coded_id if first & 0x10 else MODEL.model_id
     sides = bytes(byte & 0x7F for byte in data[1:3].ljust(2, b"\1"))
     content = MAGIC + bytes([first]) + model_id + sides + (data[3:4] or b"\2")
     return content + bytes([zlib.crc32(content) & 0xFF]) + data[4:]

@@ -21,7 +21,7 @@ from tfrnnc.bitstream import (
 from tfrnnc.bitstream.entropy_model import Head, IterationModel, group_edges
 from tfrnnc.errors import StreamError, WrongModelError
 
-CODEC_ID = bytes.fromhex("c0ffee01")
+MODEL_ID = bytes.fromhex("c0ffee01")
 STRIDE = 8
 NOTHING = np.int8(0)
 
@@ -51,7 +51,7 @@ def small_model(iterations=2, bits=3, groups=2, hidden=3, width=2, seed=0) -> En
         ]
         context = [layer(iteration * bits), layer(hidden)] if iteration else []
         models.append(IterationModel(context, heads))
-    return EntropyModel(CODEC_ID, bits, models)
+    return EntropyModel(MODEL_ID, bits, models)
 
 
 def likely_planes(model: EntropyModel, shape: tuple[int, int, int]) -> list[np.ndarray]:
@@ -70,8 +70,8 @@ def likely_planes(model: EntropyModel, shape: tuple[int, int, int]) -> list[np.n
 
 def cases(model: EntropyModel) -> dict[str, bytes]:
     """A stream of each kind."""
-    plain = Header(CODEC_ID, 37, 20, len(model.iterations))
-    coded = replace(plain, model_id=model.stream_id, entropy_coded=True)
+    plain = Header(MODEL_ID, 37, 20, len(model.iterations))
+    coded = replace(plain, model_id=model.entropy_coded_id, entropy_coded=True)
     shape = plain.plane_shape(STRIDE, model.bits)
     planes = likely_planes(model, shape)
     unlikely = [-plane for plane in planes]
@@ -131,7 +131,7 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
 
 def spec_of(model: EntropyModel) -> StreamSpec:
     """What streams need of the codec model whose bits these are."""
-    return StreamSpec(CODEC_ID, STRIDE, model.bits, entropy_model=model)
+    return StreamSpec(MODEL_ID, STRIDE, model.bits, entropy_model=model)
 
 
 def stopped(planes: list[np.ndarray]) -> list[np.ndarray]:
@@ -192,7 +192,7 @@ def error_of(stream: bytes, model: EntropyModel) -> str:
     """The name of the error that a stream is refused with."""
     try:
         header, _ = read_header(stream)
-        if header.model_id != model.stream_id:
+        if header.model_id != model.entropy_coded_id:
             return WrongModelError.__name__
         read_planes(stream, spec_of(model))
     except StreamError as error:

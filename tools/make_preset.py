@@ -273,7 +273,7 @@ def entropy_section(run: ModelFolder, entropy_model, saved: list[tuple[float, fl
         "model_card_entropy",
         training=_entropy_training(run),
         size=f"{len(entropy_model.to_bytes()):,}",
-        identity=entropy_model.stream_id.hex(),
+        identity=entropy_model.entropy_coded_id.hex(),
         rows=rows,
     )
 

@@ -45,7 +45,7 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "v2_container.json")
 MODEL = EntropyModel.from_bytes(bytes.fromhex(GOLDEN["entropy_model"]))
 STREAMS = {entry["name"]: bytes.fromhex(entry["stream"]) for entry in GOLDEN["streams"]}
 MODEL_ID = b"\x01\x23\x45\x67"
-SPEC = StreamSpec(MODEL.codec_id, STRIDE, MODEL.bits, entropy_model=MODEL)
+SPEC = StreamSpec(MODEL.model_id, STRIDE, MODEL.bits, entropy_model=MODEL)
 
 #: Streams that a decoder takes by itself, each with an end of its own.
 names = st.sampled_from(sorted(STREAMS))
@@ -122,7 +122,7 @@ def test_round_trip_of_adaptive_streams(width, height, bits, iterations, seed, c
 
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 9), st.sampled_from([0, 0.3, 0.9]))
 def test_round_trip_of_adaptive_streams_with_an_entropy_model(width, height, seed, share):
-    header = Header(MODEL.stream_id, width, height, 2, entropy_coded=True, adaptive=True)
+    header = Header(MODEL.entropy_coded_id, width, height, 2, entropy_coded=True, adaptive=True)
     shape = header.plane_shape(STRIDE, MODEL.bits)
     planes = likely_planes(MODEL, shape)
     planes[1] *= np.random.default_rng(seed).random((*shape[:2], 1)) < share
@@ -194,7 +194,7 @@ def test_probabilities_of_masks_stay_within_the_range():
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 9), st.sampled_from([0.1, 0.5, 1]))
 def test_round_trip_with_an_entropy_model(width, height, seed, share):
     """Whatever the bits are: as the model expects them, or less and less so."""
-    header = Header(MODEL.stream_id, width, height, 2, entropy_coded=True)
+    header = Header(MODEL.entropy_coded_id, width, height, 2, entropy_coded=True)
     shape = header.plane_shape(STRIDE, MODEL.bits)
     rng = np.random.default_rng(seed)
     planes = [
@@ -218,7 +218,13 @@ def test_round_trip_with_an_entropy_model(width, height, seed, share):
 def test_no_planes_take_more_than_most_bytes(image, coded, checked, adaptive, headerless):
     width, height, seed = image
     header = Header(
-        MODEL.stream_id, width, height, 2, entropy_coded=coded, checked=checked, adaptive=adaptive
+        MODEL.entropy_coded_id,
+        width,
+        height,
+        2,
+        entropy_coded=coded,
+        checked=checked,
+        adaptive=adaptive,
     )
     shape = header.plane_shape(STRIDE, MODEL.bits)
     rng = np.random.default_rng(seed)
@@ -652,7 +658,7 @@ def test_mutated_streams_read_or_raise_a_stream_error(name, data):
 
 def test_writing_leaves_the_encoder_open():
     """`stream` and `cut` can be asked for at any iteration, and change nothing."""
-    header = Header(MODEL.stream_id, 50, 40, 2, entropy_coded=True)
+    header = Header(MODEL.entropy_coded_id, 50, 40, 2, entropy_coded=True)
     shape = header.plane_shape(STRIDE, MODEL.bits)
     asked, silent = (StreamWriter(header, SPEC) for _ in range(2))
     for plane in likely_planes(MODEL, shape):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden_streams import CODEC_ID, likely_planes, small_model
+from golden_streams import MODEL_ID, likely_planes, small_model
 from tfrnnc.bitstream import EntropyModel, as_plane, entropy_model, plane_coder
 from tfrnnc.bitstream.constants import EXACT
-from tfrnnc.bitstream.entropy_model import Head, IterationModel, stream_id
+from tfrnnc.bitstream.entropy_model import Head, IterationModel, entropy_coded_id
 from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, WholePlane
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, MIN_COST, PROBABILITIES
 from tfrnnc.errors import ModelError
@@ -194,8 +194,8 @@ def test_probabilities_are_those_of_the_logits():
 def test_the_file_is_the_same_model():
     model = EntropyModel.from_bytes(CONTENT)
     assert model.to_bytes() == CONTENT
-    assert (model.codec_id, model.bits, len(model.iterations)) == (CODEC_ID, 3, 2)
-    assert model.stream_id == stream_id(CONTENT)
+    assert (model.model_id, model.bits, len(model.iterations)) == (MODEL_ID, 3, 2)
+    assert model.entropy_coded_id == entropy_coded_id(CONTENT)
 
 
 def test_cut_at_every_byte():
@@ -237,7 +237,7 @@ def test_any_header_is_refused(tail):
 
 
 def test_a_header_of_large_numbers_takes_no_memory():
-    header = struct.pack("<4sB4sBBBHH", b"RNNE", 1, CODEC_ID, 255, 255, 255, 65535, 65535)
+    header = struct.pack("<4sB4sBBBHH", b"RNNE", 1, MODEL_ID, 255, 255, 255, 65535, 65535)
     with pytest.raises(ModelError, match="cut"):
         EntropyModel.from_bytes(with_check(header))
 
@@ -259,10 +259,10 @@ def test_sums_that_float32_cannot_hold_are_refused(place):
     values[place] += {"output": 127, "plane": 1, "bias": EXACT}[place]
     iteration = IterationModel([], [Head(**values)])
     if place == "plane":  # 9 * 255 is far below the limit.
-        EntropyModel(CODEC_ID, 1, [iteration])
+        EntropyModel(MODEL_ID, 1, [iteration])
         return
     with pytest.raises(ModelError, match="iteration 1 are too large"):
-        EntropyModel(CODEC_ID, 1, [iteration])
+        EntropyModel(MODEL_ID, 1, [iteration])
 
 
 def test_bits_that_are_not_known_count_as_nothing():

@@ -52,7 +52,7 @@ def test_the_file_is_the_same_model(network):
     content = network.to_entropy_model(b"test").to_bytes()
     again = EntropyModel.from_bytes(content)
     assert again.to_bytes() == content
-    assert (again.codec_id, again.bits, len(again.iterations)) == (b"test", network.bits, 3)
+    assert (again.model_id, again.bits, len(again.iterations)) == (b"test", network.bits, 3)
 
 
 def test_the_integers_make_the_same_network_again(network):

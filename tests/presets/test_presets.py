@@ -124,10 +124,10 @@ def test_a_golden_stream_is_written_as_ever(name, request):
 def test_the_default_has_an_entropy_model():
     """It is of this model's bits, and streams name it."""
     codec = tfrnnc.load()
-    assert codec.entropy_model.codec_id == codec.runtime.model_id
-    assert preset_of(codec.entropy_model.stream_id) == DEFAULT_PRESET
+    assert codec.entropy_model.model_id == codec.runtime.model_id
+    assert preset_of(codec.entropy_model.entropy_coded_id) == DEFAULT_PRESET
     folder = find_model(DEFAULT_PRESET)
-    assert codec.entropy_model.stream_id.hex() in folder.read_model_card()
+    assert codec.entropy_model.entropy_coded_id.hex() in folder.read_model_card()
 
 
 def test_entropy_coding_pays(photo):

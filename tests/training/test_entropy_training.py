@@ -29,7 +29,7 @@ def trained(tiny_model_folder, image_folder, tmp_path_factory):
 def test_it_leaves_a_model_that_codes(trained, tiny_model_folder, noise):
     codec = tfrnnc.load(trained)
     assert codec.runtime.model_id == tfrnnc.load(tiny_model_folder).runtime.model_id
-    assert codec.entropy_model.codec_id == codec.runtime.model_id
+    assert codec.entropy_model.model_id == codec.runtime.model_id
     image = noise(20, 20)
     data = codec.encode(image)
     assert read_header(data)[0].entropy_coded

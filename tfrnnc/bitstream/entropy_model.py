@@ -199,13 +199,13 @@ class EntropyModel:
     layers, and the bits of this iteration that are known by then, each around the location.
 
     Args:
-        codec_id: identity of the codec model whose bits these are.
+        model_id: identity of the codec model whose bits these are.
         bits: at each location, for each iteration.
         iterations: the network of each iteration.
     """
 
-    def __init__(self, codec_id: bytes, bits: int, iterations: list[IterationModel]):
-        self.codec_id = codec_id
+    def __init__(self, model_id: bytes, bits: int, iterations: list[IterationModel]):
+        self.model_id = model_id
         self.bits = bits
         self.iterations = iterations
         self._edges = group_edges(bits, len(iterations[0].heads))
@@ -213,9 +213,9 @@ class EntropyModel:
             _require_exact(iteration, number)
 
     @cached_property
-    def stream_id(self) -> bytes:
+    def entropy_coded_id(self) -> bytes:
         """Identity of the codec model and this one together, as entropy-coded streams carry it."""
-        return stream_id(self.to_bytes())
+        return entropy_coded_id(self.to_bytes())
 
     def order(self, shape: tuple[int, int, int], mask: np.ndarray | None = None) -> np.ndarray:
         """The order in which the passes code a plane's bits: int (n,), their places in the plane.
@@ -348,7 +348,7 @@ class EntropyModel:
         hidden = self.iterations[-1].context[0][1].size if len(self.iterations) > 1 else 0
         parts = [
             _HEADER.pack(
-                ENTROPY_MODEL_MAGIC, ENTROPY_MODEL_VERSION, self.codec_id, len(self.iterations),
+                ENTROPY_MODEL_MAGIC, ENTROPY_MODEL_VERSION, self.model_id, len(self.iterations),
                 self.bits, widths[0], hidden, widths[1],
             )
         ]  # fmt: skip
@@ -373,7 +373,7 @@ class EntropyModel:
         checksum = int.from_bytes(content[-_CRC_BYTES:], "little")
         if zlib.crc32(content[:-_CRC_BYTES]) != checksum:
             raise ModelError("the entropy model is damaged or cut")
-        _, version, codec_id, iterations, bits, groups, hidden, width = _HEADER.unpack_from(content)
+        _, version, model_id, iterations, bits, groups, hidden, width = _HEADER.unpack_from(content)
         if version != ENTROPY_MODEL_VERSION:
             raise ModelError(
                 f"the entropy model is of version {version}, not {ENTROPY_MODEL_VERSION}"
@@ -402,10 +402,10 @@ class EntropyModel:
             networks.append(IterationModel(context, heads))
         if reader.offset != len(reader.content):
             raise ModelError("the entropy model is damaged")
-        return cls(codec_id, bits, networks)
+        return cls(model_id, bits, networks)
 
 
-def stream_id(content: bytes) -> bytes:
+def entropy_coded_id(content: bytes) -> bytes:
     """The identity that streams carry which are coded with the entropy model of this file."""
     return hashlib.sha256(content).digest()[:ID_BYTES]
 

@@ -15,7 +15,7 @@ class StreamSpec:
     """What writing and reading streams need of a model.
 
     Attributes:
-        codec_id: identity of the codec model.
+        model_id: identity of the codec model.
         stride: pixels between two locations of the latent bits.
         bits: bits at each location, for each iteration.
         iterations: most iterations of a stream.
@@ -23,16 +23,16 @@ class StreamSpec:
             entropy-coded.
     """
 
-    codec_id: bytes
+    model_id: bytes
     stride: int
     bits: int
     iterations: int = MAX_ITERATIONS
     entropy_model: EntropyModel | None = None
 
     @property
-    def model_id(self) -> bytes:
+    def stream_id(self) -> bytes:
         """The identity that streams carry."""
-        return self.entropy_model.stream_id if self.entropy_model else self.codec_id
+        return self.entropy_model.entropy_coded_id if self.entropy_model else self.model_id
 
     def without_entropy_model(self) -> StreamSpec:
         """The same for streams that are not entropy-coded."""
@@ -51,7 +51,7 @@ class StreamSpec:
             adaptive: whether each location takes its own number of iterations.
         """
         return Header(
-            self.model_id,
+            self.stream_id,
             width,
             height,
             self.iterations,

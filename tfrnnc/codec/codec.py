@@ -128,7 +128,9 @@ class Codec:
     def identity(self) -> ModelIdentity:
         """Which model this is, as streams, messages and model cards name it."""
         model_id, model = self.runtime.model_id, self.entropy_model
-        return ModelIdentity(model_id, model.stream_id if model else None, preset_of(model_id))
+        return ModelIdentity(
+            model_id, model.entropy_coded_id if model else None, preset_of(model_id)
+        )
 
     def encode(
         self,
@@ -523,7 +525,7 @@ class Codec:
     def _require_own(self, header: Header) -> None:
         """Refuses streams of other models."""
         spec = self.spec if header.entropy_coded else self.spec.without_entropy_model()
-        if header.model_id != spec.model_id:
+        if header.model_id != spec.stream_id:
             maker = identify(header.model_id, header.entropy_coded)
             remedy = f"preset {maker.preset!r}" if maker.preset else "model that made it"
             raise WrongModelError(
@@ -560,11 +562,11 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
     )
     if entropy_model is None:
         return spec
-    found = (entropy_model.codec_id, entropy_model.bits, len(entropy_model.iterations))
-    if found != (spec.codec_id, spec.bits, spec.iterations):
+    found = (entropy_model.model_id, entropy_model.bits, len(entropy_model.iterations))
+    if found != (spec.model_id, spec.bits, spec.iterations):
         raise ModelError(
-            f"the entropy model is of {ModelIdentity(entropy_model.codec_id)} with {found[1]} bits "
-            f"and {found[2]} iterations, but this is {ModelIdentity(spec.codec_id)} with "
+            f"the entropy model is of {ModelIdentity(entropy_model.model_id)} with {found[1]} bits "
+            f"and {found[2]} iterations, but this is {ModelIdentity(spec.model_id)} with "
             f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec

@@ -53,7 +53,7 @@ class ProgressiveCodec:
             "library": f"{package} {importlib.metadata.version(package)}",
             "model_id": self._codec.runtime.model_id.hex(),
             "entropy_coded": model is not None,
-            "stream_id": model.stream_id.hex() if model else None,
+            "entropy_coded_id": model.entropy_coded_id.hex() if model else None,
             "files": _digest(self._folder.path),
             "effort": self._effort,
         }

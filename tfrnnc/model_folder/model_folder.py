@@ -10,7 +10,7 @@ from typing import Any
 
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.constants import ID_BYTES, MAX_ITERATIONS
-from tfrnnc.bitstream.entropy_model import stream_id
+from tfrnnc.bitstream.entropy_model import entropy_coded_id
 from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
@@ -197,7 +197,9 @@ class ModelFolder:
         else:
             model_id = bytes.fromhex(self.read_manifest().model_id)
         content = self._read_entropy_model()
-        return ModelIdentity(model_id, None if content is None else stream_id(content), self.preset)
+        return ModelIdentity(
+            model_id, None if content is None else entropy_coded_id(content), self.preset
+        )
 
     def read_settings(self) -> dict[str, Any]:
         """All that repeats the training, as `tfrnnc-train` wrote it.

@@ -148,11 +148,11 @@ class EntropyNetwork(keras.Model):
         lost = ops.binary_crossentropy(positive, y_pred, from_logits=True)
         return ops.mean(lost) / math.log(2)
 
-    def to_entropy_model(self, codec_id: bytes) -> EntropyModel:
+    def to_entropy_model(self, model_id: bytes) -> EntropyModel:
         """The network in integers.
 
         Args:
-            codec_id: identity of the codec model whose bits it was trained on.
+            model_id: identity of the codec model whose bits it was trained on.
 
         Raises:
             ModelError: if its weights are too large to be summed exactly.
@@ -189,7 +189,7 @@ class EntropyNetwork(keras.Model):
                 kernel = kernel.reshape(-1, self.hidden)
                 context.append((kernel, _bias(layer.quantized_bias())))
             iterations.append(IterationModel(context, heads))
-        return EntropyModel(codec_id, self.bits, iterations)
+        return EntropyModel(model_id, self.bits, iterations)
 
     @classmethod
     def from_entropy_model(cls, model: EntropyModel) -> EntropyNetwork:

@@ -74,7 +74,7 @@ class KerasRuntime(Runtime):
         """
         from tfrnnc.runtimes.rate_distortion import RateDistortion
 
-        key = None if entropy_model is None else entropy_model.stream_id
+        key = None if entropy_model is None else entropy_model.entropy_coded_id
         with self._turn:
             if key not in self._objectives:
                 self._objectives[key] = RateDistortion(self.model, entropy_model)

@@ -36,7 +36,7 @@ const ENTROPY_MODEL = new EntropyModel(fromHex(GOLDEN.entropy_model));
 
 /** Codes the mean of each channel over a square, each iteration at half the amplitude. */
 class MeanRuntime implements Runtime {
-  readonly modelId = ENTROPY_MODEL.codecId;
+  readonly modelId = ENTROPY_MODEL.modelId;
   readonly stride = GOLDEN.stride;
   readonly bits = GOLDEN.bits;
   decoded = 0;

@@ -76,7 +76,7 @@ for (const { name, stream, error } of GOLDEN.refused) {
       () => {
         const data = fromHex(stream);
         const { header } = readHeader(data);
-        if (toHex(header.modelId) !== toHex(MODEL.streamId)) throw new WrongModelError(name);
+        if (toHex(header.modelId) !== toHex(MODEL.entropyCodedId)) throw new WrongModelError(name);
         read(data);
       },
       (found: unknown) => found instanceof StreamError && found.name === error,

@@ -139,7 +139,7 @@ test("the golden streams of the presets are decoded, or their model is named", a
   for (const name of names) {
     const data = readBytes("tests/golden", name);
     const { header } = readHeader(data);
-    const known = header.entropyCoded ? codec.entropyModel?.streamId : codec.runtime.modelId;
+    const known = header.entropyCoded ? codec.entropyModel?.entropyCodedId : codec.runtime.modelId;
     if (toHex(header.modelId) === toHex(known ?? new Uint8Array(0))) {
       const expected = readPng("tests/golden", name.replace(/(_v\d+)?\.rnnc$/, ".png"));
       assert.ok(levels(await codec.decode(data), expected) <= 1, name);

@@ -53,14 +53,14 @@ export class Codec {
     readonly entropyModel?: EntropyModel,
   ) {
     if (!entropyModel) return;
-    const { codecId, bits, iterations } = entropyModel;
+    const { modelId, bits, iterations } = entropyModel;
     if (
-      !same(codecId, runtime.modelId) ||
+      !same(modelId, runtime.modelId) ||
       bits !== runtime.bits ||
       iterations !== runtime.iterations
     ) {
       throw new ModelError(
-        `the entropy model is of model ${toHex(codecId)} with ${bits} bits and ${iterations} iterations, but ` +
+        `the entropy model is of model ${toHex(modelId)} with ${bits} bits and ${iterations} iterations, but ` +
           `the model is ${toHex(runtime.modelId)} with ${runtime.bits} and ${runtime.iterations}; ` +
           "load the one that lies beside it",
       );
@@ -175,7 +175,7 @@ export class Codec {
   private specOf(data: Uint8Array, options: ReadOptions = {}): StreamSpec {
     const { header } = readHeader(data);
     const entropyModel = header.entropyCoded ? this.entropyModel : undefined;
-    const known = entropyModel ? entropyModel.streamId : this.runtime.modelId;
+    const known = entropyModel ? entropyModel.entropyCodedId : this.runtime.modelId;
     if (!same(header.modelId, known)) {
       throw new WrongModelError(
         `the stream was made by model ${toHex(header.modelId)}, but this is ${toHex(known)}; ` +
@@ -200,7 +200,7 @@ export class Codec {
   ): Header {
     const model = entropyCoding ? this.entropyModel : undefined;
     return {
-      modelId: model ? model.streamId : this.runtime.modelId,
+      modelId: model ? model.entropyCodedId : this.runtime.modelId,
       width,
       height,
       iterations: this.maxIterations,

@@ -78,9 +78,9 @@ interface IterationModel {
 /** Probabilities for the bits of a codec model, all in integers. */
 export class EntropyModel implements BitModel {
   /** What entropy-coded streams carry: the identity of the codec model and this one together. */
-  readonly streamId: Uint8Array;
+  readonly entropyCodedId: Uint8Array;
   /** Identity of the codec model whose bits these are. */
-  readonly codecId: Uint8Array;
+  readonly modelId: Uint8Array;
   readonly bits: number;
   private readonly hidden: number;
   private readonly width: number;
@@ -105,8 +105,8 @@ export class EntropyModel implements BitModel {
         `the entropy model is of version ${content[4]}, not ${ENTROPY_MODEL_VERSION}; export it again`,
       );
     }
-    this.streamId = sha256(content).slice(0, MODEL_ID_BYTES);
-    this.codecId = content.slice(5, 9);
+    this.entropyCodedId = sha256(content).slice(0, MODEL_ID_BYTES);
+    this.modelId = content.slice(5, 9);
     const [iterations, bits, groups] = content.subarray(9, 12);
     this.bits = bits;
     this.hidden = view.getUint16(12, true);

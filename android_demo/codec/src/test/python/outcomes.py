@@ -28,7 +28,7 @@ from tfrnnc.images import read_image
 def read(model: str, stream: str, iterations: str, allow: str) -> str:
     """The planes of a stream made by a model of stride 8."""
     entropy_model = entropy_model_of(model)
-    spec = StreamSpec(entropy_model.codec_id, 8, entropy_model.bits, entropy_model=entropy_model)
+    spec = StreamSpec(entropy_model.model_id, 8, entropy_model.bits, entropy_model=entropy_model)
     options = ReadOptions(int(iterations) or None, allow == "true")
     found = read_planes(bytes.fromhex(stream.removeprefix("x")), spec, options)
     planes = [pack_plane(p).hex() + "/" + pack_plane(as_plane(p != 0)).hex() for p in found.planes]

@@ -9,15 +9,15 @@ import tfrnnc.ModelException
  * docs/FORMAT.md describes the network and its file, `entropy_model.bin`. Several threads may use
  * it at a time.
  *
- * @property codecId identity of the codec model whose bits these are.
- * @property streamId identity of the codec model and this one together, as entropy-coded streams
+ * @property modelId identity of the codec model whose bits these are.
+ * @property entropyCodedId identity of the codec model and this one together, as entropy-coded streams
  *   carry it.
  * @property bits at each location, for each iteration.
  */
 class EntropyModel
 internal constructor(
-    val codecId: ModelId,
-    val streamId: ModelId,
+    val modelId: ModelId,
+    val entropyCodedId: ModelId,
     val bits: Int,
     private val models: List<IterationModel>,
 ) {

@@ -30,12 +30,12 @@ internal class EntropyModelFile(private val content: ByteArray) {
                     "the model again"
             )
         }
-        val codecId = ModelId(ByteArray(ModelId.BYTES).also { buffer.get(it) })
+        val modelId = ModelId(ByteArray(ModelId.BYTES).also { buffer.get(it) })
         val sizes = buffer.sizes()
         val models = List(sizes.iterations) { buffer.iterationModel(it, sizes) }
         if (buffer.hasRemaining()) throw damaged()
         val digest = MessageDigest.getInstance("SHA-256").digest(content)
-        return EntropyModel(codecId, ModelId(digest.copyOf(ModelId.BYTES)), sizes.bits, models)
+        return EntropyModel(modelId, ModelId(digest.copyOf(ModelId.BYTES)), sizes.bits, models)
     }
 
     private fun littleEndian(from: Int, until: Int): ByteBuffer =

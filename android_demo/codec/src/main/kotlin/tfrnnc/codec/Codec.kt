@@ -171,7 +171,7 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
     private fun spec() = StreamSpec(runtime.stride, runtime.bits, entropyModel)
 
     private fun requireModelOf(header: Header, options: ReadOptions) {
-        val known = entropyModel.takeIf { header.entropyCoded }?.streamId ?: runtime.modelId
+        val known = entropyModel.takeIf { header.entropyCoded }?.entropyCodedId ?: runtime.modelId
         if (header.modelId != known) {
             throw WrongModelException(
                 "the stream was made by model ${header.modelId}, but this is $known; take the " +
@@ -194,7 +194,7 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
     ): Header {
         val model = entropyModel.takeIf { entropyCoding }
         return Header(
-            model?.streamId ?: runtime.modelId,
+            model?.entropyCodedId ?: runtime.modelId,
             width,
             height,
             runtime.iterations,
@@ -238,10 +238,10 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
             ModelException("$name: cannot be read (${error.message}); export the model", error)
 
         private fun requireEntropyModelOf(runtime: Runtime, model: EntropyModel) {
-            val identity = listOf(model.codecId, model.bits, model.iterations)
+            val identity = listOf(model.modelId, model.bits, model.iterations)
             if (identity != listOf(runtime.modelId, runtime.bits, runtime.iterations)) {
                 throw ModelException(
-                    "the entropy model is of model ${model.codecId} with ${model.bits} bits and " +
+                    "the entropy model is of model ${model.modelId} with ${model.bits} bits and " +
                         "${model.iterations} iterations, but the model is ${runtime.modelId} " +
                         "with ${runtime.bits} and ${runtime.iterations}; take the one exported " +
                         "with it"

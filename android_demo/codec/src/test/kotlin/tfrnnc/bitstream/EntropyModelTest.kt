@@ -13,11 +13,11 @@ class EntropyModelTest {
     @Test
     fun `the file says what it is`() {
         val model = EntropyModel.fromBytes(file)
-        assertEquals("c0ffee01", model.codecId.toString())
+        assertEquals("c0ffee01", model.modelId.toString())
         assertEquals(2, model.iterations)
         assertEquals(3, model.bits)
         val coded = GoldenContainer.streams.first { it.header.entropyCoded }
-        assertEquals(coded.header.modelId, model.streamId)
+        assertEquals(coded.header.modelId, model.entropyCodedId)
     }
 
     @Test

@@ -66,7 +66,7 @@ class GoldenContainerTest {
                 val found =
                     assertFailsWith<StreamException> {
                         val (header, _) = Header.readWithLength(stream)
-                        if (header.modelId != model.streamId) throw WrongModelException(name)
+                        if (header.modelId != model.entropyCodedId) throw WrongModelException(name)
                         readPlanes(stream, GoldenContainer.spec)
                     }
                 val kind = found::class.simpleName?.removeSuffix("Exception")

@@ -11,7 +11,7 @@ import tfrnnc.bitstream.PlaneShape
  * @param brighter added in each iteration, even where there are no bits.
  */
 class ToyRuntime(override val iterations: Int = 2, private val brighter: Float = 0f) : Runtime {
-    override val modelId: ModelId = GoldenContainer.entropyModel.codecId
+    override val modelId: ModelId = GoldenContainer.entropyModel.modelId
     override val stride = GoldenContainer.stride
     override val bits = 3
     override val independent = brighter > 0
