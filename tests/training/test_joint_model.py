@@ -258,6 +258,18 @@ def test_a_frozen_entropy_model_stays(images, tmp_path):
     assert first != second
 
 
+def test_a_frozen_encoder_stays(images, tmp_path):
+    recipe = replace(RECIPE, epochs=1, average=0.5, freeze_encoder=True, stochastic=False)
+    one = TrainingSet(images)
+    model = fresh()
+    before = [variable.numpy() for variable in model.variables]
+    train(model, [one], {"": one}, recipe, tmp_path, RunOptions(quiet=True))
+    encoder = {variable.path for stage in model.encoders for variable in stage.variables}
+    for variable, old in zip(model.variables, before, strict=True):
+        if "seed_generator" not in variable.path:
+            assert np.array_equal(variable.numpy(), old) == (variable.path in encoder)
+
+
 def test_targets_fit_the_model(sets):
     with pytest.raises(ConfigError, match="target_bpp has 3 values"):
         compile_model(fresh(), replace(RECIPE, target_bpp=(0.1, 0.2, 0.3)))

@@ -76,6 +76,7 @@ RECIPE = (
     "cut_share",
     "rate_delay",
     "stochastic",
+    "freeze_encoder",
     "freeze_entropy_model",
     "precision",
     "learning_rate",
@@ -331,6 +332,7 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     help="Weights of the iterations' rates at the start, with which an earlier phase ended "
     "(default: zeros).",
 )
+@loss_option("--freeze-encoder", is_flag=True, help="Train the decoder and entropy model only.")
 @loss_option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
 @run_options
 @worker_option(

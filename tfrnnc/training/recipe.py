@@ -59,6 +59,8 @@ class Recipe:
             which an earlier phase of the training ended with; None takes zeros.
         stochastic: whether bits are rounded at random (section 3.2); False for a last phase in
             which training sees the bits that are used.
+        freeze_encoder: keep the encoder as it is, so that the decoder, and the entropy model with
+            it, learn the bits that will be used.
         freeze_entropy_model: for "rate-distortion", keep the entropy model as it is.
         precision: of the products in convolutions, "float32" or "bfloat16"; the latter is faster
             on CPUs with AMX only. Weights and sums are float32.
@@ -88,6 +90,7 @@ class Recipe:
     rate_delay: int = 500
     rate_weights: tuple[float, ...] | None = None
     stochastic: bool = True
+    freeze_encoder: bool = False
     freeze_entropy_model: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0

@@ -58,6 +58,8 @@ def compile_model(model: ResidualCodec, recipe: Recipe) -> ResidualCodec | Joint
     model.ssim_weight = recipe.ssim_weight
     model.balanced = recipe.loss != "paper"
     model.stochastic = recipe.stochastic
+    for encoder in model.encoders:
+        encoder.trainable = not recipe.freeze_encoder
     model.training_convolution = (
         Winograd if recipe.precision == "float32" else (lambda: bfloat16_products)
     )
