@@ -25,6 +25,7 @@ from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
+from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
 COLUMNS = ("optimize", "quantize", "bytes", "gzip", "lost_max", "lost_mean", "milliseconds")
@@ -91,7 +92,7 @@ def main(
     from tfrnnc.export.tflite import export_tflite
     from tfrnnc.model_folder.keras_model import load_model
 
-    folder = find_model(model).path
+    folder = find_model(model)
     export_tflite(load_model(folder), work / "reference")
     recipe = (min_downscale, seed, ssim_weight)
     reference = measure(work / "reference", pictures)
@@ -100,10 +101,10 @@ def main(
         optimized = folder
         if settings:
             name = "-".join(map(str, (model, method, *settings.values(), iterations, *recipe)))
-            optimized = work / name.replace("/", "_")
+            optimized = ModelFolder(work / name.replace("/", "_"))
             optimize(folder, optimized, method, settings, data, (iterations, *recipe))
         for quantize in quantizations:
-            files = work / "exported" / optimized.name / quantize
+            files = work / "exported" / optimized.path.name / quantize
             export_tflite(load_model(optimized), files, quantize=quantize)
             row = {"optimize": method, **settings, "fine_tune_steps": iterations if settings else 0}
             rows.append(
@@ -123,7 +124,6 @@ def optimize(folder, output, method, settings, data, recipe) -> None:
     """Optimises a model into a folder, unless it holds that already."""
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.model_folder.keras_model import load_model, save_model
-    from tfrnnc.model_folder.model_folder import ModelFolder
     from tfrnnc.training.weight_optimization import (
         Clustering,
         Pruning,
@@ -131,14 +131,14 @@ def optimize(folder, output, method, settings, data, recipe) -> None:
         optimize_weights,
     )
 
-    if ModelFolder(output).has_config:
+    if output.has_config:
         return
     model = load_model(folder)
     fine_tuned = fine_tuning(*recipe)
     images = JoinedImages([open_images(place) for place in data]) if fine_tuned else ()
     constraint = Pruning(**settings) if method == "prune" else Clustering(**settings)
     optimize_weights(model, constraint, images, fine_tuned)
-    save_model(model, output)
+    save_model(model, output.path)
 
 
 def measure(folder: Path, images: list[np.ndarray]) -> dict:
