@@ -2,8 +2,9 @@
 # Trains the default model into RUN and RUN_last: DATA=FOLDER recipes/conv_lstm_medium.sh RUN
 #
 # Photos at their own resolution and thumbnails in turn, for rate and distortion; then a last phase
-# that sees the bits as they are used, the entropy model fixed. Called again, it goes on where it
-# was. Four hours of two CPU cores; on CPUs without AMX, add --precision float32.
+# in which decoder and entropy model learn the bits as they are used, the encoder fixed. Called
+# again, it goes on where it was. Four hours of two CPU cores with AMX; on others, add
+# --precision float32.
 set -euo pipefail
 DATA=${DATA:?set DATA to the folder of the data sets}
 RUN=${1:?name the folder of the run}
@@ -28,8 +29,8 @@ phase() {
 }
 
 phase "$RUN" --arch conv_lstm --layout medium --iterations 5 "${common[@]}" --ssim-weight 0.03 \
-  --average 0.995 --epochs 21 --steps-per-epoch 500 --decay-share 0.25 --seed 1 "$@"
-phase "${RUN}_last" --initial-model "$RUN" --iterations 5 "${common[@]}" --ssim-weight 0.06 \
-  --deterministic --freeze-entropy-model --rate-delay 0 --rate-weights 0.77,0.65,0.15,0,0 \
-  --learning-rate 0.008 --adam-learning-rate 5e-4 --average 0.99 --epochs 8 --steps-per-epoch 250 \
+  --average 0.995 --epochs 50 --steps-per-epoch 500 --decay-share 0.6 --seed 1 "$@"
+phase "${RUN}_last" --initial-model "$RUN" --iterations 5 "${common[@]}" --ssim-weight 0.03 \
+  --deterministic --freeze-encoder --rate-delay 0 --rate-weights 0.764,0.672,0.107,0.004,0.003 \
+  --learning-rate 0.005 --adam-learning-rate 4e-4 --average 0.99 --epochs 6 --steps-per-epoch 250 \
   --seed 2 "$@"

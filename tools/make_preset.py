@@ -313,7 +313,7 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
     return filled(
         "model_card",
         name=card.name,
-        notes=card.notes,
+        notes=f"{card.notes}\n\n" if card.notes else "",
         arch=model.arch,
         parameters=f"{model.count_params():,}",
         identity=card.identity,
