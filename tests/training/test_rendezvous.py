@@ -123,6 +123,28 @@ def test_the_watch_reports_who_is_lost_or_has_failed(address, lost):
         assert reports[0].startswith(f"worker {lost} {word}")
 
 
+def test_those_that_leave_as_they_are_told_of_a_loss_are_not_the_loss(address):
+    def work(each):
+        def tell_slowly(message):
+            tell(message)
+            time.sleep(pauses.pop() if pauses else 0)
+
+        pauses = [1.0]  # so that worker 2 is gone before worker 0 has said why
+        tell, each._tell_others = each._tell_others, tell_slowly
+        reports: list[str] = []
+        each.watch(reports.append)
+        deadline = time.monotonic() + (0 if each.worker == 1 else 20)
+        while not reports and time.monotonic() < deadline:
+            time.sleep(0.01)
+        each.close()
+        return reports
+
+    first, lost, last = run(address, work)
+    assert lost == []
+    for (report,) in (first, last):
+        assert report.startswith("worker 1 is lost")
+
+
 def test_the_watch_is_silent_about_those_that_are_done(address):
     def work(each):
         reports: list[str] = []

@@ -66,6 +66,8 @@ class Rendezvous:
         deadline = time.monotonic() + timeout
         self._sockets: dict[int, socket.socket] = {}
         self._over = threading.Event()
+        self._loss = ""
+        self._noticed = threading.Lock()
         if worker == 0:
             self._gather(port, deadline, timeout)
         else:
@@ -292,10 +294,11 @@ class Rendezvous:
         try:
             yield
         except (OSError, ValueError) as error:
-            reason = (
-                f"worker {number} is lost; start all workers again with --resume, which goes on "
-                "from the last checkpoint"
-            )
+            with self._noticed:  # Those that are told leave, and are no loss of their own.
+                reason = self._loss = self._loss or (
+                    f"worker {number} is lost; start all workers again with --resume, which goes "
+                    "on from the last checkpoint"
+                )
             if self.worker == 0:
                 self._tell_others({"reason": reason})
             raise TrainingError(reason) from error
