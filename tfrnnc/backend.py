@@ -113,6 +113,18 @@ def runs_on_tensorflow_cpu() -> bool:
     return not tf.config.list_physical_devices("GPU")
 
 
+def jax_accelerator_bytes() -> int | None:
+    """Memory of the accelerator that Keras trains on through JAX; None unless there is just one."""
+    import keras
+
+    if keras.backend.backend() != "jax" or keras.distribution.distribution() is not None:
+        return None
+    import jax
+
+    statistics = jax.local_devices()[0].memory_stats()  # None on CPUs.
+    return None if statistics is None else int(statistics["bytes_limit"])
+
+
 def compiled(function: F) -> F:
     """The function as a graph where the backend is TensorFlow, else as it is."""
     import keras

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from tfrnnc.data import MixedBatches, PatchBatches, centre_patches
+from tfrnnc.data.device_patches import DevicePatchBatches, table_bytes
 from tfrnnc.errors import DataError
 from tfrnnc.images import to_float, to_uint8
 
@@ -198,3 +201,45 @@ def test_parts_of_a_batch_are_cut_from_the_whole():
         sizes.add(len(all_of_it))
         np.testing.assert_array_equal(first_half, all_of_it[: len(all_of_it) // 2])
     assert sizes == {4, 6}
+
+
+@pytest.mark.parametrize("factors", [(1, 1), (1, 3), (2, 5)])
+def test_a_device_cuts_the_same_patches(factors):
+    images = random_images((80, 90), (64, 33), (100, 81))
+    settings = {"batch_size": 24, "patch_size": 16, "seed": 5}
+    settings |= dict(zip(("min_downscale", "max_downscale"), factors, strict=True))
+    host, device = PatchBatches(images, **settings), DevicePatchBatches(images, **settings)
+    for number in range(4):
+        np.testing.assert_array_equal(device.batch(number), host.batch(number))
+    part = slice(8, 16)
+    np.testing.assert_array_equal(device.batch(1, part), host.batch(1, part))
+
+
+def test_halves_are_rounded_alike_on_host_and_device():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    image = np.stack([levels, levels.T, levels // 2], axis=-1)
+    settings = {"batch_size": 8, "patch_size": 8, "min_downscale": 2, "max_downscale": 2}
+    host, device = PatchBatches([image], **settings), DevicePatchBatches([image], **settings)
+    means = image.reshape(8, 2, 8, 2, 3).mean((1, 3))
+    assert (means % 1 == 0.5).any()
+    np.testing.assert_array_equal(device.batch(0), host.batch(0))
+    expected = to_float(np.rint(means).astype(np.uint8))
+    assert {each.tobytes() for each in host.batch(0)} == {
+        expected.tobytes(),
+        expected[:, ::-1].tobytes(),
+    }
+
+
+def test_sums_of_large_images_wrap_around():
+    image = np.full((4200, 4200, 3), 255, np.uint8)
+    image[-64:, -64:] = random_images((64, 64))[0]
+    assert image[..., 0].sum(dtype=np.int64) >= 1 << 32
+    settings = {"batch_size": 1, "patch_size": 4160, "max_downscale": 1}
+    device, host = DevicePatchBatches([image], **settings), PatchBatches([image], **settings)
+    np.testing.assert_array_equal(device.batch(0), host.batch(0))
+
+
+def test_the_memory_of_a_device():
+    assert table_bytes(random_images((3, 4), (1, 1))) == (4 * 5 + 2 * 2) * 3 * 4
+    sizes = np.array([[40_000, 60_000]])
+    assert table_bytes(SimpleNamespace(sizes=sizes)) is None

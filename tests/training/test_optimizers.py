@@ -74,12 +74,18 @@ def test_forms_of_a_codecs_layers():
     }  # the hidden kernels have 8 rows and the one on colours 27, fewer than 32
 
 
-def test_training_takes_nesterov_steps_for_kernels_and_adams_for_the_rest():
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_training_takes_nesterov_steps_for_kernels_and_adams_for_the_rest(weight_decay):
     """Three steps on given gradients, against both rules written out."""
     rng = np.random.default_rng(3)
     kernel = keras.Variable(rng.normal(size=(1, 1, 40, 8)).astype(np.float32), name="kernel")
     bias = keras.Variable(rng.normal(size=8).astype(np.float32), name="bias")
-    optimizer = Muon(LEARNING_RATE, ADAM_LEARNING_RATE, {kernel.path: MatrixForm()})
+    optimizer = Muon(
+        LEARNING_RATE,
+        ADAM_LEARNING_RATE,
+        {kernel.path: MatrixForm()},
+        weight_decay=weight_decay,
+    )
     optimizer.build([kernel, bias])
     expected_kernel, expected_bias = (
         keras.ops.convert_to_numpy(variable).astype(np.float64) for variable in (kernel, bias)
@@ -90,7 +96,9 @@ def test_training_takes_nesterov_steps_for_kernels_and_adams_for_the_rest():
         optimizer.apply([keras.ops.array(g.astype(np.float32)) for g in gradients])
         momentum = 0.95 * momentum + gradients[0]
         direction = gradients[0] + 0.95 * momentum
-        expected_kernel -= LEARNING_RATE * reference_update(direction, MatrixForm())
+        expected_kernel -= LEARNING_RATE * (
+            reference_update(direction, MatrixForm()) + weight_decay * expected_kernel
+        )
         first = 0.9 * first + 0.1 * gradients[1]
         second = 0.99 * second + 0.01 * gradients[1] ** 2
         corrected = first / (1 - 0.9**step), second / (1 - 0.99**step)
@@ -113,8 +121,9 @@ def test_both_learning_rates_follow_one_schedule():
 
 
 def test_the_configuration_makes_the_same_optimiser():
-    optimizer = Muon(0.03, 2e-3, {"a/kernel": MatrixForm(4, True)})
+    optimizer = Muon(0.03, 2e-3, {"a/kernel": MatrixForm(4, True)}, weight_decay=0.1)
     again = Muon.from_config(optimizer.get_config())
+    assert again.get_config()["weight_decay"] == 0.1
     assert again.forms == optimizer.forms
     assert again.adam_learning_rate == 2e-3
     assert again.get_config() == optimizer.get_config()

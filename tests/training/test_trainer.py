@@ -19,7 +19,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tfrnnc
 from tfrnnc.bitstream import read_header
-from tfrnnc.data import FolderImages
+from tfrnnc.data import FolderImages, PatchBatches
+from tfrnnc.data.device_patches import DevicePatchBatches, table_bytes
 from tfrnnc.errors import ConfigError, ModelError, TrainingError
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
@@ -29,6 +30,7 @@ from tfrnnc.training import Recipe, RunOptions, TrainingSet
 from tfrnnc.training import train as train_on_sets
 from tfrnnc.training.callbacks import Checkpoint, validate
 from tfrnnc.training.schedule import WarmupHoldDecay
+from tfrnnc.training.trainer import make_batches
 
 RECIPE = Recipe(
     epochs=3,
@@ -270,6 +272,24 @@ def test_validation_measures_each_iteration(fresh, noise):
     assert logs["val_ssim_2"] == pytest.approx(np.mean([s for _, s in second]), rel=1e-6)
 
 
+def test_an_accelerator_with_room_for_the_images_cuts_its_patches(fresh, noise, monkeypatch):
+    sets = [TrainingSet([noise(24, 24, seed) for seed in range(2)]), TrainingSet([noise(40, 30)])]
+    needed = sum(table_bytes(one.images) for one in sets)
+    recipe = Recipe(batch_size=3, patch_size=16, max_downscale=2)
+    host = make_batches(fresh(), sets, recipe)
+    assert {type(one) for one in host.sets} == {PatchBatches}
+
+    def batches(memory):
+        monkeypatch.setattr("tfrnnc.training.trainer.jax_accelerator_bytes", lambda: memory)
+        return make_batches(fresh(), sets, recipe)
+
+    assert {type(one) for one in batches(2 * needed).sets} == {PatchBatches}
+    device = batches(3 * needed)
+    assert {type(one) for one in device.sets} == {DevicePatchBatches}
+    for index in range(6):
+        np.testing.assert_array_equal(device[index][0], host[index][0])
+
+
 JAX_WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = None
@@ -279,7 +299,9 @@ assert keras.backend.backend() == "jax"
 from tfrnnc.data import FolderImages
 from tfrnnc.model_folder.keras_model import load_model, model_from_config
 from tfrnnc.training.entropy_training import train_entropy_model
-from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
+from tfrnnc.training import Recipe, RunOptions, TrainingSet, train, trainer
+if {on_device}:
+    trainer.jax_accelerator_bytes = lambda: 1 << 30
 folder, images = Path(sys.argv[1]), FolderImages(sys.argv[2])
 keras.utils.set_random_seed(5)
 model = model_from_config({config!r}, seed=5)
@@ -292,18 +314,18 @@ np.save(folder / "jax.npy", np.asarray(load_model(folder)(patch)))
 """
 
 
-def test_trains_on_jax_without_tensorflow_and_loads_on_tensorflow(image_folder, tmp_path):
+def train_on_jax(image_folder, folder, on_device=False):
+    script = JAX_WITHOUT_TENSORFLOW.format(config=CONFIG, on_device=on_device)
     subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            JAX_WITHOUT_TENSORFLOW.format(config=CONFIG),
-            tmp_path,
-            image_folder,
-        ],
+        [sys.executable, "-c", script, folder, image_folder],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
     )
+
+
+def test_trains_on_jax_without_tensorflow_and_loads_on_tensorflow(image_folder, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("host")
+    train_on_jax(image_folder, tmp_path)
     assert keras.backend.backend() == "tensorflow"
     patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
     on_tensorflow = np.asarray(load_model(tmp_path)(patch))
@@ -314,6 +336,10 @@ def test_trains_on_jax_without_tensorflow_and_loads_on_tensorflow(image_folder, 
     data, picture, *_ = codec.encode_with_picture(image)
     assert read_header(data)[0].entropy_coded
     np.testing.assert_array_equal(codec.decode(data), picture)
+
+    on_device = tmp_path_factory.mktemp("device")
+    train_on_jax(image_folder, on_device, on_device=True)
+    np.testing.assert_array_equal(np.load(on_device / "jax.npy"), np.load(tmp_path / "jax.npy"))
 
 
 def test_command_line(image_folder, tmp_path):

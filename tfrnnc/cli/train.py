@@ -66,6 +66,7 @@ RECIPE = (
     "max_downscale",
     "optimizer",
     "adam_learning_rate",
+    "weight_decay",
     "warmup_steps",
     "decay_share",
     "average",
@@ -99,6 +100,7 @@ RESUMABLE = (
     "epochs",
     "learning_rate",
     "adam_learning_rate",
+    "weight_decay",
     "decay_share",
     "average",
     "precision",
@@ -265,6 +267,14 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     default=DEFAULTS.adam_learning_rate,
     show_default=True,
     help="Of the weights that Muon leaves to Adam.",
+)
+@optimizer_option(
+    "--weight-decay",
+    type=click.FloatRange(0),
+    default=DEFAULTS.weight_decay,
+    show_default=True,
+    help="Share of themselves that the kernels that Muon trains lose in a step, times the "
+    "learning rate.",
 )
 @optimizer_option(
     "--warmup-steps", type=click.IntRange(0), default=DEFAULTS.warmup_steps, show_default=True

@@ -90,16 +90,22 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
     sqrt(max(1, rows / columns)). Keras's own class orthogonalises variables with two dimensions
     only and hands the rest, convolutions among them, to Adam.
 
+    Updates of a fixed size make kernels grow for as long as training goes on: gates saturate, and
+    in a long run the loss at last explodes. Weight decay keeps them in bounds (Liu et al., 2025).
+
     Args:
         learning_rate: of the kernels that `forms` names.
         adam_learning_rate: of all other variables, at the peak of the schedule.
         forms: the kernels to orthogonalise, as `matrix_forms` finds them.
         peak_learning_rate: the greatest value of `learning_rate`, where that is a schedule.
+        weight_decay: of the kernels that `forms` names: in each step they lose this share of
+            themselves, times the learning rate.
         **kwargs: as for `keras.optimizers.Muon`.
 
     References:
         Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024,
         https://kellerjordan.github.io/posts/muon/
+        Liu et al., Muon is scalable for LLM training, 2025, https://arxiv.org/abs/2502.16982
     """
 
     def __init__(
@@ -108,6 +114,7 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
         adam_learning_rate: float = 2e-3,
         forms: Mapping[str, MatrixForm] | None = None,
         peak_learning_rate: float | None = None,
+        weight_decay: float = 0.0,
         **kwargs: Any,
     ) -> None:
         peak_learning_rate = peak_learning_rate or learning_rate
@@ -122,6 +129,7 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
         )
         self.adam_learning_rate = adam_learning_rate
         self.peak_learning_rate = peak_learning_rate
+        self.muon_weight_decay = weight_decay
         self.forms = {path: MatrixForm(*form) for path, form in (forms or {}).items()}
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
@@ -139,16 +147,17 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
         direction = gradient + self.momentum * m if self.nesterov else m
         form = self._form_of_index[self._get_variable_index(variable)]
         update = orthogonal_update(direction, form, self.ns_steps)
-        self.assign_sub(variable, ops.cast(lr, variable.dtype) * update)
+        change = update + self.muon_weight_decay * variable
+        self.assign_sub(variable, ops.cast(lr, variable.dtype) * change)
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
         for fixed in ("adam_beta_2", "adam_lr_ratio", "adam_weight_decay", "rms_rate"):
             config.pop(fixed)
-        config.pop("weight_decay", None)
         return config | {
             "adam_learning_rate": self.adam_learning_rate,
             "peak_learning_rate": self.peak_learning_rate,
+            "weight_decay": self.muon_weight_decay,
             "forms": {path: tuple(form) for path, form in self.forms.items()},
         }
 

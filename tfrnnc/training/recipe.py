@@ -24,6 +24,7 @@ _MAY_BE_ZERO = (
     "cut_share",
     "average",
     "decay_share",
+    "weight_decay",
     "rate_delay",
 )
 
@@ -41,6 +42,8 @@ class Recipe:
         optimizer: "muon" or "adam"; see `tfrnnc.training.optimizers`.
         learning_rate: the optimiser's, at its peak; None takes 0.03 for Muon and 0.002 for Adam.
         adam_learning_rate: at its peak, of the weights that Muon leaves to Adam.
+        weight_decay: weight decay of the kernels that Muon trains: in each step they lose this
+            share of themselves, times the learning rate.
         warmup_steps: training steps over which the learning rate rises from zero.
         decay_share: share of the run, at its end, over which it falls to zero along a cosine.
         clip_norm: the gradient's global norm is clipped to this.
@@ -79,6 +82,7 @@ class Recipe:
     optimizer: Literal["muon", "adam"] = "muon"
     learning_rate: float | None = None
     adam_learning_rate: float = 2e-3
+    weight_decay: float = 0.0
     warmup_steps: int = 100
     decay_share: float = 1.0
     clip_norm: float = 1.0

@@ -13,8 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfrnnc.backend import jit_compile
+from tfrnnc.backend import jax_accelerator_bytes, jit_compile
 from tfrnnc.data import MixedBatches, PatchBatches
+from tfrnnc.data.device_patches import DevicePatchBatches, table_bytes
 from tfrnnc.errors import ConfigError
 from tfrnnc.layers.convolution import bfloat16_products
 from tfrnnc.layers.winograd import Winograd
@@ -39,6 +40,8 @@ from tfrnnc.training.schedule import WarmupHoldDecay
 from tfrnnc.training.tensorboard import EpochTensorBoard, SamplePictures
 from tfrnnc.training.training_set import TrainingSet
 from tfrnnc.training.workers import ALONE, Workers
+
+IMAGES_SHARE = 0.4  #: of an accelerator's memory that the images to train on may take
 
 
 def compile_model(model: ResidualCodec, recipe: Recipe) -> ResidualCodec | JointModel:
@@ -89,7 +92,7 @@ def _optimizer(model: ResidualCodec, recipe: Recipe) -> keras.optimizers.Optimiz
     if recipe.optimizer == "adam":
         return Adam(schedule, **settings)
     forms = matrix_forms([*model.encoders, *model.decoders])
-    return Muon(schedule, recipe.adam_learning_rate, forms, peak, **settings)
+    return Muon(schedule, recipe.adam_learning_rate, forms, peak, recipe.weight_decay, **settings)
 
 
 def make_batches(
@@ -106,6 +109,7 @@ def make_batches(
         DataError: if a set has no image that is large enough.
     """
     sets = []
+    kind = _kind_of_batches(training_sets)
     for number, one in enumerate(training_sets):
         patch_size = one.size("patch_size", recipe)
         if patch_size % model.stride:
@@ -114,7 +118,7 @@ def make_batches(
                 f"not {patch_size}"
             )
         sets.append(
-            PatchBatches(
+            kind(
                 one.images,
                 one.size("batch_size", recipe),
                 patch_size,
@@ -129,6 +133,16 @@ def make_batches(
         targets = [one.rate * base for one in training_sets]
     shares = [one.share for one in training_sets]
     return MixedBatches(sets, shares, targets, recipe.seed, workers.part)
+
+
+def _kind_of_batches(training_sets: Sequence[TrainingSet]) -> type[PatchBatches]:
+    """Who cuts the patches: an accelerator that has room for all images, or else the host."""
+    memory = jax_accelerator_bytes()
+    if memory is None:
+        return PatchBatches
+    sizes = [table_bytes(one.images) for one in training_sets]
+    is_room = None not in sizes and sum(size or 0 for size in sizes) <= IMAGES_SHARE * memory
+    return DevicePatchBatches if is_room else PatchBatches
 
 
 @dataclass(frozen=True, kw_only=True)
