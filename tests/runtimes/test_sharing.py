@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tfrnnc
+from tfrnnc.bitstream import StreamSpec
 from tfrnnc.errors import ModelError, RunError
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 from tfrnnc.runtimes import litert_runtime
@@ -35,10 +36,7 @@ def test_a_runtime_that_forgets_a_method_cannot_be_made():
 
     with pytest.raises(TypeError, match="decode_iteration"):
         Forgetful(
-            model_id=b"1234",
-            stride=8,
-            bits=1,
-            iterations=1,
+            StreamSpec(b"1234", stride=8, bits=1, iterations=1),
             reconstruction="additive",
             encoder_margin=0,
             decoder_margin=0,

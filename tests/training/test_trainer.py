@@ -272,6 +272,23 @@ def test_validation_measures_each_iteration(fresh, noise):
     assert logs["val_ssim_2"] == pytest.approx(np.mean([s for _, s in second]), rel=1e-6)
 
 
+def test_a_run_that_diverges_ends_and_goes_on_from_its_last_checkpoint(
+    fresh, images, tmp_path, unbroken
+):
+    class Explode(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                for weight in self.model.trainable_variables:
+                    weight.assign(100 * weight)
+
+    folder = tmp_path / "diverged"
+    with pytest.raises(TrainingError, match=r"diverged: PSNR fell from \S+ to \S+ dB.*--weight-de"):
+        train(fresh(), images, images, RECIPE, folder, callbacks=[Explode()])
+    assert [row["epoch"] for row in read_log(folder)] == [1, 2]
+    train(fresh(), images, images, RECIPE, folder, resume=True)
+    assert without_speed(read_log(folder)) == without_speed(read_log(unbroken))
+
+
 def test_an_accelerator_with_room_for_the_images_cuts_its_patches(fresh, noise, monkeypatch):
     sets = [TrainingSet([noise(24, 24, seed) for seed in range(2)]), TrainingSet([noise(40, 30)])]
     needed = sum(table_bytes(one.images) for one in sets)

@@ -7,9 +7,9 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, overload
 
@@ -33,6 +33,7 @@ from tfrnnc.cli.options import (
     FunctionOrCommand,
     GroupedCommand,
     ModelName,
+    gathered,
     option_group,
 )
 from tfrnnc.codec.strips import progress
@@ -97,6 +98,27 @@ def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
     return decorate
 
 
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model runs, and what runs it.
+
+    Attributes:
+        model, runtime, threads: as for `tfrnnc.load`.
+    """
+
+    model: str | None
+    runtime: str | None
+    threads: int | None
+
+    def settings(self, jobs: int) -> dict[str, Any]:
+        """Attributes of a `FileTask`.
+
+        Args:
+            jobs: processes, which get one thread each if there are several.
+        """
+        return {**asdict(self), "threads": self.threads or (1 if jobs > 1 else None)}
+
+
 _model_group = option_group("Model")
 #: Adds --model to a command that encodes.
 model_option = _model_group(
@@ -114,12 +136,21 @@ runtime_option = _model_group(
 )
 
 
-def runtime_options(function: FunctionOrCommand) -> FunctionOrCommand:
-    """Adds --runtime and --threads to a command."""
-    threads = _model_group(
-        "--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."
-    )
-    return _decorator(runtime_option, threads)(function)
+_threads_option = _model_group(
+    "--threads", type=click.IntRange(1), help="LiteRT threads (default: one per CPU)."
+)
+
+
+def model_options(
+    model: Decorator = model_option, threads: Decorator = _threads_option
+) -> Decorator:
+    """Adds --model, --runtime and --threads to a command, which gets them as `models`.
+
+    Args:
+        model: adds --model.
+        threads: adds --threads.
+    """
+    return gathered(ModelOptions, "models", model, runtime_option, threads)
 
 
 def fail(error: Exception | str) -> NoReturn:
@@ -186,14 +217,80 @@ def input_paths(function: FunctionOrCommand) -> FunctionOrCommand:
     return argument(function)
 
 
+def work_limit_options(group: str) -> tuple[Decorator, Decorator]:
+    """What adds --max-pixels and --max-work to a command, under a heading."""
+    option = option_group(group)
+    return (
+        option(
+            "--max-pixels",
+            type=click.IntRange(1),
+            default=MAX_PIXELS,
+            show_default=True,
+            help="Refuse larger images, padded to the model's stride.",
+        ),
+        option(
+            "--max-work",
+            type=click.IntRange(1),
+            default=MAX_WORK,
+            show_default=True,
+            help="Refuse more pixels times iterations.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Which files a command reads and writes, and in how many processes.
+
+    Attributes:
+        output_dir, recursive, files_from: see `Selection`.
+        overwrite: whether outputs that are there are written over.
+        skip_existing: whether their inputs are skipped.
+        jobs: processes.
+    """
+
+    output_dir: Path | None
+    recursive: bool
+    files_from: str | None
+    overwrite: bool
+    skip_existing: bool
+    jobs: int
+
+    def select(
+        self, paths: tuple[str, ...], kinds: Collection[str], formats: Sequence[str]
+    ) -> Selection:
+        """The files, from the command's words; see `Selection`.
+
+        Raises:
+            click.UsageError: if the options contradict each other, or an output has no place.
+        """
+        if self.overwrite and self.skip_existing:
+            raise click.UsageError(
+                "--overwrite and --skip-existing contradict each other; give one"
+            )
+        files = Selection(paths, self.files_from, self.recursive, self.output_dir, kinds, formats)
+        files.pairs  # noqa: B018  (says what is wrong with them before anything is started)
+        return files
+
+    def settings(self, files: Selection) -> dict[str, Any]:
+        """Attributes of a `FileTask` for the files."""
+        return {
+            "output_is_named": files.output_is_named,
+            "overwrite": self.overwrite,
+            "skip_existing": self.skip_existing,
+        }
+
+
 def file_options(action: str) -> Decorator:
-    """Adds the options that say which files a command reads and writes.
+    """Adds the options of `FileOptions` to a command, which gets them as `files`.
 
     Args:
         action: what it does with them, in one word.
     """
     option = option_group("Files")
-    return _decorator(
+    return gathered(
+        FileOptions,
+        "files",
         option(
             "-o",
             "--output-dir",
@@ -230,70 +327,6 @@ def file_options(action: str) -> Decorator:
             help="Processes, each with one thread unless --threads is given.",
         ),
     )
-
-
-def work_limit_options(group: str) -> Decorator:
-    """Adds --max-pixels and --max-work to a command, under a heading."""
-    option = option_group(group)
-    return _decorator(
-        option(
-            "--max-pixels",
-            type=click.IntRange(1),
-            default=MAX_PIXELS,
-            show_default=True,
-            help="Refuse larger images, padded to the model's stride.",
-        ),
-        option(
-            "--max-work",
-            type=click.IntRange(1),
-            default=MAX_WORK,
-            show_default=True,
-            help="Refuse more pixels times iterations.",
-        ),
-    )
-
-
-def report_options(function: FunctionOrCommand) -> FunctionOrCommand:
-    """Adds --json and --quiet to a command."""
-    return _decorator(
-        click.option("--json", "as_json", is_flag=True, help=JSON_HELP),
-        click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
-    )(function)
-
-
-def _decorator(*options: Decorator) -> Decorator:
-    """One decorator that adds options, in their order."""
-
-    def decorate(function: FunctionOrCommand) -> FunctionOrCommand:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-def file_settings(files: Selection, overwrite: bool, skip_existing: bool) -> dict[str, Any]:
-    """Attributes of a `FileTask`, from the options of `file_options`.
-
-    Raises:
-        click.UsageError: if they contradict each other.
-    """
-    if overwrite and skip_existing:
-        raise click.UsageError("--overwrite and --skip-existing contradict each other; give one")
-    files.pairs  # noqa: B018  (says what is wrong with them before anything is started)
-    return {
-        "output_is_named": files.output_is_named,
-        "overwrite": overwrite,
-        "skip_existing": skip_existing,
-    }
-
-
-def model_settings(
-    model: str | None, runtime: str | None, threads: int | None, jobs: int
-) -> dict[str, Any]:
-    """Attributes of a `FileTask`, from the options of a command."""
-    threads = threads or (1 if jobs > 1 else None)
-    return {"model": model, "runtime": runtime, "threads": threads}
 
 
 def run_task(
@@ -391,6 +424,15 @@ class Report:
                     _print(describe(fact), self.to_stderr)
         if failures:
             sys.exit(1)
+
+
+#: Adds --json and --quiet to a command, which gets them as `report`.
+report_options = gathered(
+    Report,
+    "report",
+    click.option("--json", "as_json", is_flag=True, help=JSON_HELP),
+    click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
+)
 
 
 class Terminated(KeyboardInterrupt):

@@ -15,22 +15,21 @@ from PIL import Image
 
 from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
+    FileOptions,
+    ModelOptions,
     Report,
     command,
     file_options,
-    file_settings,
     input_paths,
-    model_settings,
+    model_options,
     read_input,
     report_options,
     run_task,
-    runtime_options,
     work_limit_options,
     write_output,
 )
-from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, OutputError, display
-from tfrnnc.cli.options import ModelName, option_group
+from tfrnnc.cli.options import ModelName, gathered, option_group
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
 
@@ -39,8 +38,8 @@ SUFFIX = ".rnnc"
 FORMATS = (".png", ".avif", ".bmp", ".jp2", ".jpeg", ".jpg", ".ppm", ".tif", ".tiff", ".webp")
 """Extensions of the formats that hold a picture of any size and all of its colours."""
 
-models = option_group("Model")
-what = option_group("What is decoded")
+WHAT = "What is decoded"
+what = option_group(WHAT)
 
 
 @dataclass(kw_only=True)
@@ -106,26 +105,51 @@ class DecodeTask(FileTask):
         return {name: getattr(self, name) for name in names}
 
 
-@command()
-@input_paths
-@file_options("Decompress")
-@models(
+_model_option = option_group("Model")(
     "--model",
     type=ModelName(),
     help="A preset, a folder that tfrnnc-train wrote, or hf://OWNER/NAME (default: the "
     "preset that the file names).",
 )
-@what("--iterations", type=click.IntRange(1), help="Decode at most this many iterations.")
-@what("--partial", is_flag=True, help="Decode whatever has arrived of a file that was cut.")
-@work_limit_options("What is decoded")
-@runtime_options
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """What is decoded of a stream.
+
+    Attributes:
+        iterations, max_pixels, max_work: as for `Codec.decode`.
+        partial: its `allow_truncated`.
+    """
+
+    iterations: int | None
+    partial: bool
+    max_pixels: int
+    max_work: int
+
+
+_decode_options = gathered(
+    DecodeOptions,
+    "wanted",
+    what("--iterations", type=click.IntRange(1), help="Decode at most this many iterations."),
+    what("--partial", is_flag=True, help="Decode whatever has arrived of a file that was cut."),
+    *work_limit_options(WHAT),
+)
+
+
+@command()
+@input_paths
+@file_options("Decompress")
+@model_options(_model_option)
+@_decode_options
 @report_options
 def main(
-    paths: tuple[str, ...], output_dir: Path | None, recursive: bool, files_from: str | None,
-    overwrite: bool, skip_existing: bool, jobs: int, model: str | None, runtime: str | None,
-    threads: int | None, as_json: bool, quiet: bool,
-    iterations: int | None, partial: bool, max_pixels: int, max_work: int,
-) -> None:  # fmt: skip
+    paths: tuple[str, ...],
+    files: FileOptions,
+    models: ModelOptions,
+    wanted: DecodeOptions,
+    report: Report,
+) -> None:
     """Decompress .rnnc files to pictures.
 
     INPUT is a .rnnc file, or - for standard input. The extension of OUTPUT sets the format: .png,
@@ -138,17 +162,17 @@ def main(
     """
     Image.init()
     formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]
-    files = Selection(paths, files_from, recursive, output_dir, [SUFFIX], formats)
+    selection = files.select(paths, [SUFFIX], formats)
     task = DecodeTask(
-        **file_settings(files, overwrite, skip_existing),
-        **model_settings(model, runtime, threads, jobs),
-        iterations=iterations,
-        allow_truncated=partial,
-        max_pixels=max_pixels,
-        max_work=max_work,
+        **files.settings(selection),
+        **models.settings(files.jobs),
+        iterations=wanted.iterations,
+        allow_truncated=wanted.partial,
+        max_pixels=wanted.max_pixels,
+        max_work=wanted.max_work,
     )
     task.start()  # Fails now rather than once for each input.
-    run_task(task, files, jobs, Report(as_json, quiet), _describe)
+    run_task(task, selection, files.jobs, report, _describe)
 
 
 def _describe(fact: Fact) -> str:

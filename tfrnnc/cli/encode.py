@@ -8,23 +8,21 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import (
+    FileOptions,
+    ModelOptions,
     Report,
     command,
     file_options,
-    file_settings,
     input_paths,
-    model_option,
-    model_settings,
+    model_options,
     read_input,
     report_options,
     run_task,
-    runtime_options,
     write_output,
 )
 from tfrnnc.cli.encoding_options import (
@@ -34,7 +32,6 @@ from tfrnnc.cli.encoding_options import (
     needs_model,
     runtime_for,
 )
-from tfrnnc.cli.file_pairs import Selection
 from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
 from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
@@ -121,15 +118,17 @@ class EncodeTask(FileTask):
 @command()
 @input_paths
 @file_options("Compress")
-@model_option
+@model_options()
 @encoding_options
-@runtime_options
 @report_options
 def main(
-    paths: tuple[str, ...], output_dir: Path | None, recursive: bool, files_from: str | None,
-    overwrite: bool, skip_existing: bool, jobs: int, model: str, runtime: str | None,
-    threads: int | None, as_json: bool, quiet: bool, background: str | None, **limits: Any,
-) -> None:  # fmt: skip
+    paths: tuple[str, ...],
+    files: FileOptions,
+    models: ModelOptions,
+    report: Report,
+    background: str | None,
+    **limits: Any,
+) -> None:
     """Compress images.
 
     INPUT is an image file, or - for standard input. OUTPUT ends in .rnnc, or is - for standard
@@ -142,19 +141,19 @@ def main(
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
     check_limits(limits, background)
-    runtime = runtime_for(limits, runtime)
-    files = Selection(paths, files_from, recursive, output_dir, EXTENSIONS, [SUFFIX])
+    models = replace(models, runtime=runtime_for(limits, models.runtime))
+    selection = files.select(paths, EXTENSIONS, [SUFFIX])
     task = EncodeTask(
-        **file_settings(files, overwrite, skip_existing),
-        **model_settings(model, runtime, threads, jobs),
+        **files.settings(selection),
+        **models.settings(files.jobs),
         limits=limits,
         background=background,
-        measured=as_json or not quiet,
+        measured=report.as_json or not report.quiet,
     )
     task.start()  # Fails now rather than once for each input.
     if needs_model(limits):
         check_for_model(limits, task.codec)
-    run_task(task, files, jobs, Report(as_json, quiet), _describe)
+    run_task(task, selection, files.jobs, report, _describe)
 
 
 def _describe(fact: Fact) -> str:

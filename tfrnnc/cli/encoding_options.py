@@ -56,8 +56,7 @@ _OPTIONS = (
 
 def encoding_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds the fields of `EncodeOptions` to a command, but for `headerless`."""
-    function = work_limit_options("Files")(function)
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_OPTIONS, *work_limit_options("Files"))):
         function = option(function)
     return function
 

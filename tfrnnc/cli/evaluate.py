@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import click
 from tqdm import tqdm
 
 from tfrnnc.cli.codec_names import CodecNames
-from tfrnnc.cli.common import command
-from tfrnnc.cli.options import ByteSizes, Words, folder_path, joined, option_group
+from tfrnnc.cli.common import Report, command
+from tfrnnc.cli.options import ByteSizes, Words, folder_path, gathered, joined, option_group
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.errors import ConfigError, InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, EvaluationOptions, EvaluationProtocol, evaluate
@@ -32,6 +33,29 @@ comparing = option_group("What is compared")
 writing = option_group("Results")
 
 
+@dataclass(frozen=True)
+class _Protocol:
+    """The options that make an `EvaluationProtocol`."""
+
+    protocol_name: str
+    targets: tuple[int, ...] | None
+    reduced_side: int | None
+    metrics: tuple[tuple[str, ...], ...]
+
+    def checked(self) -> EvaluationProtocol:
+        """The protocol.
+
+        Raises:
+            ConfigError: if the options do not fit together.
+        """
+        return EvaluationProtocol(
+            self.protocol_name,
+            joined(self.metrics) or DEFAULT_METRICS[self.protocol_name],
+            self.targets or (DEFAULT_TARGETS if self.protocol_name == PAPER else ()),
+            self.reduced_side,
+        )
+
+
 @command()
 @measuring("--data", required=True, type=folder_path(), help="A folder of images.")
 @measuring(
@@ -45,35 +69,39 @@ writing = option_group("Results")
     f"{', '.join(PREVIEW_CODECS)}; with commas, or repeated. "
     "PRESET@2 encodes with --effort 2, avif@4 at speed 4, jpegxl@7 with effort 7.",
 )
-@measuring(
-    "--protocol",
-    "protocol_name",
-    type=click.Choice([PAPER, MODERN]),
-    default=MODERN,
-    show_default=True,
-    help="paper: payloads without headers at the sizes of --bytes. modern: whole files over a "
-    "sweep of qualities.",
-)
-@measuring(
-    "--bytes",
-    "targets",
-    type=ByteSizes(),
-    help=f"Sizes for --protocol paper (default: {','.join(map(str, DEFAULT_TARGETS))}).",
-)
-@measuring(
-    "--reduce-to",
-    "reduced_side",
-    type=click.IntRange(1),
-    help="Give codecs the image reduced to this many pixels on the longer side, and measure what "
-    "they show enlarged to the image again.",
-)
-@comparing(
-    "--metric",
-    "metrics",
-    type=Words(tuple(METRICS)),
-    multiple=True,
-    help="psnr, ssim (the paper's) and msssim (default: psnr,ssim for the paper's protocol, "
-    "psnr,msssim for the modern one).",
+@gathered(
+    _Protocol,
+    "protocol",
+    measuring(
+        "--protocol",
+        "protocol_name",
+        type=click.Choice([PAPER, MODERN]),
+        default=MODERN,
+        show_default=True,
+        help="paper: payloads without headers at the sizes of --bytes. modern: whole files over a "
+        "sweep of qualities.",
+    ),
+    measuring(
+        "--bytes",
+        "targets",
+        type=ByteSizes(),
+        help=f"Sizes for --protocol paper (default: {','.join(map(str, DEFAULT_TARGETS))}).",
+    ),
+    measuring(
+        "--reduce-to",
+        "reduced_side",
+        type=click.IntRange(1),
+        help="Give codecs the image reduced to this many pixels on the longer side, and measure "
+        "what they show enlarged to the image again.",
+    ),
+    comparing(
+        "--metric",
+        "metrics",
+        type=Words(tuple(METRICS)),
+        multiple=True,
+        help="psnr, ssim (the paper's) and msssim (default: psnr,ssim for the paper's protocol, "
+        "psnr,msssim for the modern one).",
+    ),
 )
 @comparing(
     "--reference",
@@ -102,18 +130,18 @@ writing = option_group("Results")
     help="Write results, figures and strips into this folder, and go on there if interrupted.",
 )
 @writing("--jobs", type=click.IntRange(1), help="Processes (default: one per CPU).")
-@writing("--json", "print_json", is_flag=True, help="Print the results as JSON.")
-@writing("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@gathered(
+    Report,
+    "report",
+    writing("--json", "as_json", is_flag=True, help="Print the results as JSON."),
+    writing("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+)
 def main(
     data: Path,
     codecs: tuple[tuple[CodecSpec, ...], ...],
-    metrics: tuple[tuple[str, ...], ...],
-    protocol_name: str,
-    targets: tuple[int, ...] | None,
-    reduced_side: int | None,
+    protocol: _Protocol,
     references: tuple[tuple[CodecSpec, ...], ...],
-    print_json: bool,
-    quiet: bool,
+    report: Report,
     **options: Any,
 ) -> None:
     """Measure codecs on a folder of images.
@@ -126,25 +154,19 @@ def main(
     """
     evaluation_options = EvaluationOptions(
         references=joined(references) or None,
-        progress=_quiet_progress if quiet else _progress,
+        progress=_quiet_progress if report.quiet else _progress,
         **options,
     )
     try:
-        protocol = EvaluationProtocol(
-            protocol_name,
-            joined(metrics) or DEFAULT_METRICS[protocol_name],
-            targets or (DEFAULT_TARGETS if protocol_name == PAPER else ()),
-            reduced_side,
-        )
+        checked_protocol = protocol.checked()
         _start_models(joined(codecs))
-        check_evaluation(joined(codecs), protocol, evaluation_options)
+        check_evaluation(joined(codecs), checked_protocol, evaluation_options)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    evaluation = evaluate(data, joined(codecs), protocol, evaluation_options)
-    if not quiet:
-        click.echo(
-            as_json(evaluation.report) if print_json else evaluation.table(), nl=not print_json
-        )
+    evaluation = evaluate(data, joined(codecs), checked_protocol, evaluation_options)
+    if not report.quiet:
+        text = as_json(evaluation.report) if report.as_json else evaluation.table()
+        click.echo(text, nl=not report.as_json)
     if evaluation_options.output:
         try:
             draw_curves(evaluation.report, evaluation_options.output)

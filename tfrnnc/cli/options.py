@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -112,6 +114,30 @@ def option_group(title: str) -> Callable[..., Decorator]:
         return click.option(*names, cls=GroupedOption, group=title, **settings)
 
     return option
+
+
+def gathered(kind: type[Any], name: str, *options: Decorator) -> Decorator:
+    """Makes the decorator that adds options and hands their values over as one object.
+
+    Args:
+        kind: a dataclass with a field of the name of each option, and no others without a default.
+        name: of the parameter that the command takes it by.
+        options: what `click.option` returns.
+    """
+    names = {field.name for field in fields(kind)}
+
+    def decorate(function: FunctionOrCommand) -> FunctionOrCommand:
+        @functools.wraps(function)
+        def gather(**values: Any) -> Any:
+            own = {key: values.pop(key) for key in names & values.keys()}
+            return function(**values, **{name: kind(**own)})
+
+        decorated: Any = gather
+        for option in reversed(options):
+            decorated = option(decorated)
+        return cast("FunctionOrCommand", decorated)
+
+    return decorate
 
 
 class ModelName(click.ParamType):

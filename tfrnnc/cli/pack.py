@@ -8,12 +8,13 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 from tqdm import tqdm
 
-from tfrnnc.cli.common import command, model_option, runtime_option
+from tfrnnc.cli.common import ModelOptions, Report, command, model_options
 from tfrnnc.cli.encoding_options import (
     check_for_model,
     check_limits,
@@ -23,10 +24,11 @@ from tfrnnc.cli.encoding_options import (
 )
 from tfrnnc.cli.file_pairs import STANDARD
 from tfrnnc.cli.file_tasks import display
-from tfrnnc.cli.options import FileName, option_group
+from tfrnnc.cli.options import FileName, gathered, option_group
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.codec import Codec, EncodeOptions, load
 from tfrnnc.errors import DataError
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines import Shard, ShardReport, assign_to_shards, list_images, read_list
 from tfrnnc.pipelines.arrow import import_arrow
 from tfrnnc.pipelines.inputs import Item
@@ -36,8 +38,47 @@ from tfrnnc.processes import available_cpus
 IMAGES_PER_SHARD = 2000  #: where the number of shards is not given
 
 files = option_group("Files")
-models = option_group("Model")
-division = option_group("Division of the work")
+division_option = option_group("Division of the work")
+
+
+_threads_option = option_group("Model")(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="LiteRT threads of each process.",
+)
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the work is divided.
+
+    Attributes:
+        shards: how many; None for one for each `IMAGES_PER_SHARD` images.
+        jobs: processes; None for one per CPU.
+        task_count: tasks of the array job that this is one of; None if it is alone.
+        task_index: the number of this task, from 0.
+    """
+
+    shards: int | None
+    jobs: int | None
+    task_count: int | None
+    task_index: int | None
+
+    def __post_init__(self) -> None:
+        if (self.task_count is None) != (self.task_index is None):
+            raise click.UsageError("--task-count and --task-index are given together")
+        if self.task_index is not None and self.task_index >= (self.task_count or 0):
+            raise click.UsageError(
+                f"--task-index must be below --task-count, which is {self.task_count}"
+            )
+
+    def numbers(self, count: int) -> range:
+        """The numbers of this task's shards, of so many."""
+        if self.task_count is None or self.task_index is None:
+            return range(count)
+        return range(self.task_index, count, self.task_count)
 
 
 @command()
@@ -46,31 +87,39 @@ division = option_group("Division of the work")
     "-o", "--output", required=True, metavar="FOLDER", help="Where the shards go; a path or a URI."
 )
 @files("--overwrite", is_flag=True, help="Make shards again that are there.")
-@model_option
-@runtime_option
-@models(
-    "--threads",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="LiteRT threads of each process.",
-)
+@model_options(threads=_threads_option)
 @encoding_options
-@division(
-    "--shards",
-    type=click.IntRange(1),
-    help=f"How many shards there are (default: one for each {IMAGES_PER_SHARD} images).",
+@gathered(
+    Division,
+    "division",
+    division_option(
+        "--shards",
+        type=click.IntRange(1),
+        help=f"How many shards there are (default: one for each {IMAGES_PER_SHARD} images).",
+    ),
+    division_option("--jobs", type=click.IntRange(1), help="Processes (default: one per CPU)."),
+    division_option(
+        "--task-count", type=click.IntRange(1), help="The number of tasks in the array job."
+    ),
+    division_option(
+        "--task-index", type=click.IntRange(0), help="The number of this task, from 0."
+    ),
 )
-@division("--jobs", type=click.IntRange(1), help="Processes (default: one per CPU).")
-@division("--task-count", type=click.IntRange(1), help="The number of tasks in the array job.")
-@division("--task-index", type=click.IntRange(0), help="The number of this task, from 0.")
-@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-@click.option("-q", "--quiet", is_flag=True, help="Report errors only.")
+@gathered(
+    Report,
+    "report",
+    click.option("--json", "as_json", is_flag=True, help="Report as JSON."),
+    click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
+)
 def main(
-    source: str, output: str, overwrite: bool, model: str, runtime: str | None, threads: int,
-    shards: int | None, jobs: int | None, task_count: int | None, task_index: int | None,
-    as_json: bool, quiet: bool, background: str | None, **limits: Any,
-) -> None:  # fmt: skip
+    source: str,
+    output: str,
+    overwrite: bool,
+    models: ModelOptions,
+    division: Division,
+    report: Report,
+    **limits: Any,
+) -> None:
     """Pack many images into shards, which are Parquet files.
 
     INPUT is a folder, which is searched with its subfolders; a text file with the path or URI of an
@@ -84,31 +133,25 @@ def main(
 
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
-    check_limits(limits, background)
-    runtime = runtime_for(limits, runtime)
-    if (task_count is None) != (task_index is None):
-        raise click.UsageError("--task-count and --task-index are given together")
-    if task_count is not None and task_index is not None and task_index >= task_count:
-        raise click.UsageError(f"--task-index must be below --task-count, which is {task_count}")
-    load_codec = functools.partial(_load, model, runtime, threads)
+    check_limits(limits, limits["background"])
+    load_codec = functools.partial(
+        _load, replace(models, runtime=runtime_for(limits, models.runtime))
+    )
     if needs_model(limits):
         check_for_model(limits, load_codec())
     import_arrow("pyarrow.parquet")  # Fails now rather than after the first shard.
     items = _read_items(source)
-    count = shards or math.ceil(len(items) / IMAGES_PER_SHARD)
+    count = division.shards or math.ceil(len(items) / IMAGES_PER_SHARD)
     assigned = assign_to_shards(items, count)
-    numbers = range(count)
-    if task_count is not None and task_index is not None:
-        numbers = range(task_index, count, task_count)
-    work = [(Shard(output, number, count), assigned[number]) for number in numbers]
-    options = EncodeOptions(background=background, headerless=True, **limits)
-    settings = EncodeSettings(load_codec, options, overwrite)
+    work = [(Shard(output, n, count), assigned[n]) for n in division.numbers(count)]
+    settings = EncodeSettings(load_codec, EncodeOptions(headerless=True, **limits), overwrite)
     start = time.perf_counter()
-    reports = _watch(encode_shards(work, settings, jobs or available_cpus()), work, quiet)
-    summary = _summarize(reports, time.perf_counter() - start)
-    if as_json:
+    shard_reports = encode_shards(work, settings, division.jobs or available_cpus())
+    done = _watch(shard_reports, work, report.quiet)
+    summary = _summarize(done, time.perf_counter() - start)
+    if report.as_json:
         click.echo(json.dumps({"input": source, "output": output, **summary}, indent=2))
-    elif not quiet:
+    elif not report.quiet:
         click.echo(_describe(output, summary))
     if summary["failures"]:
         click.echo(
@@ -119,10 +162,11 @@ def main(
         sys.exit(1)
 
 
-def _load(model: str, runtime: str | None, threads: int) -> Codec:
+def _load(models: ModelOptions) -> Codec:
     """The codec, in whatever process this is."""
-    start_runtime(model, runtime)
-    return load(model, runtime=runtime, threads=threads)
+    model = models.model or DEFAULT_PRESET
+    start_runtime(model, models.runtime)
+    return load(model, runtime=models.runtime, threads=models.threads)
 
 
 def _read_items(source: str) -> list[Item]:

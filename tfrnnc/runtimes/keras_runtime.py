@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfrnnc.backend import compiled, memory_failures, prepare_environment
+from tfrnnc.bitstream import StreamSpec
 from tfrnnc.runtimes.runtime import Runtime, stage_of
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ class KerasRuntime(Runtime):
         from tfrnnc.model_folder.keras_model import model_id
 
         super().__init__(
-            model_id=model_id(model),
-            stride=model.stride,
-            bits=model.bits,
-            iterations=model.iterations,
+            StreamSpec(model_id(model), model.stride, model.bits, model.iterations),
             reconstruction=model.reconstruction,
             encoder_margin=max(stage.margin(1) for stage in model.encoders),
             decoder_margin=max(stage.margin(model.stride) for stage in model.decoders),

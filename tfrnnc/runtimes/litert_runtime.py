@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrnnc.bitstream import StreamSpec
 from tfrnnc.errors import ConfigError
 from tfrnnc.model_folder.manifest import IterationFile, Manifest, Tensor
 from tfrnnc.model_folder.model_folder import ModelFolder
@@ -53,10 +54,12 @@ class LiteRTRuntime(Runtime):
 
     def _set_up(self, folder: ModelFolder, manifest: Manifest, threads: int | None) -> None:
         super().__init__(
-            model_id=bytes.fromhex(manifest.model_id),
-            stride=manifest.stride,
-            bits=manifest.bits,
-            iterations=manifest.iterations,
+            StreamSpec(
+                bytes.fromhex(manifest.model_id),
+                manifest.stride,
+                manifest.bits,
+                manifest.iterations,
+            ),
             reconstruction=manifest.reconstruction,
             encoder_margin=max(file.margin for file in manifest.encoders),
             decoder_margin=max(file.margin for file in manifest.decoders),

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from tfrnnc.bitstream import StreamSpec
 from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.model_folder.manifest import Tensor
 from tfrnnc.runtimes.runtime import Runtime, stage_of
@@ -33,10 +34,11 @@ class OnnxRuntime(Runtime):
             if first.metadata["reconstruction"] == "one_shot":
                 reconstruction = "one_shot"
             numbers = range(1, int(first.metadata["files"]) + 1)
-            fields: dict[str, Any] = {
-                name: int(first.metadata[name]) for name in ("stride", "bits", "iterations")
-            }
-            fields["model_id"] = bytes.fromhex(first.metadata["model_id"])
+            stride, bits, iterations = (
+                int(first.metadata[name]) for name in ("stride", "bits", "iterations")
+            )
+            model_id = bytes.fromhex(first.metadata["model_id"])
+            spec = StreamSpec(model_id, stride, bits, iterations)
         except (KeyError, ValueError) as error:
             raise _not_ours(folder / "encoder_1.onnx", error) from error
         self._encoders = [first]
@@ -45,10 +47,10 @@ class OnnxRuntime(Runtime):
         ]
         self._decoders = [_Session.open(folder / f"decoder_{n}.onnx", threads) for n in numbers]
         super().__init__(
+            spec,
             reconstruction=reconstruction,
             encoder_margin=max(file.margin for file in self._encoders),
             decoder_margin=max(file.margin for file in self._decoders),
-            **fields,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from tfrnnc.bitstream import as_plane
+from tfrnnc.bitstream import StreamSpec, as_plane
 
 T = TypeVar("T")
 
@@ -44,7 +44,8 @@ class Runtime(ABC):
     threads at once, and can be pickled.
 
     Args:
-        model_id: see the attributes, like the others.
+        spec: what streams need of the model.
+        reconstruction: see the attributes, like the others.
 
     Attributes:
         model_id: identity of the model, as streams carry it that are not entropy-coded.
@@ -62,23 +63,20 @@ class Runtime(ABC):
 
     def __init__(
         self,
+        spec: StreamSpec,
         *,
-        model_id: bytes,
-        stride: int,
-        bits: int,
-        iterations: int,
         reconstruction: Literal["additive", "one_shot"],
         encoder_margin: int,
         decoder_margin: int,
         any_size: bool = True,
     ):
-        self.model_id = model_id
-        self.stride = stride
-        self.bits = bits
-        self.iterations = iterations
+        self.model_id = spec.model_id
+        self.stride = spec.stride
+        self.bits = spec.bits
+        self.iterations = spec.iterations
         self.reconstruction: Literal["additive", "one_shot"] = reconstruction
         self.encoder_margin, self.decoder_margin = (
-            -(-margin // stride) * stride for margin in (encoder_margin, decoder_margin)
+            -(-margin // spec.stride) * spec.stride for margin in (encoder_margin, decoder_margin)
         )
         self.any_size = any_size
 

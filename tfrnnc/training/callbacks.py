@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 PIXELS_AT_ONCE = 100 * 32 * 32  #: pixels that validation codes in one call
 SAMPLES = 4  #: patches of each validation set that are shown in pictures
+MAX_LOSS_DB = 6.0  #: of PSNR, since the best epoch, above which a run has diverged
 MIN_BPP = 0.002  #: bits per pixel in the first iteration under which a codec has collapsed
 
 
@@ -155,7 +156,8 @@ class Validation(keras.callbacks.Callback):
     """Adds what `validate` measures to an epoch's logs, with training steps and learning rate.
 
     The loss `val_loss` is the mean over the sets. What is measured are the averaged weights, if
-    the optimiser keeps an average.
+    the optimiser keeps an average. A run that has diverged ends with a `TrainingError`, before its
+    weights are saved.
 
     Args:
         sets: what to measure on.
@@ -171,6 +173,7 @@ class Validation(keras.callbacks.Callback):
         self.sets = sets
         self.workers = workers
         self.samples: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._best_psnrs: dict[str, float] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._since = time.monotonic()
@@ -197,8 +200,20 @@ class Validation(keras.callbacks.Callback):
                     {prefix + key.removeprefix("val_"): value for key, value in measured.items()}
                 )
                 require_bits(measured)
+                self._require_convergence(one.name, measured)
         logs["val_loss"] = self.workers.value_of_first(float(np.mean(losses)))
         require_finite(logs["val_loss"])
+
+    def _require_convergence(self, name: str, measured: Mapping[str, float]) -> None:
+        """Raises TrainingError if most of what was learned is lost again."""
+        psnr = max(value for key, value in measured.items() if key.startswith("val_psnr_"))
+        best = self._best_psnrs[name] = max(psnr, self._best_psnrs.get(name, psnr))
+        if psnr < best - MAX_LOSS_DB:
+            raise TrainingError(
+                f"the run has diverged: PSNR fell from {best:.2f} to {psnr:.2f} dB. Resume it from "
+                "the last checkpoint, which is kept, with a lower --learning-rate or a higher "
+                "--weight-decay"
+            )
 
 
 class Checkpoint(keras.callbacks.Callback):
