@@ -15,7 +15,7 @@ from tfrnnc.errors import ConfigError, ImageError
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.preview import preview, preview_color, preview_image
 from tfrnnc.preview.codec import decode_pixels, stretch
-from tfrnnc.preview.encoder import SSIM_WEIGHT, Objective
+from tfrnnc.preview.encoder import Objective, ssim_weight
 from tfrnnc.preview.text import from_text
 
 
@@ -95,12 +95,15 @@ def test_any_shape(shape):
     assert (shown[0] >= shown[1]) == (width >= height)
 
 
-def test_the_objective_is_of_error_and_ssim(photo):
+@pytest.mark.parametrize("size", [16, 24])
+def test_the_objective_is_of_error_and_ssim(photo, size):
     original = stretch(np.asarray(photo))
-    shown = decode_pixels(from_text(preview(photo, bytes=16)))
+    shown = decode_pixels(from_text(preview(photo, bytes=size)))
     error = 10 ** (-psnr(original, shown) / 10)
-    expected = np.log(error + SSIM_WEIGHT * (1 - block_ssim(original, shown)))
-    np.testing.assert_allclose(Objective(original).costs(shown[None]), [expected], rtol=1e-4)
+    weight = ssim_weight(size)
+    expected = np.log(error + weight * (1 - block_ssim(original, shown)))
+    (cost,) = Objective(original, weight).costs(shown[None])
+    assert cost == pytest.approx(expected, rel=1e-4)
 
 
 def test_three_bytes_are_the_average_colour(photo):

@@ -104,18 +104,16 @@ class PatchBatches(keras.utils.PyDataset):
             mirrored.
         """
         rng = np.random.default_rng([self.seed, number])
-        return np.array([self._draw(rng) for _ in range(self.batch_size)])[part]
-
-    def _draw(self, rng: np.random.Generator) -> tuple[int, int, int, int, bool]:
-        drawn = np.searchsorted(self._chances, rng.random(), side="right")
-        image = min(int(drawn), len(self.images) - 1)
-        height, width = (int(side) for side in self._image_sizes[image])
-        most = min(min(height, width) // self.patch_size, self.max_downscale)
-        factor = int(rng.integers(self.min_downscale, most + 1))
-        side = self.patch_size * factor
-        top = int(rng.integers(0, height - side + 1))
-        left = int(rng.integers(0, width - side + 1))
-        return image, factor, top, left, rng.random() < 0.5
+        drawn, reduced, down, right, turned = rng.random((5, self.batch_size))
+        images = np.searchsorted(self._chances, drawn, side="right")
+        images = np.minimum(images, len(self.images) - 1)
+        sizes = self._image_sizes[images]
+        most = np.minimum(sizes.min(axis=1) // self.patch_size, self.max_downscale)
+        factors = _share(reduced, most + 1 - self.min_downscale) + self.min_downscale
+        room = sizes + 1 - self.patch_size * factors[:, None]
+        tops, lefts = _share(down, room[:, 0]), _share(right, room[:, 1])
+        windows: np.ndarray = np.stack([images, factors, tops, lefts, turned < 0.5], axis=1)
+        return windows[part]
 
     def _cut(self, image: int, factor: int, top: int, left: int, mirrored: int) -> np.ndarray:
         side = self.patch_size * factor
@@ -123,6 +121,12 @@ class PatchBatches(keras.utils.PyDataset):
         if mirrored:
             pixels = pixels[:, ::-1]
         return _reduced(pixels, factor)
+
+
+def _share(drawn: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 to below each count, from numbers from 0 to below 1."""
+    whole: np.ndarray = np.floor(drawn * counts)
+    return whole.astype(np.int64)
 
 
 def _reduced(pixels: np.ndarray, factor: int) -> np.ndarray:

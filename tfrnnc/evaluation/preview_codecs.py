@@ -70,7 +70,7 @@ class PreviewCodec(ABC):
 class Preview(PreviewCodec):
     """The `preview` preset."""
 
-    version = 3
+    version = 4
     sizes = (8, 12, 16, 24, 32, 48, 64)
 
     def encode(self, pixels: np.ndarray, size: int) -> tuple[str, int, int]:

@@ -19,6 +19,9 @@ MOVE_RATE = 0.12  #: likewise, of the search
 FINALISTS = 2  #: candidates that are coded, at most
 ENDING_BITS = 1.0  #: that it takes to settle the last coefficient, about
 SSIM_WEIGHT = 0.041  #: of 1 - SSIM beside the mean squared error
+#: The same for previews of at most `TINY_BYTES`, which have the structure to lose first.
+TINY_SSIM_WEIGHT = 0.08
+TINY_BYTES = 16
 ROUNDS = 6  #: of the search, at most
 MOVES = 96  #: levels that a round changes one at a time, without the network
 SHORTLIST = 32  #: of them, that are tried with the network
@@ -92,7 +95,7 @@ class _Search:
     """
 
     def __init__(self, decoder: PreviewDecoder, pixels: np.ndarray, average: np.ndarray, size: int):
-        self.objective = Objective(pixels)
+        self.objective = Objective(pixels, ssim_weight(size))
         self._decoder = decoder
         self._quantiser = decoder.quantiser
         self._coefficients = analyse(pixels[None], average)[0, decoder.tables.place]
@@ -176,14 +179,21 @@ def _changed(levels: np.ndarray, places: np.ndarray, others: np.ndarray) -> np.n
     return changed
 
 
+def ssim_weight(size: int) -> float:
+    """The weight of 1 - SSIM in the objective, for a preview of this many bytes."""
+    return TINY_SSIM_WEIGHT if size <= TINY_BYTES else SSIM_WEIGHT
+
+
 class Objective:
     """How far pictures are from one original: ln(mean squared error + weight * (1 - SSIM)).
 
     Args:
         pixels: the original, uint8 (32, 32, 3).
+        weight: see `ssim_weight`.
     """
 
-    def __init__(self, pixels: np.ndarray):
+    def __init__(self, pixels: np.ndarray, weight: float):
+        self._weight = weight
         blocks = _blocks(pixels[None])[0]
         self._mean = blocks.mean(1)
         self._centred = blocks - self._mean[:, None]
@@ -201,7 +211,8 @@ class Objective:
         luminance = (2 * mean * self._mean + C1) / (mean**2 + self._mean**2 + C1)
         structure = (2 * covariance + C2) / (variance + self._variance + C2)
         similarity = (luminance * structure).mean(1)
-        costs: np.ndarray = np.log(error.mean(1) / 255**2 + SSIM_WEIGHT * (1 - similarity) + 1e-9)
+        error = error.mean(1) / 255**2 + self._weight * (1 - similarity)
+        costs: np.ndarray = np.log(error + 1e-9)
         return costs
 
 
