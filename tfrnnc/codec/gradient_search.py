@@ -16,6 +16,7 @@ from tfrnnc.bitstream import EntropyModel
 from tfrnnc.errors import TooLargeError
 from tfrnnc.images import pad_to_multiple, to_float
 from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
+from tfrnnc.runtimes.runtime import binarize
 
 if TYPE_CHECKING:
     from tfrnnc.runtimes.keras_runtime import KerasRuntime
@@ -73,7 +74,7 @@ class GradientSearch:
         for step in range(self._steps + 1):
             value, gradient = self._objective.value_and_gradient(logits, context)
             if value < least:
-                best, least = np.where(logits >= 0, 1, -1).astype(np.int8) * np.abs(plane), value
+                best, least = binarize(logits) * np.abs(plane), value
             momentum = MOMENTUM * momentum + gradient
             scale = math.sqrt(np.square(momentum, dtype=np.float64).mean())
             if not scale:  # No bit changes anything.

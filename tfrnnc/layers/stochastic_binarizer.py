@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import ops
 
+from tfrnnc.layers.straight_through import signs, straight_through
+
 if TYPE_CHECKING:
     from tfrnnc.backend import Shape, Tensor
 
@@ -69,12 +71,10 @@ class StochasticBinarizer(keras.layers.Layer):
                 ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator
             )
             positive = noise < (1.0 + inputs) / 2.0
+            bits = ops.where(positive, ops.ones_like(inputs), -ops.ones_like(inputs))
         else:
-            positive = inputs >= 0.0
-        bits = ops.where(positive, ops.ones_like(inputs), -ops.ones_like(inputs))
-        # The bracket is exactly zero, so the value is exactly the bit, and its gradient is one.
-        # (x + stop_gradient(bits - x) would have the same gradient but round the bits.)
-        return ops.stop_gradient(bits) + (inputs - ops.stop_gradient(inputs))
+            bits = signs(inputs)
+        return straight_through(bits, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

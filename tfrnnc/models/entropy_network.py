@@ -13,6 +13,7 @@ from keras import ops
 from tfrnnc.bitstream.constants import ACTIVATION_SCALE, LOGITS_PER_UNIT, WEIGHT_SCALE
 from tfrnnc.bitstream.entropy_model import EntropyModel, Head, IterationModel, group_edges
 from tfrnnc.errors import ConfigError
+from tfrnnc.layers.straight_through import straight_through
 from tfrnnc.models.quantized_conv import QuantizedConv, quantized_logits, quantized_relu
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def _bias_value(integers: np.ndarray) -> np.ndarray:
 def _on_grid(bias: Tensor) -> Tensor:
     scale = ACTIVATION_SCALE * WEIGHT_SCALE
     rounded = ops.round(bias * scale) / scale
-    return ops.stop_gradient(rounded) + (bias - ops.stop_gradient(bias))
+    return straight_through(rounded, bias)
 
 
 def _integers(values: Tensor, scale: int) -> np.ndarray:

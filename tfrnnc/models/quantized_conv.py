@@ -13,6 +13,7 @@ from tfrnnc.bitstream.constants import (
     WEIGHT_MAX,
     WEIGHT_SCALE,
 )
+from tfrnnc.layers.straight_through import straight_through
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,12 +64,12 @@ class QuantizedConv(keras.layers.Layer):
     def quantized_kernel(self) -> Tensor:
         """The kernel as it is used, floats (side, side, channels, filters)."""
         levels = ops.clip(ops.round(self.kernel * WEIGHT_SCALE), -WEIGHT_MAX, WEIGHT_MAX)
-        return _straight_through(levels / WEIGHT_SCALE, self.kernel)
+        return straight_through(levels / WEIGHT_SCALE, self.kernel)
 
     def quantized_bias(self) -> Tensor:
         """The bias as it is used, floats (filters,)."""
         scale = ACTIVATION_SCALE * WEIGHT_SCALE
-        return _straight_through(ops.round(self.bias * scale) / scale, self.bias)
+        return straight_through(ops.round(self.bias * scale) / scale, self.bias)
 
     def call(self, inputs: Tensor, mask: np.ndarray | None = None) -> Tensor:
         kernel = self.quantized_kernel()
@@ -97,7 +98,7 @@ def quantized_relu(values: Tensor) -> Tensor:
         [0.0, 0.5, 3.984375]
     """
     clipped = ops.clip(values, 0.0, ACTIVATION_MAX / ACTIVATION_SCALE)
-    return _straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)
+    return straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)
 
 
 def quantized_logits(values: Tensor) -> Tensor:
@@ -107,9 +108,4 @@ def quantized_logits(values: Tensor) -> Tensor:
         values: floats of any shape.
     """
     clipped = ops.clip(values, -128 / ACTIVATION_SCALE, 127 / ACTIVATION_SCALE)
-    return _straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)
-
-
-def _straight_through(rounded: Tensor, values: Tensor) -> Tensor:
-    # The bracket is exactly zero; see StochasticBinarizer.
-    return ops.stop_gradient(rounded) + (values - ops.stop_gradient(values))
+    return straight_through(ops.floor(clipped * ACTIVATION_SCALE) / ACTIVATION_SCALE, clipped)

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from tfrnnc.images import SCALE
+from tfrnnc.layers.straight_through import straight_through
 from tfrnnc.models.block_ssim import block_ssim
 from tfrnnc.preview.layout import (
     ACCUMULATOR_LIMIT,
@@ -33,11 +34,6 @@ _LIMIT = ACTIVATION_LIMIT / UNIT
 #: Pixels are many units and what is added to them is few levels: so every layer learns alike.
 _MULTIPLIERS = {"first": 0.4, "second": 1.0, "output": 0.05}
 _LEAST_ERROR = 1e-4  #: keeps the logarithm of the error from falling for ever, at 40 dB
-
-
-def pass_through(exact: Tensor, smooth: Tensor) -> Tensor:
-    """The value of `exact` with the gradient of `smooth`."""
-    return ops.stop_gradient(exact) + (smooth - ops.stop_gradient(smooth))
 
 
 class IntegerConvolution(keras.layers.Layer):
@@ -89,12 +85,12 @@ class IntegerConvolution(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         kernel, bias, scale = self.quantised_weights()
-        kernel = pass_through(kernel / scale, self.kernel * self.multiplier)
-        bias = pass_through(bias / (scale * UNIT), self.bias)
+        kernel = straight_through(kernel / scale, self.kernel * self.multiplier)
+        bias = straight_through(bias / (scale * UNIT), self.bias)
         padded = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
         values = ops.conv(padded, kernel, padding="valid") + bias
         whole = ops.clip(ops.floor(values * UNIT + 0.5) / UNIT, -_LIMIT, _LIMIT)
-        return pass_through(whole, ops.clip(values, -_LIMIT, _LIMIT))
+        return straight_through(whole, ops.clip(values, -_LIMIT, _LIMIT))
 
 
 @keras.saving.register_keras_serializable("tfrnnc")

@@ -12,6 +12,7 @@ from keras import ops
 
 from tfrnnc.backend import memory_failures, value_and_gradient
 from tfrnnc.bitstream import EntropyModel
+from tfrnnc.layers.straight_through import signs, straight_through
 from tfrnnc.metrics.ssim import BLOCK
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.block_ssim import block_ssim
@@ -170,6 +171,4 @@ def _batches_of_one(planes: list[np.ndarray]) -> list[np.ndarray]:
 
 def _signs(logits: Any) -> Any:
     """-1 and +1, with the gradient of the logits' tanh."""
-    signs = ops.where(logits >= 0, ops.ones_like(logits), -ops.ones_like(logits))
-    soft = ops.tanh(logits)
-    return ops.stop_gradient(signs) + (soft - ops.stop_gradient(soft))
+    return straight_through(signs(logits), ops.tanh(logits))
