@@ -28,7 +28,7 @@ import tfrnnc
 from fuzz_target import GOLDEN, MODEL
 from mutations import mutate
 from stand_in import StandInRuntime
-from tfrnnc.bitstream import read_header
+from tfrnnc.bitstream import StreamSpec, read_header
 from tfrnnc.cli.info import describe, report
 from tfrnnc.codec.codec import Codec
 from tfrnnc.errors import ConfigError, StreamError
@@ -63,10 +63,7 @@ class _Golden(Runtime):
 
     def __init__(self) -> None:
         super().__init__(
-            model_id=MODEL.model_id,
-            stride=GOLDEN["stride"],
-            bits=MODEL.bits,
-            iterations=len(MODEL.iterations),
+            StreamSpec(MODEL.model_id, GOLDEN["stride"], MODEL.bits, len(MODEL.iterations)),
             reconstruction="one_shot",
             encoder_margin=0,
             decoder_margin=0,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrnnc.bitstream import StreamSpec
 from tfrnnc.runtimes.runtime import Runtime
 
 
@@ -21,10 +22,7 @@ class StandInRuntime(Runtime):
 
     def __init__(self, runtime: Runtime):
         super().__init__(
-            model_id=runtime.model_id,
-            stride=runtime.stride,
-            bits=runtime.bits,
-            iterations=runtime.iterations,
+            StreamSpec(runtime.model_id, runtime.stride, runtime.bits, runtime.iterations),
             reconstruction=runtime.reconstruction,
             encoder_margin=runtime.encoder_margin,
             decoder_margin=runtime.decoder_margin,

@@ -75,7 +75,7 @@ class Division:
             )
 
     def numbers(self, count: int) -> range:
-        """The numbers of this task's shards, of so many."""
+        """The numbers of this task's shards, of `count`."""
         if self.task_count is None or self.task_index is None:
             return range(count)
         return range(self.task_index, count, self.task_count)
