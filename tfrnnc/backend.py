@@ -121,8 +121,9 @@ def jax_accelerator_bytes() -> int | None:
         return None
     import jax
 
-    statistics = jax.local_devices()[0].memory_stats()  # None on CPUs.
-    return None if statistics is None else int(statistics["bytes_limit"])
+    statistics = jax.local_devices()[0].memory_stats() or {}  # None on CPUs.
+    limit: int | None = statistics.get("bytes_limit")
+    return limit
 
 
 def compiled(function: F) -> F:

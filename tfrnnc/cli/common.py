@@ -426,13 +426,18 @@ class Report:
             sys.exit(1)
 
 
-#: Adds --json and --quiet to a command, which gets them as `report`.
-report_options = gathered(
-    Report,
-    "report",
-    click.option("--json", "as_json", is_flag=True, help=JSON_HELP),
-    click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
-)
+def report_options(json_help: str = JSON_HELP) -> Decorator:
+    """Adds --json and --quiet to a command, which gets them as `report`.
+
+    Args:
+        json_help: what --json does.
+    """
+    return gathered(
+        Report,
+        "report",
+        click.option("--json", "as_json", is_flag=True, help=json_help),
+        click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
+    )
 
 
 class Terminated(KeyboardInterrupt):

@@ -142,7 +142,7 @@ _decode_options = gathered(
 @file_options("Decompress")
 @model_options(_model_option)
 @_decode_options
-@report_options
+@report_options()
 def main(
     paths: tuple[str, ...],
     files: FileOptions,

@@ -120,7 +120,7 @@ class EncodeTask(FileTask):
 @file_options("Compress")
 @model_options()
 @encoding_options
-@report_options
+@report_options()
 def main(
     paths: tuple[str, ...],
     files: FileOptions,

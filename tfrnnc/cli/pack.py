@@ -14,7 +14,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from tfrnnc.cli.common import ModelOptions, Report, command, model_options
+from tfrnnc.cli.common import ModelOptions, Report, command, model_options, report_options
 from tfrnnc.cli.encoding_options import (
     check_for_model,
     check_limits,
@@ -105,12 +105,7 @@ class Division:
         "--task-index", type=click.IntRange(0), help="The number of this task, from 0."
     ),
 )
-@gathered(
-    Report,
-    "report",
-    click.option("--json", "as_json", is_flag=True, help="Report as JSON."),
-    click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
-)
+@report_options("Report as JSON.")
 def main(
     source: str,
     output: str,

@@ -147,8 +147,9 @@ class Muon(AveragesWeights, keras.optimizers.Muon):
         direction = gradient + self.momentum * m if self.nesterov else m
         form = self._form_of_index[self._get_variable_index(variable)]
         update = orthogonal_update(direction, form, self.ns_steps)
-        change = update + self.muon_weight_decay * variable
-        self.assign_sub(variable, ops.cast(lr, variable.dtype) * change)
+        if self.muon_weight_decay:
+            update = update + self.muon_weight_decay * variable
+        self.assign_sub(variable, ops.cast(lr, variable.dtype) * update)
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
