@@ -469,9 +469,9 @@ class _Grid:
         return _neighbours(self.inside[numbers], self.shape[2])
 
     def with_border(self, planes: np.ndarray) -> np.ndarray:
-        """Planes (images, h, w, channels) with a border of zeros: float32 (places, channels)."""
+        """Planes (images, h, w, ...) with a border of zeros: float32 (places, channels)."""
         images, height, width = self.shape
-        padded = np.zeros((images, height + 2, width + 2, planes.shape[-1]), np.float32)
+        padded = np.zeros((images, height + 2, width + 2, *planes.shape[3:]), np.float32)
         padded[:, 1:-1, 1:-1] = planes
         return padded.reshape(self.places, -1)
 
@@ -534,9 +534,9 @@ def _order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     )
 
 
-def _parts(size: int) -> Iterator[slice]:
-    for start in range(0, size, _LOCATIONS_AT_ONCE):
-        yield slice(start, min(start + _LOCATIONS_AT_ONCE, size))
+def _parts(size: int) -> Sequence[slice]:
+    starts = range(0, size, _LOCATIONS_AT_ONCE)
+    return [slice(start, min(start + _LOCATIONS_AT_ONCE, size)) for start in starts]
 
 
 def _part_of(numbers: _Numbers, part: slice) -> _Numbers:
@@ -591,7 +591,7 @@ def _context_at_once(
     """The context of whole planes, float32 (images * h * w, hidden)."""
     first, second = iteration.context
     # (images, iterations, h, w, bits) to (images, h, w, iterations, bits)
-    before = np.array(planes).transpose(0, 2, 3, 1, 4).reshape(*grid.shape, -1)
+    before = np.array(planes).transpose(0, 2, 3, 1, 4)
     hidden = np.zeros((grid.places, first.bias.size), np.float32)
     hidden[grid.inside] = _convolve(grid.with_border(before), grid, first)
     return _convolve(hidden, grid, second)
@@ -624,11 +624,13 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     about 25 ms after each product, on the CPUs that the codec's next iteration needs. A stack
     of small products takes none.
     """
+    size = len(values)
+    rows = _SMALL_PRODUCT // (kernel.size or 1) // _ROWS * _ROWS or _ROWS
+    if size <= rows and not size % _ROWS:
+        product: np.ndarray = values @ kernel
+        return product
     height, width = kernel.shape
-    rows = max(_SMALL_PRODUCT // max(kernel.size, 1) // _ROWS * _ROWS, _ROWS)
-    if len(values) <= rows and not len(values) % _ROWS:
-        return np.asarray(values @ kernel)
-    whole = len(values) // rows * rows
+    whole = size // rows * rows
     rest = values[whole:]
     if len(rest) % _ROWS:
         padded = np.zeros((-(-len(rest) // _ROWS) * _ROWS, height), np.float32)

@@ -6,6 +6,7 @@ import copy
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,8 +82,7 @@ class EndOfStream:
     """A mask says that no location goes on, which ends the payload."""
 
 
-@dataclass(frozen=True)
-class _CodedPlane:
+class _CodedPlane(NamedTuple):
     """A plane that was written, and what tells how much of it a cut payload settles.
 
     Attributes:
@@ -187,11 +187,7 @@ class PlaneEncoder(_PlaneCoder):
                 probabilities = self.model.probabilities(self.planes, plane)
             coded_with = _take(probabilities.ravel(), order, np.uint16)
             del probabilities
-            costs = (
-                costs_of(bits[part], coded_with[part].astype(np.int32)).sum()
-                for part in _parts(bits.size)
-            )
-            stored = bool(sum(costs) > bits.size)
+            stored = _cost(bits, coded_with) > bits.size
             self._coder.encode([int(stored)], [STORED])
             preamble.append(STORED)
             if stored:
@@ -247,14 +243,14 @@ class PlaneEncoder(_PlaneCoder):
             plane_bits += 8 * checksum_bytes(self._size)
         return RANGE_BYTES + count * (plane_bits + plane_bits // _LOST_SHARE + 1) // 8
 
-    def ends(self, payload: bytes, count: int) -> list[int]:
-        """After each of the first planes, how many bytes of a payload it takes to have it whole.
+    def end(self, payload: bytes, count: int) -> int:
+        """How many bytes of a payload it takes to have the first planes whole.
 
         Args:
             payload: what `finish` gave for at least as many planes.
-            count: how many.
+            count: how many planes, at least one.
         """
-        return [coded.end.end_in(payload) for coded in self._coded[:count]]
+        return self._coded[count - 1].end.end_in(payload)
 
     def read_cut(self, payload: bytes) -> tuple[int, PartialPlane | None]:
         """What a decoder finds in a payload that was cut.
@@ -268,7 +264,7 @@ class PlaneEncoder(_PlaneCoder):
         """
         whole = 0
         for coded in self._coded:
-            if coded.end.end_in(payload) > len(payload):
+            if not coded.end.is_in(payload):
                 return whole, self._partial(coded, payload)
             whole += 1
         return whole, None
@@ -440,13 +436,23 @@ class PlaneDecoder(_PlaneCoder):
         return iter([Pass(locations, slice(0, bits), even)])
 
 
-def _parts(size: int) -> Iterator[slice]:
-    for first in range(0, size, _BITS_AT_ONCE):
-        yield slice(first, first + _BITS_AT_ONCE)
+def _parts(size: int) -> Sequence[slice]:
+    return [slice(first, first + _BITS_AT_ONCE) for first in range(0, size, _BITS_AT_ONCE)]
+
+
+def _cost(bits: np.ndarray, probabilities: np.ndarray) -> float:
+    """How many bits of the payload a plane's bits take."""
+    return sum(
+        float(costs_of(bits[part], probabilities[part].astype(np.int32)).sum())
+        for part in _parts(bits.size)
+    )
 
 
 def _take(values: np.ndarray, places: np.ndarray, dtype: type) -> np.ndarray:
     """Values at places, in parts, as NumPy makes 8 bytes of each place."""
+    if places.size <= _BITS_AT_ONCE:
+        few: np.ndarray = values.take(places).astype(dtype, copy=False)
+        return few
     taken: np.ndarray = np.empty(places.size, dtype)
     for part in _parts(places.size):
         taken[part] = values.take(places[part])

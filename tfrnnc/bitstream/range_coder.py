@@ -40,6 +40,14 @@ class CoderState(NamedTuple):
         """
         return _settled_size(data, self.size + RANGE_BYTES, self.code_in(data), self.width)
 
+    def is_in(self, data: bytes) -> bool:
+        """Whether the first bytes of an encoder's output settle all bits up to this point.
+
+        Args:
+            data: the first bytes of the output after this point or a later one.
+        """
+        return self.size + RANGE_BYTES <= len(data) or self.end_in(data) <= len(data)
+
     def shortest_end(self) -> tuple[int, int]:
         """The fewest bytes, as (value, count), that settle every bit, whatever follows them."""
         end = self.low + self.width

@@ -47,6 +47,7 @@ class StreamWriter:
 
     def __init__(self, header: Header, spec: StreamSpec):
         self.header = header
+        self._header_size = len(header.to_bytes())
         shape = header.plane_shape(spec.stride, spec.bits)
         self._end_checksum_bytes = end_checksum_bytes(header, spec)
         model = spec.entropy_model if header.entropy_coded else None
@@ -97,7 +98,7 @@ class StreamWriter:
         Args:
             iterations: as for `payload`.
         """
-        return self._encoder.size(iterations) + len(self.header.to_bytes())
+        return self._encoder.size(iterations) + self._header_size
 
     def most_bytes(self, iterations: int) -> int:
         """Bytes that `size` does not exceed, whatever the planes are.
@@ -105,7 +106,7 @@ class StreamWriter:
         Args:
             iterations: how many planes; they need not be there.
         """
-        return self._encoder.most_bytes(iterations) + len(self.header.to_bytes())
+        return self._encoder.most_bytes(iterations) + self._header_size
 
     def stream(self, iterations: int | None = None) -> bytes:
         """The stream of planes, from the first one on.
@@ -124,8 +125,7 @@ class StreamWriter:
             iterations: as for `payload`.
         """
         count = self.iterations if iterations is None else iterations
-        offset = len(self.header.to_bytes())
-        return [offset + end for end in self._encoder.ends(self.payload(iterations), count)]
+        return [self._header_size + end for end in self._ends(self.payload(iterations), count)]
 
     def cut(self, max_bytes: int, iterations: int | None = None) -> CutStream | None:
         """The stream of planes, cut to a number of bytes, with an open end.
@@ -145,6 +145,9 @@ class StreamWriter:
         start = len(header.to_bytes())
         payload = data[start : len(data) - self._end_checksum_bytes]
         return self._describe(data, payload, count)
+
+    def _ends(self, payload: bytes, count: int) -> list[int]:
+        return [self._encoder.end(payload, each) for each in range(1, count + 1)]
 
     def _describe(self, data: bytes, payload: bytes, most: int) -> CutStream | None:
         """A stream with this payload; None if it holds no picture."""
@@ -179,7 +182,7 @@ class HeaderlessWriter(StreamWriter):
         """
         count = self.iterations if iterations is None else iterations
         payload = self._longer_payload(count)
-        return payload[: self._encoder.ends(payload, count)[-1]]
+        return payload[: self._encoder.end(payload, count)]
 
     def ends(self, iterations: int | None = None) -> list[int]:
         """For each iteration, how many bytes of `stream` it takes to have it whole.
@@ -188,7 +191,7 @@ class HeaderlessWriter(StreamWriter):
             iterations: as for `stream`.
         """
         count = self.iterations if iterations is None else iterations
-        return self._encoder.ends(self._longer_payload(count), count)
+        return self._ends(self._longer_payload(count), count)
 
     def cut(self, max_bytes: int, iterations: int | None = None) -> CutStream | None:
         """The payload of planes, cut to a number of bytes.

@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from tfrnnc.errors import ModelError, RunError, TfrnncError
+from tfrnnc.errors import ModelError, RunError
 from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_ITERATION, IterationFile, Tensor
 from tfrnnc.runtimes.windows import Window
 
 Size = tuple[int, int]  #: height and width in pixels
 
-_FAILURES = (MemoryError, RuntimeError, ValueError, OverflowError)
+#: What LiteRT and NumPy raise where an image cannot be computed.
+FAILURES = (MemoryError, RuntimeError, ValueError, OverflowError)
 
 
 class Interpreter:
     """LiteRT's interpreter of one file.
 
-    After an error, of LiteRT or another, it is of no use any more; `RunFailures` gives errors
+    After an error, of LiteRT or another, it is of no use any more; `run_error` gives errors
     meaning. LiteRT itself prints a line to standard error when the first one of a process is made
     ready; it has no switch for that.
 
@@ -155,32 +156,20 @@ class Interpreter:
         return arrays
 
 
-class RunFailures:
-    """Turns what goes wrong in computing an image into an error that says so.
+def run_error(path: Path, size: Size, error: Exception) -> RunError:
+    """What to raise in place of one of `FAILURES`, which came up while an image was computed.
 
     Args:
         path: of the file.
         size: of the image.
-
-    Raises:
-        RunError: in place of LiteRT's and NumPy's errors.
+        error: LiteRT's or NumPy's.
     """
-
-    def __init__(self, path: Path, size: Size):
-        self._path, self._size = path, size
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, TfrnncError) or not isinstance(error, _FAILURES):
-            return
-        reason = _first_line(error) or "too little memory"
-        height, width = self._size
-        raise RunError(
-            f"{self._path}: cannot be run on an image of {height}x{width} pixels ({reason}); take "
-            "a smaller image, free memory, or export the model again"
-        ) from error
+    reason = _first_line(error) or "too little memory"
+    height, width = size
+    return RunError(
+        f"{path}: cannot be run on an image of {height}x{width} pixels ({reason}); take "
+        "a smaller image, free memory, or export the model again"
+    )
 
 
 def shape_of(tensor: Tensor, size: Size, images: int = 1) -> tuple[int, int, int, int]:

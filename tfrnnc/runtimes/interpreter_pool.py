@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from tfrnnc.runtimes.interpreter import Interpreter, Size
 
@@ -16,27 +15,6 @@ KEPT_INTERPRETERS = 16  #: most that are kept for later, of one file
 #: Interpreters that a forked process has from its parent. Their threads are not there, so that
 #: neither computing with them nor destroying them ever ends.
 _left_alone: list[Interpreter] = []
-
-
-class Loan:
-    """An interpreter that is lent, as a context manager.
-
-    One that fails is not taken back, as nothing is certain of it.
-
-    Args:
-        interpreter: that is lent.
-        take_back: takes it back.
-    """
-
-    def __init__(self, interpreter: Interpreter, take_back: Callable[[Interpreter], None]):
-        self._interpreter, self._take_back = interpreter, take_back
-
-    def __enter__(self) -> Interpreter:
-        return self._interpreter
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if error is None:
-            self._take_back(self._interpreter)
 
 
 class InterpreterPool:
@@ -85,8 +63,8 @@ class InterpreterPool:
             _left_alone.extend([*self._kept, *self._held])
             self._start()
 
-    def lend(self, threads: int, size: Size, images: int = 1) -> Loan:
-        """Lends an interpreter that is ready for images of a size, and takes it back.
+    def lend(self, threads: int, size: Size, images: int = 1) -> Interpreter:
+        """Lends an interpreter that is ready for images of a size.
 
         Args:
             threads: that it computes with.
@@ -94,7 +72,8 @@ class InterpreterPool:
             images: how many are computed at once.
 
         Returns:
-            a context manager that gives the interpreter.
+            the interpreter, for `take_back` once it has run. One that fails is not to be given
+            back, as nothing is certain of it.
 
         Raises:
             ModelError: if the file cannot be run, or is not as described.
@@ -103,7 +82,7 @@ class InterpreterPool:
         self._leave_parent()
         interpreter = self._take(threads, size) or self._make(threads)
         interpreter.resize(size, images)
-        return Loan(interpreter, self.take_back)
+        return interpreter
 
     def _take(self, threads: int, size: Size) -> Interpreter | None:
         """Takes an interpreter out, one of the size if there is one."""
@@ -125,7 +104,11 @@ class InterpreterPool:
             return None if usable is None else self._kept.pop(usable)
 
     def take_back(self, interpreter: Interpreter) -> None:
-        """Keeps an interpreter for later; `Loan` calls it."""
+        """Keeps an interpreter for later.
+
+        Args:
+            interpreter: that `lend` gave, and that did not fail.
+        """
         dropped = []  # Destroyed when the lock is free again.
         with self._lock:
             if self._large:

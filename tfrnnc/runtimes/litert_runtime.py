@@ -15,7 +15,7 @@ from tfrnnc.bitstream import StreamSpec
 from tfrnnc.errors import ConfigError
 from tfrnnc.model_folder.manifest import IterationFile, Manifest, Tensor
 from tfrnnc.model_folder.model_folder import ModelFolder
-from tfrnnc.runtimes.interpreter import Interpreter, RunFailures, Size, shape_of
+from tfrnnc.runtimes.interpreter import FAILURES, Interpreter, Size, run_error, shape_of
 from tfrnnc.runtimes.interpreter_pool import InterpreterPool
 from tfrnnc.runtimes.runtime import BATCH_PIXELS, Runtime, stage_of
 from tfrnnc.runtimes.windows import count, cut, even
@@ -188,17 +188,19 @@ class _Iteration:
         self, inputs: np.ndarray, states: Any, size: Size, states_only: bool
     ) -> tuple[list[np.ndarray], list[Interpreter]]:
         window = self._window(size)
-        with RunFailures(self._path, size):
+        try:
             if states is None:
                 states = _zeros(self._file.inputs[1:], size)
             values = [inputs[None], *states]
             if window != size:
                 outputs = _zeros(self._file.outputs[states_only:], size)
                 return outputs, self._run_windows(values, outputs, size, window, states_only)
-            with self.pool.lend(self._threads, size) as interpreter:
-                run = interpreter.run_states if states_only else interpreter.run
-                outputs = run(values)
-            return outputs, [interpreter]
+            interpreter = self.pool.lend(self._threads, size)
+            outputs = interpreter.run_states(values) if states_only else interpreter.run(values)
+            self.pool.take_back(interpreter)
+        except FAILURES as error:
+            raise run_error(self._path, size, error) from error
+        return outputs, [interpreter]
 
     def run_batch(
         self, inputs: Sequence[np.ndarray], states: Sequence[Any], size: Size
@@ -237,16 +239,19 @@ class _Iteration:
         """The outputs of several images, (images, H, W, channels)."""
         if len(inputs) == 1:
             return self._run(inputs[0].astype(np.float32), states[0], size, states_only)[0]
-        with RunFailures(self._path, size):
+        try:
             values = [np.array(inputs, np.float32)]
             for number, tensor in enumerate(self._file.inputs[1:]):
                 values.append(np.zeros(shape_of(tensor, size, len(inputs)), np.float32))
                 for row, given in zip(values[-1], states, strict=True):
                     if given is not None:
                         row[:] = given[number]
-            with self.pool.lend(self._threads, size, len(inputs)) as interpreter:
-                run = interpreter.run_states if states_only else interpreter.run
-                return run(values)
+            interpreter = self.pool.lend(self._threads, size, len(inputs))
+            outputs = interpreter.run_states(values) if states_only else interpreter.run(values)
+            self.pool.take_back(interpreter)
+        except FAILURES as error:
+            raise run_error(self._path, size, error) from error
+        return outputs
 
     def _run_windows(
         self,
@@ -263,8 +268,8 @@ class _Iteration:
         rows, columns = (cut(*sides, self._margin) for sides in zip(size, window, strict=True))
         windows = [(row, column) for row in rows for column in columns]
         threads = min(self._threads, len(windows))
-        with ExitStack() as lent, ThreadPoolExecutor(threads) as workers:
-            interpreters = [lent.enter_context(self.pool.lend(1, window)) for _ in range(threads)]
+        interpreters = [self.pool.lend(1, window) for _ in range(threads)]
+        with ThreadPoolExecutor(threads) as workers:
             parts = [
                 workers.submit(
                     interpreter.run_windows, values, outputs, windows[i::threads], states_only
@@ -273,6 +278,8 @@ class _Iteration:
             ]
             for part in parts:
                 part.result()
+        for interpreter in interpreters:
+            self.pool.take_back(interpreter)
         return interpreters
 
     def _window(self, size: Size) -> Size:
