@@ -16,6 +16,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ import numpy as np
 
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
+from tfrnnc.cli.options import gathered
 from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
 from tfrnnc.model_folder.model_folder import ModelFolder
@@ -33,91 +35,108 @@ SIDE = 32  #: of the thumbnails that are timed, in pixels
 TIMED = 30  #: thumbnails
 
 
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and where the results go."""
+
+    model: str
+    data: tuple[str, ...]
+    images: Path
+    optimizations: tuple[str, ...]
+    quantizations: tuple[str, ...]
+    iterations: int
+    min_downscale: int
+    ssim_weight: float
+    seed: int
+    work: Path
+    json_file: Path | None
+    markdown: bool
+
+
 @command()
-@click.option("--model", default=DEFAULT_PRESET, show_default=True)
-@click.option("--data", multiple=True, help="Images to fine-tune on; may be repeated.")
-@click.option("--images", required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--optimize",
-    "optimizations",
-    multiple=True,
-    default=("none", "prune:0.5", "prune:0.7", "cluster:16", "cluster:32"),
-    show_default=True,
-    help="none, prune:SPARSITY or cluster:CLUSTERS; may be repeated.",
+@gathered(
+    Options,
+    "options",
+    click.option("--model", default=DEFAULT_PRESET, show_default=True),
+    click.option("--data", multiple=True, help="Images to fine-tune on; may be repeated."),
+    click.option("--images", required=True, type=click.Path(file_okay=False, path_type=Path)),
+    click.option(
+        "--optimize",
+        "optimizations",
+        multiple=True,
+        default=("none", "prune:0.5", "prune:0.7", "cluster:16", "cluster:32"),
+        show_default=True,
+        help="none, prune:SPARSITY or cluster:CLUSTERS; may be repeated.",
+    ),
+    click.option(
+        "--quantize",
+        "quantizations",
+        multiple=True,
+        type=click.Choice(["none", "float16", "weights", "dynamic"]),
+        default=("none", "float16", "weights", "dynamic"),
+        show_default=True,
+    ),
+    click.option(
+        "--iterations", type=click.IntRange(0), default=500, show_default=True, help="Batches."
+    ),
+    click.option("--min-downscale", type=click.IntRange(1), default=1, show_default=True),
+    click.option("--ssim-weight", type=click.FloatRange(0), default=0.0, show_default=True),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+    click.option(
+        "--work",
+        type=click.Path(file_okay=False, path_type=Path),
+        default="runs/compression",
+        show_default=True,
+    ),
+    click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path)),
+    click.option("--markdown", is_flag=True, help="Print a table for the documents."),
 )
-@click.option(
-    "--quantize",
-    "quantizations",
-    multiple=True,
-    type=click.Choice(["none", "float16", "weights", "dynamic"]),
-    default=("none", "float16", "weights", "dynamic"),
-    show_default=True,
-)
-@click.option(
-    "--iterations", type=click.IntRange(0), default=500, show_default=True, help="Batches."
-)
-@click.option("--min-downscale", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--ssim-weight", type=click.FloatRange(0), default=0.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="runs/compression",
-    show_default=True,
-)
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--markdown", is_flag=True, help="Print a table for the documents.")
-def main(
-    model,
-    data,
-    images,
-    optimizations,
-    quantizations,
-    iterations,
-    min_downscale,
-    ssim_weight,
-    seed,
-    work,
-    json_file,
-    markdown,
-):
+def main(options: Options) -> None:
     """Measure optimised and quantised files of a model."""
-    pictures = [read_image(path) for path in find_images(images)]
+    pictures = [read_image(path) for path in find_images(options.images)]
     if not pictures:
-        raise click.UsageError(f"{images} holds no images")
-    wanted = [_parse(name) for name in optimizations]
-    if iterations and not data and any(settings for _, settings in wanted):
+        raise click.UsageError(f"{options.images} holds no images")
+    wanted = [_parse(name) for name in options.optimizations]
+    if options.iterations and not options.data and any(settings for _, settings in wanted):
         raise click.UsageError("give --data to fine-tune on, or --iterations 0")
     require_tensorflow()
     from tfrnnc.export.tflite import export_tflite
     from tfrnnc.model_folder.keras_model import load_model
 
-    folder = find_model(model)
-    export_tflite(load_model(folder), work / "reference")
-    recipe = (min_downscale, seed, ssim_weight)
-    reference = measure(work / "reference", pictures)
+    folder = find_model(options.model)
+    export_tflite(load_model(folder), options.work / "reference")
+    recipe = (options.min_downscale, options.seed, options.ssim_weight)
+    reference = measure(options.work / "reference", pictures)
     rows = []
     for method, settings in wanted:
         optimized = folder
         if settings:
-            name = "-".join(map(str, (model, method, *settings.values(), iterations, *recipe)))
-            optimized = ModelFolder(work / name.replace("/", "_"))
-            optimize(folder, optimized, method, settings, data, (iterations, *recipe))
-        for quantize in quantizations:
-            files = work / "exported" / optimized.path.name / quantize
+            name = "-".join(
+                map(str, (options.model, method, *settings.values(), options.iterations, *recipe))
+            )
+            optimized = ModelFolder(options.work / name.replace("/", "_"))
+            optimize(
+                folder, optimized, method, settings, options.data, (options.iterations, *recipe)
+            )
+        for quantize in options.quantizations:
+            files = options.work / "exported" / optimized.path.name / quantize
             export_tflite(load_model(optimized), files, quantize=quantize)
-            row = {"optimize": method, **settings, "fine_tune_steps": iterations if settings else 0}
+            row = {
+                "optimize": method,
+                **settings,
+                "fine_tune_steps": options.iterations if settings else 0,
+            }
             rows.append(
                 row | {"quantize": quantize, **compare(measure(files, pictures), reference)}
             )
             click.echo(_line(rows[-1], markdown=False), err=True)
-    if json_file:
-        json_file.write_text(json.dumps(rows, indent=2) + "\n")
-    click.echo(f"{len(pictures)} images of {images.parent.name}/{images.name}")
-    if markdown:
+    if options.json_file:
+        options.json_file.write_text(json.dumps(rows, indent=2) + "\n")
+    click.echo(f"{len(pictures)} images of {options.images.parent.name}/{options.images.name}")
+    if options.markdown:
         click.echo(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for row in rows:
-        click.echo(_line(row, markdown))
+        click.echo(_line(row, options.markdown))
 
 
 def optimize(folder, output, method, settings, data, recipe) -> None:

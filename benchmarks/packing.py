@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ import numpy as np
 from machine import describe_machine
 from marked_part import check_markers, write_part
 from tfrnnc.cli.common import command
+from tfrnnc.cli.options import gathered
 from tfrnnc.codec import Codec, EncodeOptions, load
 from tfrnnc.errors import DataError
 from tfrnnc.images import find_images
@@ -49,39 +51,62 @@ class Times(NamedTuple):
     cpu: float
 
 
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and where the results go."""
+
+    images: int
+    processes: int
+    rounds: int
+    model: str
+    beam: bool
+    json_file: Path | None
+    markdown_file: Path | None
+
+
 @command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--images", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--processes", type=click.IntRange(1), default=2, show_default=True, help="At most.")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--model", default=DEFAULT_PRESET, show_default=True)
-@click.option("--beam", is_flag=True, help="Measure Apache Beam, too.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path))
-def main(folder, images, processes, rounds, model, beam, json_file, markdown_file):
+@gathered(
+    Options,
+    "options",
+    click.option("--images", type=click.IntRange(1), default=1000, show_default=True),
+    click.option(
+        "--processes", type=click.IntRange(1), default=2, show_default=True, help="At most."
+    ),
+    click.option("--rounds", type=click.IntRange(1), default=3, show_default=True),
+    click.option("--model", default=DEFAULT_PRESET, show_default=True),
+    click.option("--beam", is_flag=True, help="Measure Apache Beam, too."),
+    click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path)),
+    click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path)),
+)
+def main(folder: Path, options: Options) -> None:
     """Measure packing the thumbnails of FOLDER."""
-    if markdown_file:
-        check_markers(markdown_file, "packing.py")
-    items = thumbnails(folder, images)
+    if options.markdown_file:
+        check_markers(options.markdown_file, "packing.py")
+    items = thumbnails(folder, options.images)
     report: dict[str, Any] = {
         "machine": describe_machine(),
-        "model": model,
+        "model": options.model,
         "folder": f"{folder.parent.name}/{folder.name}",
-        "images": images,
+        "images": options.images,
         "max_bytes": MAX_BYTES,
-        "rounds": rounds,
+        "rounds": options.rounds,
     }
-    counts = range(1, processes + 1)
-    measured = [{jobs: pack(items, model, jobs) for jobs in counts} for _ in range(rounds)]
-    report["pack"] = rows(images, measured)
-    if beam:
-        report["beam"] = rows(images, [{jobs: pack_on_beam(items, model, jobs) for jobs in counts}])
+    counts = range(1, options.processes + 1)
+    measured = [
+        {jobs: pack(items, options.model, jobs) for jobs in counts} for _ in range(options.rounds)
+    ]
+    report["pack"] = rows(options.images, measured)
+    if options.beam:
+        report["beam"] = rows(
+            options.images, [{jobs: pack_on_beam(items, options.model, jobs) for jobs in counts}]
+        )
     text = markdown(report)
     click.echo(text)
-    if json_file:
-        json_file.write_text(json.dumps(report, indent=2) + "\n")
-    if markdown_file:
-        write_part(markdown_file, "packing.py", text)
+    if options.json_file:
+        options.json_file.write_text(json.dumps(report, indent=2) + "\n")
+    if options.markdown_file:
+        write_part(options.markdown_file, "packing.py", text)
 
 
 def thumbnails(folder: Path, number: int) -> list[Item]:

@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from machine import describe_machine, free_memory, load_average
 from marked_part import check_markers, write_part
 from runtime_tables import peak_key, threads_text, to_markdown
 from tfrnnc.cli.common import command
+from tfrnnc.cli.options import gathered
 from tfrnnc.files import replacing
 from tfrnnc.images import find_images
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
@@ -72,102 +74,120 @@ class Size(click.ParamType):
         return int(match[1]), int(match[2])
 
 
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and where the results go."""
+
+    models: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    threads: tuple[int, ...]
+    folders: tuple[Path, ...]
+    repeats: int
+    large_iterations: int
+    pairs: int
+    memory: float | None
+    timeout: float
+    json_file: Path | None
+    markdown_file: Path | None
+
+
 @command()
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    default=(DEFAULT_PRESET,),
-    show_default=True,
-    help="A preset or a folder, on LiteRT if it has TFLite files and on Keras if it has weights.",
+@gathered(
+    Options,
+    "options",
+    click.option(
+        "--model",
+        "models",
+        multiple=True,
+        default=(DEFAULT_PRESET,),
+        show_default=True,
+        help="A preset or a folder, on LiteRT if it has TFLite files and on Keras if it has "
+        "weights.",
+    ),
+    click.option(
+        "--sizes",
+        type=Size(),
+        multiple=True,
+        default=((32, 32), (768, 512), (4000, 3000)),
+        show_default="32x32, 768x512, 4000x3000",
+        help="Width and height in pixels.",
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1), multiple=True, default=(1, 2), show_default=True
+    ),
+    click.option(
+        "--images",
+        "folders",
+        type=click.Path(file_okay=False, path_type=Path),
+        multiple=True,
+        help="Take an image of the right size from this folder; else an example photo is resized.",
+    ),
+    click.option(
+        "--repeats",
+        type=click.IntRange(1),
+        default=5,
+        show_default=True,
+        help="Rounds for images that are not large.",
+    ),
+    click.option(
+        "--large-iterations",
+        type=click.IntRange(1),
+        default=2,
+        show_default=True,
+        help="Iterations for images above 4 megapixels.",
+    ),
+    click.option(
+        "--pairs",
+        type=click.IntRange(0),
+        default=40,
+        show_default=True,
+        help="Pairs of cold starts.",
+    ),
+    click.option(
+        "--memory",
+        type=click.FloatRange(0, min_open=True),
+        help="Most memory of a process in GB; else 90 % of what is free.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=1200.0,
+        show_default=True,
+        help="Most seconds of a round.",
+    ),
+    click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path)),
+    click.option(
+        "--markdown",
+        "markdown_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Put the tables into this file, between their markers.",
+    ),
 )
-@click.option(
-    "--sizes",
-    type=Size(),
-    multiple=True,
-    default=((32, 32), (768, 512), (4000, 3000)),
-    show_default="32x32, 768x512, 4000x3000",
-    help="Width and height in pixels.",
-)
-@click.option("--threads", type=click.IntRange(1), multiple=True, default=(1, 2), show_default=True)
-@click.option(
-    "--images",
-    "folders",
-    type=click.Path(file_okay=False, path_type=Path),
-    multiple=True,
-    help="Take an image of the right size from this folder; else an example photo is resized.",
-)
-@click.option(
-    "--repeats",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Rounds for images that are not large.",
-)
-@click.option(
-    "--large-iterations",
-    type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="Iterations for images above 4 megapixels.",
-)
-@click.option(
-    "--pairs", type=click.IntRange(0), default=40, show_default=True, help="Pairs of cold starts."
-)
-@click.option(
-    "--memory",
-    type=click.FloatRange(0, min_open=True),
-    help="Most memory of a process in GB; else 90 % of what is free.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=1200.0,
-    show_default=True,
-    help="Most seconds of a round.",
-)
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--markdown",
-    "markdown_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Put the tables into this file, between their markers.",
-)
-def main(
-    models,
-    sizes,
-    threads,
-    folders,
-    repeats,
-    large_iterations,
-    pairs,
-    memory,
-    timeout,
-    json_file,
-    markdown_file,
-):
+def main(options: Options) -> None:
     """Measure codecs on LiteRT and on Keras, and compare."""
     contenders = [
-        {"model": model, "runtime": runtime} for model in models for runtime in runtimes_of(model)
+        {"model": model, "runtime": runtime}
+        for model in options.models
+        for runtime in runtimes_of(model)
     ]
-    if markdown_file:
-        check_markers(markdown_file, "runtime.py")
+    if options.markdown_file:
+        check_markers(options.markdown_file, "runtime.py")
     report: dict[str, Any] = {"machine": describe_machine()}
-    limit = int(1e9 * memory) if memory else free_memory()
-    common = {"memory_limit": limit, "profile": False, "timeout": timeout}
+    limit = int(1e9 * options.memory) if options.memory else free_memory()
+    common = {"memory_limit": limit, "profile": False, "timeout": options.timeout}
     report["settings"] = {
-        "repeats": repeats,
-        "large_iterations": large_iterations,
+        "repeats": options.repeats,
+        "large_iterations": options.large_iterations,
         "memory_limit_gb": limit and round(limit / 1e9, 1),
-        "timeout_s": timeout,
+        "timeout_s": options.timeout,
     }
-    photos = {size: find_photo(folders, size) for size in sizes}
+    photos = {size: find_photo(options.folders, size) for size in options.sizes}
     # First, because a mistake in the installation shows itself here within seconds.
-    report["cold_start"] = cold_start(pairs) if pairs else None
+    report["cold_start"] = cold_start(options.pairs) if options.pairs else None
     report["results"], report["gemm"] = [], []
-    for width, height in sizes:
+    for width, height in options.sizes:
         large = width * height > LARGE_PIXELS
-        for count in threads:
+        for count in options.threads:
             _say(f"{width}x{height}, {threads_text(count)}")
             settings = {
                 **common,
@@ -175,23 +195,23 @@ def main(
                 "width": width,
                 "height": height,
                 "image": str(photos[width, height]),
-                "most_iterations": large_iterations if large else 255,
+                "most_iterations": options.large_iterations if large else 255,
                 "warm_up": not large,
             }
-            gemm, results = measure(settings, contenders, 1 if large else repeats, large)
+            gemm, results = measure(settings, contenders, 1 if large else options.repeats, large)
             report["gemm"].append(gemm)
             report["results"] += results
-    report["profile"] = profile(common, contenders, sizes, min(threads), photos)
+    report["profile"] = profile(common, contenders, options.sizes, min(options.threads), photos)
     compare(report)
     report["machine"]["load_at_end"] = load_average()
 
     tables = to_markdown(report)
     click.echo(tables)
-    if json_file:
-        with replacing(json_file) as temporary:
+    if options.json_file:
+        with replacing(options.json_file) as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n")
-    if markdown_file:
-        write_part(markdown_file, "runtime.py", tables)
+    if options.markdown_file:
+        write_part(options.markdown_file, "runtime.py", tables)
 
 
 # Measuring.

@@ -21,6 +21,7 @@ import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from machine import describe_machine, load_average
 from marked_part import check_markers, write_part
 from runtime import Worker
 from tfrnnc.cli.common import command
+from tfrnnc.cli.options import gathered
 from tfrnnc.files import replacing
 from tfrnnc.models import ConvLSTM
 from training_protocol import MATRIX_SIDE
@@ -65,90 +67,108 @@ def layout(name: str) -> dict[str, Any]:
     return {"encoder": list(known.encoder), "bits": known.bits, "decoder": list(known.decoder)}
 
 
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and where the results go."""
+
+    torch_python: Path | None
+    layouts: tuple[str, ...]
+    iterations: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    dtypes: tuple[str, ...]
+    threads: int
+    rounds: int
+    add: bool
+    json_file: Path | None
+    markdown_file: Path | None
+
+
 @command()
-@click.option(
-    "--torch",
-    "torch_python",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Python of an environment with PyTorch; without it only Keras is measured.",
+@gathered(
+    Options,
+    "options",
+    click.option(
+        "--torch",
+        "torch_python",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Python of an environment with PyTorch; without it only Keras is measured.",
+    ),
+    click.option(
+        "--layout",
+        "layouts",
+        type=click.Choice(LAYOUTS),
+        multiple=True,
+        default=LAYOUTS,
+        show_default=True,
+    ),
+    click.option(
+        "--iterations", type=click.IntRange(1), multiple=True, default=(8, 16), show_default=True
+    ),
+    click.option(
+        "--batch-size",
+        "batch_sizes",
+        type=click.IntRange(1),
+        multiple=True,
+        default=(16, 32, 64, 128),
+        show_default=True,
+    ),
+    click.option(
+        "--dtype",
+        "dtypes",
+        type=click.Choice(["float32", "bfloat16"]),
+        multiple=True,
+        default=("float32",),
+        show_default=True,
+        help="Of the arithmetic; weights are float32.",
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores"
+    ),
+    click.option("--rounds", type=click.IntRange(1), default=5, show_default=True),
+    click.option("--add", is_flag=True, help="Keep the other cases that the JSON file has."),
+    click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path)),
+    click.option(
+        "--markdown", "markdown_file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    ),
 )
-@click.option(
-    "--layout",
-    "layouts",
-    type=click.Choice(LAYOUTS),
-    multiple=True,
-    default=LAYOUTS,
-    show_default=True,
-)
-@click.option(
-    "--iterations", type=click.IntRange(1), multiple=True, default=(8, 16), show_default=True
-)
-@click.option(
-    "--batch-size",
-    "batch_sizes",
-    type=click.IntRange(1),
-    multiple=True,
-    default=(16, 32, 64, 128),
-    show_default=True,
-)
-@click.option(
-    "--dtype",
-    "dtypes",
-    type=click.Choice(["float32", "bfloat16"]),
-    multiple=True,
-    default=("float32",),
-    show_default=True,
-    help="Of the arithmetic; weights are float32.",
-)
-@click.option("--threads", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--add", is_flag=True, help="Keep the other cases that the JSON file has.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--markdown", "markdown_file", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-def main(
-    torch_python,
-    layouts,
-    iterations,
-    batch_sizes,
-    dtypes,
-    threads,
-    rounds,
-    add,
-    json_file,
-    markdown_file,
-):
+def main(options: Options) -> None:
     """Measure the training of conv_lstm models."""
-    if markdown_file:
-        check_markers(markdown_file, "training.py")
-    contenders = [{"framework": "tfrnnc", "dtype": dtype} for dtype in dtypes]
-    if torch_python:
+    if options.markdown_file:
+        check_markers(options.markdown_file, "training.py")
+    contenders = [{"framework": "tfrnnc", "dtype": dtype} for dtype in options.dtypes]
+    if options.torch_python:
         contenders += [
             {"framework": "torch", "dtype": dtype, "channels_last": channels_last}
-            for dtype in dtypes
+            for dtype in options.dtypes
             for channels_last in (False, True)
         ]
     contenders.append({"framework": GEMM, "dtype": "float32"})
     report = {"machine": describe_machine(), "cases": []}
-    if add and json_file and json_file.is_file():
-        report["cases"] = json.loads(json_file.read_text())["cases"]
-    for name, number, batch_size in itertools.product(layouts, iterations, batch_sizes):
+    if options.add and options.json_file and options.json_file.is_file():
+        report["cases"] = json.loads(options.json_file.read_text())["cases"]
+    for name, number, batch_size in itertools.product(
+        options.layouts, options.iterations, options.batch_sizes
+    ):
         click.echo(f"{name}, {number} iterations, batches of {batch_size}", err=True)
-        case = {"layout": name, "iterations": number, "batch_size": batch_size, "threads": threads}
+        case = {
+            "layout": name,
+            "iterations": number,
+            "batch_size": batch_size,
+            "threads": options.threads,
+        }
         settings = {**case, **layout(name), "timeout": TIMEOUT, "memory_limit": None}
         case["load_at_start"] = load_average()
-        case.update(measure(settings, contenders, rounds, torch_python))
+        case.update(measure(settings, contenders, options.rounds, options.torch_python))
         kept = [each for each in report["cases"] if _key(each) != _key(case)]
         report["cases"] = sorted([*kept, case], key=_key)
         report["machine"]["load_at_end"] = load_average()
-        if json_file:  # After each case, so that an interruption loses one only.
-            with replacing(json_file) as temporary:
+        if options.json_file:  # After each case, so that an interruption loses one only.
+            with replacing(options.json_file) as temporary:
                 temporary.write_text(json.dumps(report, indent=2) + "\n")
     tables = to_markdown(report)
     click.echo(tables)
-    if markdown_file:
-        write_part(markdown_file, "training.py", tables)
+    if options.markdown_file:
+        write_part(options.markdown_file, "training.py", tables)
 
 
 def _key(case) -> tuple:
