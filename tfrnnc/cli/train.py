@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -33,10 +33,8 @@ from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
-    CHECKPOINT_FILE,
     ENTROPY_MODEL_FILE,
     ENTROPY_SETTINGS_FILE,
-    LOG_FILE,
     SETTINGS_FILE,
 )
 from tfrnnc.model_folder.json_fields import FieldError, read_json
@@ -47,53 +45,9 @@ from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Reci
 from tfrnnc.training.rendezvous import parse_address
 
 if TYPE_CHECKING:
-    from tfrnnc.data import ImageSource
-    from tfrnnc.models import ResidualCodec
     from tfrnnc.training.rendezvous import Rendezvous
-    from tfrnnc.training.training_set import TrainingSet
-    from tfrnnc.training.workers import Workers
-
-    #: What is trained on, and what is measured on, by name.
-    _Sets: TypeAlias = tuple[list[TrainingSet], dict[str, TrainingSet]]
 
 DATA = ("data", "validation", "tfds_dir", "tfds_split")
-RECIPE = (
-    "epochs",
-    "steps_per_epoch",
-    "batch_size",
-    "patch_size",
-    "min_downscale",
-    "max_downscale",
-    "optimizer",
-    "adam_learning_rate",
-    "weight_decay",
-    "warmup_steps",
-    "decay_share",
-    "average",
-    "loss",
-    "ssim_weight",
-    "target_bpp",
-    "rate_weights",
-    "cut_share",
-    "rate_delay",
-    "stochastic",
-    "freeze_encoder",
-    "freeze_entropy_model",
-    "precision",
-    "learning_rate",
-    "seed",
-)
-#: What an entropy model of a finished codec is trained by.
-ENTROPY_RECIPE = (
-    "epochs",
-    "steps_per_epoch",
-    "batch_size",
-    "patch_size",
-    "min_downscale",
-    "max_downscale",
-    "learning_rate",
-    "seed",
-)
 #: What may change when a run goes on: it can be longer, its data elsewhere, the machine another.
 RESUMABLE = (
     *DATA,
@@ -107,7 +61,6 @@ RESUMABLE = (
 )
 #: What says where a worker stands, and nothing of the run.
 PLACE = ("workers", "worker", "coordinator", "connect_timeout")
-SIZES = ("patch_size", "batch_size", "min_downscale", "max_downscale")
 DEFAULTS = Recipe()
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
@@ -387,86 +340,13 @@ def main(resume: Path | None, quiet: bool, output: Path | None, **options: Any) 
         return
     use_local_devices()
     settings = _resumed_settings(resume, options) if resume else _new_settings(output, options)
+    from tfrnnc.training.run import TrainingRun
+    from tfrnnc.training.training_data import open_sets
+
     folder = resume or output
     assert folder is not None
-    run = _Run(folder, settings, options["config_file"], quiet)
-    run.train(ALONE, _open_sets(**settings["data"]))
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run that is about to start or go on.
-
-    Attributes:
-        folder: of the run; on workers other than the first one, of what they got of it.
-        settings: what `training.json` holds.
-        config_file: where the model's settings are from, for messages.
-        quiet: print nothing but errors.
-        initial_folder: holds the weights to start from, where `settings` names a model.
-    """
-
-    folder: Path
-    settings: dict[str, Any]
-    config_file: Path | None
-    quiet: bool
-    initial_folder: Path | None = None
-
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether the run goes on from a state that it saved."""
-        return (self.folder / CHECKPOINT_FILE).is_file()
-
-    def train(self, workers: Workers, sets: _Sets) -> None:
-        """Trains on what `_open_sets` returned, and writes the files if this worker should."""
-        from tfrnnc.training.failures import new_files_removed
-        from tfrnnc.training.settings import write_settings
-        from tfrnnc.training.trainer import RunOptions, train
-
-        recipe = Recipe(**self.settings["recipe"])
-        model, entropy_weights = self._make_model(recipe.seed)
-        training_sets, validation_sets = sets
-        if not self.quiet and workers.is_first:
-            click.echo(_summary(model, training_sets, validation_sets), err=True)
-        run_options = RunOptions(
-            resume=self.has_checkpoint,
-            quiet=self.quiet,
-            entropy_weights=entropy_weights,
-            workers=workers,
-        )
-        with ExitStack() as stack:
-            if workers.is_first:
-                stack.enter_context(new_files_removed(self.folder, unless=CHECKPOINT_FILE))
-                absolute = _absolute(self.settings["data"])
-                write_settings(self.folder, {**self.settings, "data": absolute})
-            try:
-                train(model, training_sets, validation_sets, recipe, self.folder, run_options)
-            except KeyboardInterrupt as stop:
-                saved = (
-                    f"the state is saved. Go on with tfrnnc-train --resume {self.folder}"
-                    if workers.is_first
-                    else "worker 0 has saved the state"
-                )
-                raise type(stop)(f"interrupted; {saved}") from None
-
-    def _make_model(self, seed: int) -> tuple[ResidualCodec, Path | None]:
-        """The model at its start, and the entropy network's weights to start from."""
-        import keras
-
-        from tfrnnc.model_folder.keras_model import load_weights, model_config
-        from tfrnnc.training.settings import build_model
-
-        keras.utils.set_random_seed(seed)
-        is_new = not (self.folder / SETTINGS_FILE).is_file()
-        if is_new:
-            model = _fresh_model(self.settings, seed, self.config_file)
-        else:
-            model = build_model(self.folder, self.settings)
-        self.settings["model"] = model_config(model)
-        if not self.settings["initial_model"] or self.has_checkpoint:
-            return model, None
-        start = find_model(self.initial_folder or self.settings["initial_model"])
-        load_weights(model, start.require_weights())
-        return model, start.entropy_weights_path if start.has_entropy_weights else None
+    run = TrainingRun(folder, settings, options["config_file"], _say(quiet))
+    run.train(ALONE, open_sets(**settings["data"]))
 
 
 def _run_together(
@@ -477,6 +357,9 @@ def _run_together(
     from tfrnnc.training.workers import joined, require_jax
 
     require_jax()
+    from tfrnnc.training.run import TrainingRun
+    from tfrnnc.training.training_data import describe, open_sets
+
     place = (options["coordinator"], options["workers"], options["worker"])
     with (
         closing(Rendezvous(*place, options["connect_timeout"])) as rendezvous,
@@ -486,11 +369,12 @@ def _run_together(
         settings = _settings_together(rendezvous, resume, output, options)
         folder = (resume or output) if is_first else Path(temporary)
         assert folder is not None
-        run = _Run(folder, settings, options["config_file"], quiet, None if is_first else folder)
-        rendezvous.share_files(_files_to_share(run) if is_first else [], folder)
+        start = None if is_first else folder
+        run = TrainingRun(folder, settings, options["config_file"], _say(quiet), start)
+        rendezvous.share_files(run.files_to_share() if is_first else [], folder)
         with rendezvous.together():
-            sets = _open_sets(**settings["data"])
-        rendezvous.require_alike(_described(sets))
+            sets = open_sets(**settings["data"])
+        rendezvous.require_alike(describe(sets))
         with joined(rendezvous) as workers:
             run.train(workers, sets)
 
@@ -525,32 +409,9 @@ def _settings_together(
     return {**first, "data": {**first["data"], **own}}
 
 
-def _files_to_share(run: _Run) -> list[Path]:
-    """What the other workers need of worker 0's files."""
-    names = (SETTINGS_FILE, CHECKPOINT_FILE, LOG_FILE)
-    files = [path for name in names if (path := run.folder / name).is_file()]
-    if run.settings["initial_model"] and not run.has_checkpoint:
-        start = find_model(run.settings["initial_model"])
-        files.append(start.require_weights())
-        if start.has_entropy_weights:
-            files.append(start.entropy_weights_path)
-    return files
-
-
-def _described(sets: _Sets) -> dict[str, str]:
-    """What must be the same of the images on all workers: their order, sizes and patches."""
-    from tfrnnc.data.image_source import image_sizes
-
-    training_sets, validation_sets = sets
-    described = {}
-    named = {f"training set {number}": one for number, one in enumerate(training_sets, start=1)}
-    named |= {f"validation set {name or 1}": one for name, one in validation_sets.items()}
-    for name, one in named.items():
-        sizes = image_sizes(one.images).astype("<i8")
-        digest = hashlib.sha256(sizes.tobytes()).hexdigest()[:8]
-        own = {each: getattr(one, each) for each in (*SIZES, "rate", "share")}
-        described[name] = f"{len(sizes)} images (their sizes: {digest}), {own}"
-    return described
+def _say(quiet: bool) -> Callable[[str], None] | None:
+    """What prints the lines of a run, if it should."""
+    return None if quiet else partial(click.echo, err=True)
 
 
 def _check_worker_options(options: dict[str, Any]) -> None:
@@ -566,30 +427,6 @@ def _check_worker_options(options: dict[str, Any]) -> None:
         if options["worker"] >= options["workers"]:
             last = options["workers"] - 1
             raise click.UsageError(f"--worker goes from 0 to {last}, one less than --workers")
-
-
-def _fresh_model(settings: dict[str, Any], seed: int, config_file: Path | None) -> ResidualCodec:
-    """The model of a new run; what is wrong with it is wrong with the file, if it is of one."""
-    from tfrnnc.model_folder.keras_model import model_from_config, model_from_file
-
-    if config_file:
-        return model_from_file(settings["model"], config_file, seed)
-    return model_from_config(settings["model"], seed)
-
-
-def _summary(
-    model: ResidualCodec,
-    training_sets: Sequence[TrainingSet],
-    validation_sets: Mapping[str, TrainingSet],
-) -> str:
-    """What is about to be trained, in a line."""
-    trained_on = sum(len(one.images) for one in training_sets)
-    measured_on = sum(len(one.images) for one in validation_sets.values())
-    return (
-        f"{model.arch}: {model.count_params():,} parameters, "
-        f"{model.bits / model.stride**2:.3f} bpp per iteration, {model.iterations} iterations; "
-        f"{trained_on:,} images to train on, {measured_on:,} to measure on"
-    )
 
 
 @main.add_mode
@@ -633,11 +470,11 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.entropy_training import train_entropy_model
     from tfrnnc.training.failures import new_files_removed
+    from tfrnnc.training.training_data import open_sets, with_absolute_paths
 
-    values = {name: options[name] for name in ENTROPY_RECIPE}
-    recipe = Recipe(**values, optimizer="adam")
+    recipe = _recipe(options, optimizer="adam")
     model = load_model(source)
-    training_sets, validation_sets = _open_sets(**{name: options[name] for name in DATA})
+    training_sets, validation_sets = open_sets(**{name: options[name] for name in DATA})
     images = JoinedImages([one.images for one in training_sets])
     measured = JoinedImages([one.images for one in validation_sets.values()])
 
@@ -645,7 +482,7 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
 
     keras.utils.set_random_seed(recipe.seed)
     settings = _provenance(options, recipe)
-    settings["data"] = _absolute(settings["data"])
+    settings["data"] = with_absolute_paths(settings["data"])
     with new_files_removed(target.path, unless=ENTROPY_MODEL_FILE):
         if elsewhere:
             save_model(model, target)
@@ -747,11 +584,17 @@ def _new_settings(
             f"{output} holds a run already; go on with --resume {output}, or give another --output"
         )
     return {
-        **_provenance(options, Recipe(**{name: options[name] for name in RECIPE})),
+        **_provenance(options, _recipe(options)),
         "earlier_commands": _earlier_commands(options["initial_model"]),
         "model": _model_settings(options),
         "initial_model": options["initial_model"],
     }
+
+
+def _recipe(options: dict[str, Any], **others: Any) -> Recipe:
+    """The recipe of a command's options, which are named like its fields."""
+    given = {each.name: options[each.name] for each in fields(Recipe) if each.name in options}
+    return Recipe(**given, **others)
 
 
 def _provenance(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
@@ -828,58 +671,6 @@ def _earlier_commands(initial_model: str | None) -> list[str]:
         return []
     earlier = read_settings(folder.path)
     return commands_of(earlier)
-
-
-def _open_sets(
-    data: Sequence[str], validation: Sequence[str], tfds_dir: str | None, tfds_split: str
-) -> _Sets:
-    """The sets to train on and those to measure on, by name; see `TrainingSet`.
-
-    Locations without settings of their own are one set.
-    """
-    from tfrnnc.data import JoinedImages, hold_out, open_images
-    from tfrnnc.training.training_set import TrainingSet, parse_location
-
-    sources: dict[str, list[ImageSource]] = {}
-    settings: dict[str, dict[str, Any]] = {}
-    for text in data:
-        location, own = parse_location(text)
-        key = text if own else ""
-        sources.setdefault(key, []).append(open_images(location, tfds_split, tfds_dir))
-        settings[key] = own
-    measured: dict[str, TrainingSet] = {}
-    for text in validation:
-        location, own = parse_location(text)
-        name = Path(location.removeprefix("tfds:")).parent.name if len(validation) > 1 else ""
-        if name in measured:
-            name = f"{name}_{len(measured) + 1}"
-        measured[name] = TrainingSet(open_images(location, tfds_split, tfds_dir), **own)
-    trained: list[TrainingSet] = []
-    for number, (key, joined) in enumerate(sources.items(), start=1):
-        images = JoinedImages(joined)
-        if not validation:
-            images, held_out = hold_out(joined)
-            name = str(number) if len(sources) > 1 else ""
-            measured[name] = TrainingSet(held_out, **settings[key])
-        trained.append(TrainingSet(images, **settings[key]))
-    return trained, measured
-
-
-def _absolute(data: dict[str, Any]) -> dict[str, Any]:
-    """The same with absolute paths, so that a run can be resumed from another folder."""
-    from tfrnnc.training.training_set import parse_location
-
-    def absolute(text: str) -> str:
-        location, _ = parse_location(text)
-        if location.startswith("tfds:"):
-            return text
-        return str(Path(location).resolve()) + text[len(location) :]
-
-    return {
-        **data,
-        "data": [absolute(text) for text in data["data"]],
-        "validation": [absolute(text) for text in data["validation"]],
-    }
 
 
 def _numbers(text: str | None) -> tuple[float, ...] | None:

@@ -12,7 +12,8 @@ import numpy as np
 from tfrnnc.errors import ConfigError
 from tfrnnc.training.recipe import Recipe
 
-_SIZES = ("patch_size", "batch_size", "min_downscale", "max_downscale")
+#: What is whole numbers of pixels or patches.
+SIZES = ("patch_size", "batch_size", "min_downscale", "max_downscale")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def parse_location(text: str) -> tuple[str, dict[str, Any]]:
         if name not in known:
             raise ConfigError(f"{text}: unknown setting {name!r}; there are {', '.join(known)}")
         try:
-            settings[name] = int(value) if name in _SIZES else float(value)
+            settings[name] = int(value) if name in SIZES else float(value)
         except ValueError:
             settings[name] = 0
         if not settings[name] > 0:
