@@ -15,7 +15,8 @@ from tfrnnc.preview.decoder import PreviewDecoder
 from tfrnnc.preview.encoder import PreviewEncoder
 from tfrnnc.preview.fitting import fit_tables
 from tfrnnc.preview.layout import DECODER_FILE
-from tfrnnc.preview.training import PreviewRecipe, decode_at_sizes, make_network, read_crops
+from tfrnnc.preview.recipe import PreviewRecipe
+from tfrnnc.preview.training import decode_at_sizes, make_network, read_crops
 from tfrnnc.preview.weights import read_decoder
 
 

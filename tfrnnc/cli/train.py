@@ -41,6 +41,7 @@ from tfrnnc.model_folder.json_fields import FieldError, read_json
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import find_model
 from tfrnnc.preview.layout import DECODER_FILE
+from tfrnnc.preview.recipe import PreviewRecipe
 from tfrnnc.training.recipe import LOSSES, PEAK_LEARNING_RATES, PRECISIONS, Recipe
 from tfrnnc.training.rendezvous import parse_address
 
@@ -62,6 +63,7 @@ RESUMABLE = (
 #: What says where a worker stands, and nothing of the run.
 PLACE = ("workers", "worker", "coordinator", "connect_timeout")
 DEFAULTS = Recipe()
+PREVIEW_DEFAULTS = PreviewRecipe()
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
 
 model_option = option_group("Model")
@@ -212,7 +214,8 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help="At its peak (default: 0.03 with Muon, 0.002 with Adam).",
+    help=f"At its peak (default: {PEAK_LEARNING_RATES['muon']} with Muon, "
+    f"{PEAK_LEARNING_RATES['adam']} with Adam).",
 )
 @optimizer_option(
     "--adam-learning-rate",
@@ -441,7 +444,7 @@ def _check_worker_options(options: dict[str, Any]) -> None:
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help="Adam's, at its peak (default: 0.002).",
+    help=f"Adam's, at its peak (default: {PEAK_LEARNING_RATES['adam']}).",
 )
 @run_options
 def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) -> None:
@@ -500,29 +503,60 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     "--validation", required=True, type=folder_path(), help="A folder of images to measure on."
 )
 @run_option("--output", required=True, type=folder_path(), help="The run's folder.")
-@run_option("--epochs", type=click.IntRange(1), help="How many (default: 9).")
+@run_option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=PREVIEW_DEFAULTS.epochs,
+    show_default=True,
+)
 @run_option(
     "--steps-per-epoch",
     type=click.IntRange(1),
-    help="Batches between validations (default: 500).",
+    default=PREVIEW_DEFAULTS.steps_per_epoch,
+    show_default=True,
+    help="Batches between validations.",
 )
-@run_option("--seed", type=click.IntRange(0), help="Of crops and weights (default: 1).")
-@data_option("--pictures", type=click.IntRange(1), help="Crops to train on (default: 12000).")
-@data_option("--batch-size", type=click.IntRange(1), help="Pictures in a batch (default: 96).")
+@run_option(
+    "--seed",
+    type=click.IntRange(0),
+    default=PREVIEW_DEFAULTS.seed,
+    show_default=True,
+    help="Of crops and weights.",
+)
+@data_option(
+    "--pictures",
+    type=click.IntRange(1),
+    default=PREVIEW_DEFAULTS.pictures,
+    show_default=True,
+    help="Crops to train on.",
+)
+@data_option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=PREVIEW_DEFAULTS.batch_size,
+    show_default=True,
+    help="Pictures in a batch.",
+)
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help="Muon's, at its peak (default: 0.003).",
+    default=PREVIEW_DEFAULTS.learning_rate,
+    show_default=True,
+    help="Muon's, at its peak.",
 )
 @optimizer_option(
     "--adam-learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help="Of the biases, which Muon leaves to Adam (default: 0.001).",
+    default=PREVIEW_DEFAULTS.adam_learning_rate,
+    show_default=True,
+    help="Of the biases, which Muon leaves to Adam.",
 )
 @loss_option(
     "--ssim-weight",
     type=click.FloatRange(0),
-    help="Of 1 - SSIM beside the mean squared error (default: 0.02).",
+    default=PREVIEW_DEFAULTS.ssim_weight,
+    show_default=True,
+    help="Of 1 - SSIM beside the mean squared error.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def preview(
@@ -538,14 +572,13 @@ def preview(
     with native_messages_held_back():
         prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.preview.training import PreviewRecipe, train_preview
+    from tfrnnc.preview.training import train_preview
     from tfrnnc.training.failures import new_files_removed
     from tfrnnc.training.settings import write_settings
 
     if (output / SETTINGS_FILE).exists():
         raise click.UsageError(f"{output} holds a run already; give another --output")
-    given = {name: value for name, value in recipe.items() if value is not None}
-    chosen = PreviewRecipe(**given)
+    chosen = PreviewRecipe(**recipe)
     settings = {
         "command": _command_line(),
         "data": [str(path.resolve()) for path in data],

@@ -18,8 +18,7 @@ from tfrnnc.images import SCALE, to_float
 from tfrnnc.metrics.ssim import BLOCK, block_ssim_map, block_sums
 from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
 
-#: Weight of 1 - SSIM beside the squared error. Half of that in the training of the presets: the
-#: search then gains in both measures.
+#: Weight of 1 - SSIM beside the squared error, with which the search gains in both measures.
 SSIM_WEIGHT = 0.1
 #: A latent bit is worth this share of what the picture lacks in a block, in the mean.
 RATE_WEIGHT = 0.04

@@ -104,7 +104,11 @@ def encoding_in_strips(
                 planes[iteration][window.kept(stride)] = binarize(_kept(logits, window))
                 encoder.keep(iteration, window, states)
                 del residual, logits, states
-                if not (yield from decoder.decode(iteration, encoder.done[iteration], True)):
+                if not (
+                    yield from decoder.decode(
+                        iteration, encoder.done[iteration], needs_picture=True
+                    )
+                ):
                     break
                 decoder.drop_shown(iteration, encoder.needed(iteration))
                 given = decoder.done[iteration]

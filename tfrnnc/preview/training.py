@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
-from tfrnnc.arguments import require_int
 from tfrnnc.backend import jit_compile
 from tfrnnc.errors import DataError, TrainingError
 from tfrnnc.files import replacing
@@ -33,6 +31,7 @@ from tfrnnc.preview.layout import (
 )
 from tfrnnc.preview.network import PreviewNetwork
 from tfrnnc.preview.quantiser import CHANNEL_WEIGHTS, Quantiser, analyse
+from tfrnnc.preview.recipe import PreviewRecipe
 from tfrnnc.preview.tables import Tables
 from tfrnnc.preview.transform import pictures
 from tfrnnc.preview.weights import DecoderFile, write_decoder
@@ -50,45 +49,6 @@ _KEPT_SIDE = 128  #: images are reduced to about this before crops are taken
 _FITTED = 4000  #: pictures that the tables are fitted to
 _CHUNK = 1000  #: pictures that are quantised at once
 _FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
-
-
-@dataclass(frozen=True)
-class PreviewRecipe:
-    """How to train a preview.
-
-    Attributes:
-        pictures: crops that are trained on, as many of each folder.
-        epochs: how many.
-        steps_per_epoch: batches from one validation to the next.
-        batch_size: pictures in a batch.
-        learning_rate: Muon's, of the kernels, at its peak.
-        adam_learning_rate: of the biases, at its peak.
-        warmup_steps: training steps over which the rates rise.
-        decay_share: share of the run, at its end, over which they fall to zero.
-        ssim_weight: of 1 - SSIM beside the mean squared error, in its logarithm.
-        seed: of crops and weights, at least 0.
-    """
-
-    pictures: int = 12_000
-    epochs: int = 9
-    steps_per_epoch: int = 500
-    batch_size: int = 96
-    learning_rate: float = 0.003
-    adam_learning_rate: float = 1e-3
-    warmup_steps: int = 100
-    decay_share: float = 0.9
-    ssim_weight: float = 0.02
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("pictures", "epochs", "steps_per_epoch", "batch_size"):
-            require_int(name, getattr(self, name), 1)
-        require_int("seed", self.seed, 0)
-
-    @property
-    def total_steps(self) -> int:
-        """Training steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
 
 
 def read_crops(folders: Sequence[Path], recipe: PreviewRecipe) -> np.ndarray:
