@@ -486,6 +486,24 @@ def test_processes_do_what_one_does(run, tree, jobs):
     assert all(Path(f"out/{n}.rnnc").read_bytes() == expected for n in range(40) if n != 7)
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_decode_as_one_does(run, tree, jobs):
+    """A process starts with none of what the command has set up in its own."""
+    small = ["-r", "in", "-o", "small", "--max-bytes", "60"]
+    assert CliRunner().invoke(encode, small).exit_code == 0
+    Path("small/broken.rnnc").write_bytes(b"no stream")
+    words = ["-r", "small", "-o", "out", "--jobs", str(jobs), "--json"]
+    result = CliRunner().invoke(decode, words)
+    assert result.exit_code == 1
+    failed = [fact["input"] for fact in read_json(result.stdout) if "error" in fact]
+    assert failed == [os.path.join("small", "broken.rnnc")]
+    assert files_in("out") == sorted(name.replace(".rnnc", ".png") for name in tree)
+    codec = tfrnnc.load()
+    for name in tree:
+        pixels = read_image(Path("out", name).with_suffix(".png"))
+        np.testing.assert_array_equal(pixels, codec.decode(Path("small", name).read_bytes()))
+
+
 class KillsItself(EncodeTask):
     """Ends its process as a lack of memory does, where an image is called so."""
 

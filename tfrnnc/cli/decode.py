@@ -160,8 +160,8 @@ def main(
 
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
-    Image.init()
-    formats = [suffix for suffix in FORMATS if Image.EXTENSION.get(suffix) in Image.SAVE]
+    known = Image.registered_extensions()
+    formats = [suffix for suffix in FORMATS if known.get(suffix) in Image.SAVE]
     selection = files.select(paths, [SUFFIX], formats)
     task = DecodeTask(
         **files.settings(selection),
@@ -198,7 +198,8 @@ def _to_file(picture: np.ndarray, output: str) -> bytes:
         OutputError: if the format cannot hold the picture.
     """
     suffix = Path(output).suffix.lower()
-    kind = Image.EXTENSION[suffix] if suffix in FORMATS else "PNG"
+    # `Image.EXTENSION` is empty in the processes of --jobs, until something asks Pillow for more.
+    kind = Image.registered_extensions()[suffix] if suffix in FORMATS else "PNG"
     file = io.BytesIO()
     try:
         Image.fromarray(picture).save(file, kind)
