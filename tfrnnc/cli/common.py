@@ -295,14 +295,14 @@ def file_options(action: str) -> Decorator:
             "-o",
             "--output-dir",
             type=click.Path(file_okay=False, path_type=Path),
-            help=f"{action} every path given into this folder.",
+            help=f"{action} all inputs into this folder.",
         ),
         option(
             "-r",
             "--recursive",
             is_flag=True,
-            help="Also take folders: all files of the command's kinds in them and below them. The "
-            "same folders are made in --output-dir.",
+            help="Also take folders: all files of the command's kinds in them and in their "
+            "subfolders, which --output-dir repeats.",
         ),
         option(
             "--files-from",

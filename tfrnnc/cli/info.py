@@ -46,10 +46,10 @@ _MOST_FOR_BIT, _MOST_FOR_MASK_BIT = 1.006, 1.03
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def main(paths: tuple[str, ...], model: str | None, as_json: bool) -> None:
-    """Tell what .rnnc files hold, without making a picture.
+    """Describe .rnnc files, without decoding their pictures.
 
-    FILE may be - for standard input. If the model is known, its bits tell where the iterations end
-    and how much of a cut file is missing.
+    FILE may be - for standard input. If the model is known, this also shows where the iterations
+    end and how much of a cut file is missing.
 
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """

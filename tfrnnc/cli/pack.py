@@ -84,9 +84,13 @@ class Division:
 @command()
 @click.argument("source", metavar="INPUT", type=FileName())
 @files(
-    "-o", "--output", required=True, metavar="FOLDER", help="Where the shards go; a path or a URI."
+    "-o",
+    "--output",
+    required=True,
+    metavar="FOLDER",
+    help="Folder for the shards, a path or a URI.",
 )
-@files("--overwrite", is_flag=True, help="Make shards again that are there.")
+@files("--overwrite", is_flag=True, help="Make existing shards again.")
 @model_options(threads=_threads_option)
 @encoding_options
 @gathered(

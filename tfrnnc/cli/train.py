@@ -81,8 +81,8 @@ def data_options(function: FunctionOrCommand) -> FunctionOrCommand:
             data_option(
                 "--data",
                 multiple=True,
-                help="A folder of images, or tfds:NAME; may be repeated. Own settings follow a "
-                "question mark: 'photos?patch_size=64&batch_size=16&rate=0.5&share=2'.",
+                help="A folder of images, or tfds:NAME; may be repeated. Settings of its own "
+                "follow a question mark: 'photos?patch_size=64&batch_size=16&rate=0.5&share=2'.",
             ),
             data_option(
                 "--validation",
@@ -154,7 +154,7 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     "--layout",
     default="small",
     show_default=True,
-    help="The architecture's named sizes: small, paper, and for conv_lstm medium and cvpr2017.",
+    help="Size of the architecture: small, paper, and for conv_lstm medium and cvpr2017.",
 )
 @model_option(
     "--config",
@@ -202,19 +202,19 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     type=click.Choice(PRECISIONS),
     default=DEFAULTS.precision,
     show_default=True,
-    help="Of the products in convolutions; bfloat16 is faster on CPUs with AMX.",
+    help="Precision of the products in convolutions; bfloat16 is faster on CPUs with AMX.",
 )
 @optimizer_option(
     "--optimizer",
     type=click.Choice(tuple(PEAK_LEARNING_RATES)),
     default=DEFAULTS.optimizer,
     show_default=True,
-    help="Muon trains kernels, and leaves the rest to Adam.",
+    help="Muon trains the kernels and leaves the rest to Adam.",
 )
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help=f"At its peak (default: {PEAK_LEARNING_RATES['muon']} with Muon, "
+    help=f"Peak learning rate (default: {PEAK_LEARNING_RATES['muon']} with Muon, "
     f"{PEAK_LEARNING_RATES['adam']} with Adam).",
 )
 @optimizer_option(
@@ -222,15 +222,15 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     type=click.FloatRange(0, min_open=True),
     default=DEFAULTS.adam_learning_rate,
     show_default=True,
-    help="Of the weights that Muon leaves to Adam.",
+    help="Peak learning rate of the weights that Muon leaves to Adam.",
 )
 @optimizer_option(
     "--weight-decay",
     type=click.FloatRange(0),
     default=DEFAULTS.weight_decay,
     show_default=True,
-    help="Share of themselves that the kernels that Muon trains lose in a step, times the "
-    "learning rate.",
+    help="Each step multiplies the kernels that Muon trains by 1 minus this times the learning "
+    "rate.",
 )
 @optimizer_option(
     "--warmup-steps", type=click.IntRange(0), default=DEFAULTS.warmup_steps, show_default=True
@@ -295,7 +295,7 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     "--rate-weights",
     callback=lambda context, option, value: _numbers(value),
     metavar="W1,W2,...",
-    help="Weights of the iterations' rates at the start, with which an earlier phase ended "
+    help="Weights of the iterations' rates to start from, as an earlier phase ended with them "
     "(default: zeros).",
 )
 @loss_option("--freeze-encoder", is_flag=True, help="Train the decoder and entropy model only.")
@@ -309,19 +309,19 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
 @worker_option(
     "--worker",
     type=click.IntRange(0),
-    help="The number of this one, from 0. Worker 0 alone writes files.",
+    help="This worker's number, from 0. Only worker 0 writes files.",
 )
 @worker_option(
     "--coordinator",
     metavar="HOST:PORT",
-    help="Where the others reach worker 0; it listens on this port.",
+    help="Address where the others reach worker 0, which listens on this port.",
 )
 @worker_option(
     "--connect-timeout",
     type=click.FloatRange(0, min_open=True),
     default=300,
     show_default=True,
-    help="Seconds to wait until all workers have come.",
+    help="Seconds to wait until all workers are connected.",
 )
 def main(resume: Path | None, quiet: bool, output: Path | None, **options: Any) -> None:
     """Train a codec on images.
@@ -444,7 +444,7 @@ def _check_worker_options(options: dict[str, Any]) -> None:
 @optimizer_option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
-    help=f"Adam's, at its peak (default: {PEAK_LEARNING_RATES['adam']}).",
+    help=f"Adam's peak learning rate (default: {PEAK_LEARNING_RATES['adam']}).",
 )
 @run_options
 def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) -> None:
@@ -508,6 +508,7 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     type=click.IntRange(1),
     default=PREVIEW_DEFAULTS.epochs,
     show_default=True,
+    help="Epochs.",
 )
 @run_option(
     "--steps-per-epoch",
@@ -521,7 +522,7 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     type=click.IntRange(0),
     default=PREVIEW_DEFAULTS.seed,
     show_default=True,
-    help="Of crops and weights.",
+    help="Seed of crops and weights.",
 )
 @data_option(
     "--pictures",
@@ -542,21 +543,21 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     type=click.FloatRange(0, min_open=True),
     default=PREVIEW_DEFAULTS.learning_rate,
     show_default=True,
-    help="Muon's, at its peak.",
+    help="Muon's peak learning rate.",
 )
 @optimizer_option(
     "--adam-learning-rate",
     type=click.FloatRange(0, min_open=True),
     default=PREVIEW_DEFAULTS.adam_learning_rate,
     show_default=True,
-    help="Of the biases, which Muon leaves to Adam.",
+    help="Peak learning rate of the biases, which Muon leaves to Adam.",
 )
 @loss_option(
     "--ssim-weight",
     type=click.FloatRange(0),
     default=PREVIEW_DEFAULTS.ssim_weight,
     show_default=True,
-    help="Of 1 - SSIM beside the mean squared error.",
+    help="Weight of 1 - SSIM beside the mean squared error.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def preview(
