@@ -24,16 +24,9 @@ function copyHashed(names, from, to) {
   return folder;
 }
 
-/** The project's home, from the package's metadata; undefined while it has none. */
-function projectUrl() {
-  const metadata = readFileSync("../setup.cfg", "utf8");
-  return /^\s*(?:url|Homepage|Home|Source|Repository)\s*=\s*(https:\S+)$/im.exec(metadata)?.[1];
-}
-
-/** The page with its link to the project, or without where there is none. */
+/** The page with its link to the project, or without where its address is not known. */
 function pageOf(template, url) {
-  if (!url)
-    console.warn("setup.cfg names no address of the project, so the page has no link to it");
+  if (!url) console.warn("PROJECT_URL is not set, so the page has no link to the project");
   const link = /[ ]*<a id="home".*<\/a>\n/;
   return url ? template.replace("PROJECT_URL", url) : template.replace(link, "");
 }
@@ -80,4 +73,7 @@ await build({
   logLevel: "warning",
 });
 for (const name of PAGE_FILES) cpSync(`src/page/${name}`, `dist/${name}`);
-writeFileSync("dist/index.html", pageOf(readFileSync("src/page/index.html", "utf8"), projectUrl()));
+writeFileSync(
+  "dist/index.html",
+  pageOf(readFileSync("src/page/index.html", "utf8"), process.env.PROJECT_URL),
+);
