@@ -387,6 +387,14 @@ def test_layout_in_contributing():
         inside = inside if indent else name
 
 
+def test_pictures_of_the_documents_are_shown():
+    """None lies in docs/ that no page shows."""
+    texts = "".join((ROOT / name).read_text() for name in DOCUMENTS)
+    pictures = [path.name for path in (ROOT / "docs").glob("*.jpg")]
+    assert len(pictures) > 3
+    assert not [name for name in pictures if f"{name})" not in texts]
+
+
 @pytest.mark.parametrize("document", [*DOCUMENTS, *listed("notebooks/*.ipynb")])
 def test_links_lead_somewhere(document):
     text = re.sub(
