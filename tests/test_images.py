@@ -5,10 +5,10 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from make_wide_gamut import WHITE, colours, gamma_tag, icc_profile, wide_gamut_profile, xyz_tag
-from tfrnnc.errors import ImageError, TfrnncError
+from tfrnnc.errors import ImageError, TfrnncError, TooLargeError
 from tfrnnc.images import (
     EXTENSIONS,
     FORMATS,
@@ -693,6 +693,20 @@ class Unreadable:
 def test_what_is_neither_is_refused(thing, message):
     with pytest.raises(ImageError, match=message):
         as_rgb(thing)
+
+
+def test_pixels_beyond_the_limit_are_never_read(monkeypatch):
+    """A black image of 169 million pixels is a file of 20,000 bytes."""
+    file = io.BytesIO()
+    Image.new("1", (13, 10)).save(file, "PNG")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it is read"))
+    with pytest.raises(TooLargeError, match="x.png: the image has 130 pixels, .* limit of 129;"):
+        read_image(file, name="x.png", max_pixels=129)
+    with pytest.raises(TooLargeError, match="130 pixels"):
+        as_rgb(Image.open(file), max_pixels=129)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64)
+    with pytest.raises(TooLargeError, match="more pixels than Pillow reads .* make it smaller"):
+        read_image(file)
 
 
 def test_closed_and_truncated_images_are_refused(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
-from tfrnnc.errors import ImageError
+from tfrnnc.errors import ImageError, TooLargeError
 from tfrnnc.image_metadata import ORIENTATION, UPRIGHT, read_orientation, strip_metadata
 
 SCALE = 0.9  #: white as a float; black is -SCALE
@@ -78,7 +78,10 @@ def pad_to_multiple(pixels: np.ndarray, stride: int) -> np.ndarray:
 
 
 def read_image(
-    file: str | os.PathLike[str] | BinaryIO, background: str | None = None, name: str | None = None
+    file: str | os.PathLike[str] | BinaryIO,
+    background: str | None = None,
+    name: str | None = None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Reads an image file as `as_rgb` gives it.
 
@@ -90,11 +93,14 @@ def read_image(
         file: a path, or a binary file object.
         background: as for `as_rgb`.
         name: what messages call the file (default: its path).
+        max_pixels: refuse larger images before their pixels are read, as a few thousand bytes can
+            hold more than a hundred million; None leaves it to Pillow's own limit.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
+        TooLargeError: if the image has more pixels than `max_pixels`, or than Pillow reads.
         ImageError: if the file is missing, is no image of a known format, is broken, or does not
             fit in memory; and as for `as_rgb`. The message begins with the name.
     """
@@ -103,22 +109,27 @@ def read_image(
     prefix = f"{name}: " if name else ""
     try:
         try:
-            return _read_frame(file, background, name)
-        except (ImageError, MemoryError):
+            return _read_frame(file, background, name, max_pixels)
+        except (ImageError, MemoryError, Image.DecompressionBombError):
             raise
         except Exception:
             stripped = _without_metadata(file)
             if stripped is None:
                 raise
-            pixels = _read_frame(io.BytesIO(stripped), background, name)
+            pixels = _read_frame(io.BytesIO(stripped), background, name, max_pixels)
             _warn(name, "the metadata cannot be read and is ignored")
             return pixels
     except Exception as error:  # Pillow's readers raise whatever they come across.
-        raise ImageError(f"{prefix}{_explain(error)}") from error
+        too_large = isinstance(error, TooLargeError | Image.DecompressionBombError)
+        kind = TooLargeError if too_large else ImageError
+        raise kind(f"{prefix}{_explain(error)}") from error
 
 
 def as_rgb(
-    image: Image.Image | np.ndarray, background: str | None = None, copy: bool = True
+    image: Image.Image | np.ndarray,
+    background: str | None = None,
+    copy: bool = True,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Turns an image of any common kind into an RGB array.
 
@@ -134,11 +145,13 @@ def as_rgb(
         background: what shows through where the image is transparent: a colour as Pillow names
             them ("white", "#ff8800").
         copy: whether an RGB array is copied.
+        max_pixels: refuse larger Pillow images, whose pixels may not have been read yet.
 
     Returns:
         uint8 (H, W, 3), in the order of C.
 
     Raises:
+        TooLargeError: if a Pillow image has more pixels than `max_pixels`.
         ImageError: if the image is transparent somewhere and no background is given, the
             background is no colour, the image has no pixels, is closed or cut short, its pixels
             are floats or 32-bit numbers outside 0 to 255, or the array is of another shape or
@@ -154,6 +167,7 @@ def as_rgb(
         if array.shape[2:] == (3,):
             return np.array(array, order="C") if copy else np.ascontiguousarray(array)
         return _flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
+    _require_pixels(image, max_pixels)
     try:
         image.load()
         return _convert(image, _orientation(image), behind, getattr(image, "filename", ""))
@@ -197,13 +211,24 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     )
 
 
-def _read_frame(file: Any, background: str | None, name: str) -> np.ndarray:
+def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | None) -> np.ndarray:
     """The first frame of a file. Raises whatever Pillow does."""
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
+        _require_pixels(image, max_pixels)
         pixels = _convert(image, _load(image), behind, name)
         _report_frames(image, name)
         return pixels
+
+
+def _require_pixels(image: Image.Image, most: int | None) -> None:
+    """Raises TooLargeError for an image of too many pixels, without reading them."""
+    pixels = image.width * image.height
+    if most is not None and pixels > most:
+        raise TooLargeError(
+            f"the image has {pixels:,} pixels, more than the limit of {most:,}; raise the limit "
+            "(max_pixels=, --max-pixels) if you trust it"
+        )
 
 
 def _report_frames(image: Image.Image, name: str) -> None:
@@ -241,6 +266,8 @@ def _explain(error: Exception) -> str:
         return "not an image of a known format; convert it to PNG or JPEG first"
     if isinstance(error, MemoryError):
         return "the image does not fit in memory; make it smaller first"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"the image has more pixels than Pillow reads ({error}); make it smaller first"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read ({error.strerror}); check the file and its permissions"
     return f"not an image that can be read ({_name_error(error)})"

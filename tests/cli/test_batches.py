@@ -16,7 +16,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageFile
 
 import tfrnnc
 from helpers.commands import running, wait_for_end_of_group
@@ -293,6 +293,15 @@ def test_pipes_and_devices_are_outputs(run, images):
 
 
 # What is said
+
+
+def test_files_keep_to_the_limit_before_they_are_read(run, images, monkeypatch):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it is read"))
+    result = run(encode, "a.png", "out.rnnc", "--max-pixels", 383, code=1)
+    assert result.stderr == (
+        "error: a.png: the image has 384 pixels, more than the limit of 383; raise the limit "
+        "(--max-pixels) if you trust it\n"
+    )
 
 
 def test_a_target_that_is_not_reached_is_said_once(run, images):

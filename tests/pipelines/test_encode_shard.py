@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -109,9 +110,12 @@ def test_lost_list_of_failures_is_made_again(shard, codec):
 
 def test_bad_images_are_listed(shard, noise, codec, tmp_path):
     (tmp_path / "empty.png").touch()
+    file = io.BytesIO()
+    Image.new("1", (4000, 4000)).save(file, "PNG")
     transparent = np.zeros((8, 8, 4), np.uint8)
     items = [
         ("good", noise(8, 8)),
+        ("bomb", file.getvalue()[:200]),  # Cut, as its pixels are not to be read.
         ("broken", b"?"),
         ("empty", str(tmp_path / "empty.png")),
         ("float", np.zeros((8, 8, 3))),
@@ -130,6 +134,7 @@ def test_bad_images_are_listed(shard, noise, codec, tmp_path):
     reasons = {each["key"]: each["error"] for each in report.failures}
     assert reasons.keys() == {key for key, _ in items} - {"good"}
     for key, words in {
+        "bomb": "16,000,000 pixels, more than the limit of 100,000",
         "broken": "known format",
         "empty": "nothing in the file",
         "float": "uint8",

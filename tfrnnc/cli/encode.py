@@ -81,7 +81,9 @@ class EncodeTask(FileTask):
         content = read_input(source)
         if is_stream(content):
             raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
-        pixels = read_image(io.BytesIO(content), self.background, display(source))
+        pixels = read_image(
+            io.BytesIO(content), self.background, display(source), self.limits.get("max_pixels")
+        )
         return Loaded(source, output, pixels, pixels[..., 0].size, len(content))
 
     def compute(self, batch: Sequence[Loaded]) -> Sequence[Any]:

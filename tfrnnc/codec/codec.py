@@ -189,7 +189,8 @@ class Codec:
         """
         options = settled_options(options, keywords)
         # Not copied, as it is needed until the end of this call only.
-        return self._encoder(as_rgb(image, options.background, copy=False), options).fit()
+        pixels = as_rgb(image, options.background, copy=False, max_pixels=options.max_pixels)
+        return self._encoder(pixels, options).fit()
 
     def encode_batch(
         self,
@@ -273,7 +274,8 @@ class Codec:
             (2, True)
         """
         options = settled_options(options, keywords)
-        return self._encoder(as_rgb(image, options.background), options)
+        pixels = as_rgb(image, options.background, max_pixels=options.max_pixels)
+        return self._encoder(pixels, options)
 
     def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ProgressiveEncoder:
         """What encodes pixels, uint8 (H, W, 3), once."""

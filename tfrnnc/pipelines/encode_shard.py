@@ -193,7 +193,7 @@ def _encode(
     items: Sequence[Item], codec: Codec, options: EncodeOptions
 ) -> dict[str, tuple[Row, float] | Exception]:
     """By key: the row of each image and its PSNR, or why there is none."""
-    pixels = {item[0]: _attempt(_read_pixels, item, options.background) for item in items}
+    pixels = {item[0]: _attempt(_read_pixels, item, options) for item in items}
     good = {key: each for key, each in pixels.items() if not isinstance(each, Exception)}
     encoded = encode_all(codec, list(good.values()), options)
     results: dict[str, tuple[Row, float] | Exception] = {}
@@ -232,15 +232,15 @@ def _attempt(function: Callable[..., _Result], *arguments: Any) -> _Result | Exc
         return error
 
 
-def _read_pixels(item: Item, background: str | None) -> np.ndarray:
+def _read_pixels(item: Item, options: EncodeOptions) -> np.ndarray:
     key, content = item
     if isinstance(content, str):
         content = read_bytes(content)
         if not content:
             raise ImageError("there is nothing in the file; get it again")
     if isinstance(content, bytes | bytearray | memoryview):
-        return read_image(io.BytesIO(content), background, key)
-    return as_rgb(content, background)
+        return read_image(io.BytesIO(content), options.background, key, options.max_pixels)
+    return as_rgb(content, options.background, max_pixels=options.max_pixels)
 
 
 def _explain(error: Exception) -> str:
