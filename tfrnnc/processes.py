@@ -31,7 +31,7 @@ def process_pool(
 
     Yields:
         the pool. What was not begun at the end of the block is dropped, and what was is ended by
-        SIGTERM; `shutdown` waits for it.
+        SIGTERM and waited for; `shutdown` lets it come to its end.
     """
     context = multiprocessing.get_context("spawn")  # A fork would have LiteRT's threads dead.
     before = set(multiprocessing.active_children())
@@ -40,8 +40,11 @@ def process_pool(
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
+        children = set(multiprocessing.active_children()) - before
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join(GRACE)
 
 
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

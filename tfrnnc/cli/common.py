@@ -412,18 +412,27 @@ class Report:
             _progress_bar(total, self.quiet) as bar,
             _strip_bars(self.quiet),
         ):
-            for fact in facts:
-                bar.update()
-                if "error" in fact:
-                    failures += 1
-                    fact["error"] = in_words_of_the_command(fact["error"])
-                    _print(f"error: {fact['error']}", to_stderr=True)
-                if self.as_json:
-                    _print(json.dumps(fact), self.to_stderr)
-                elif not (self.quiet or "error" in fact):
-                    _print(describe(fact), self.to_stderr)
+            fact = next(facts, None)
+            while fact is not None:
+                try:
+                    bar.update()
+                    failures += "error" in fact
+                    self._tell_one(fact, describe)
+                    fact = next(facts, None)
+                except KeyboardInterrupt as interruption:
+                    # Other processes may have finished files, which come before it is raised.
+                    fact = facts.throw(interruption)
         if failures:
             sys.exit(1)
+
+    def _tell_one(self, fact: Fact, describe: Callable[[Fact], str]) -> None:
+        if "error" in fact:
+            fact["error"] = in_words_of_the_command(fact["error"])
+            _print(f"error: {fact['error']}", to_stderr=True)
+        if self.as_json:
+            _print(json.dumps(fact), self.to_stderr)
+        elif not (self.quiet or "error" in fact):
+            _print(describe(fact), self.to_stderr)
 
 
 def report_options(json_help: str = JSON_HELP) -> Decorator:

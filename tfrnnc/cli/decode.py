@@ -82,7 +82,6 @@ class DecodeTask(FileTask):
 
     def save(self, loaded: Loaded, result: np.ndarray) -> dict[str, Any]:
         """Writes a picture."""
-        write_output(loaded.output, _to_file(result, loaded.output))
         height, width, _ = result.shape
         fact = {
             "input": loaded.source,
@@ -97,6 +96,8 @@ class DecodeTask(FileTask):
             found = codec.read_planes(data, self.iterations, **self._wanted)
             fact["iterations"] = found.header.iterations
             fact["whole_iterations"] = found.whole_iterations
+        # Last, so that Ctrl-C does not come between what is written and what is reported.
+        write_output(loaded.output, _to_file(result, loaded.output))
         return fact
 
     @property

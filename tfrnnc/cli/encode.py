@@ -98,10 +98,11 @@ class EncodeTask(FileTask):
         """Writes a stream."""
         encoded, seconds = result
         data, pixels = encoded.data, loaded.content
-        write_output(loaded.output, data)
         height, width, _ = pixels.shape
         quality = psnr(pixels, encoded.picture) if self.measured else math.nan
         ssim = block_ssim(pixels, encoded.picture) if self.measured else math.nan
+        # Last, so that Ctrl-C does not come between what is written and what is reported.
+        write_output(loaded.output, data)
         return {
             "input": loaded.source,
             "output": loaded.output,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 import os
 import signal
 import stat
+import tempfile
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
@@ -14,9 +17,12 @@ from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     Future,
+    ProcessPoolExecutor,
     wait,
 )
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -185,11 +191,47 @@ def run_files(task: FileTask, pairs: Sequence[Pair], jobs: int) -> Generator[Fac
     return _Processes(task, pairs, jobs).run()
 
 
+@dataclass
+class _Chunk:
+    """Files that a process is given at once.
+
+    Attributes:
+        pairs: inputs and outputs.
+        journal: the file to which the process adds what it reports of each, as soon as it is
+            done, for when it does not come to its end.
+        there: outputs that were there before.
+    """
+
+    pairs: Sequence[Pair]
+    journal: Path
+    there: frozenset[str]
+
+    def done(self) -> list[Fact]:
+        """What the journal holds, in the order of the files."""
+        try:
+            lines = self.journal.read_text("utf-8").splitlines(keepends=True)
+        except OSError:  # Not even begun.
+            return []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def left(self, done: int) -> Sequence[Pair]:
+        """What is still to be done after this many files.
+
+        The process may have written the next one, and not said so: it is not the user's.
+        """
+        pairs = self.pairs[done:]
+        if pairs and pairs[0][1] not in self.there:
+            with suppress(OSError):
+                os.unlink(pairs[0][1])
+        return pairs
+
+
 class _Processes:
     """Does a task in several processes.
 
     A process that is killed takes with it what it was doing. Those files are tried again, one at a
-    time, so that the one at fault is found and the others are done.
+    time, so that the one at fault is found and the others are done. What was finished in chunks
+    that were not is reported all the same, after Ctrl-C as well.
     """
 
     def __init__(self, task: FileTask, pairs: Sequence[Pair], jobs: int):
@@ -200,7 +242,7 @@ class _Processes:
         """Yields what to report of each file, in any order."""
         chunks = self._chunks()
         while (lost := (yield from self._run_chunks(chunks, self._jobs))) is not None:
-            yield from self._run_one_by_one([[pair] for chunk in lost for pair in chunk])
+            yield from self._run_one_by_one([[pair] for pairs in lost for pair in pairs])
 
     def _run_one_by_one(self, singles: Sequence[Sequence[Pair]]) -> Iterator[Fact]:
         waiting, breaks = iter(singles), 0
@@ -241,30 +283,65 @@ class _Processes:
             what to report of each file.
 
         Returns:
-            the chunks that were begun and not done; None if all were done.
+            what was begun and not done, by chunks; None if all was done.
         """
-        begun: dict[Future[list[Fact]], Sequence[Pair]] = {}
-        chunk: Sequence[Pair] | None = None
-        try:
-            with process_pool(jobs, _start_worker, self._task) as pool:
-                while True:
-                    while len(begun) < (jobs + 1 if jobs > 1 else 1):
-                        chunk = next(chunks, None)
-                        if chunk is None:
-                            break
-                        begun[pool.submit(_run_chunk, self._task, chunk)] = chunk
-                        chunk = None
-                    while self._settled:
-                        yield self._settled.popleft()
-                    if not begun:
-                        pool.shutdown()
-                        return None
-                    for future in wait(begun, return_when=FIRST_COMPLETED).done:
-                        facts = future.result()
-                        del begun[future]
-                        yield from facts
-        except BrokenExecutor:
-            return [*begun.values(), *([] if chunk is None else [chunk])]
+        begun: dict[Future[list[Fact]], _Chunk] = {}
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as journals:
+            try:
+                with process_pool(jobs, _start_worker, self._task) as pool:
+                    yield from self._run_in(pool, chunks, jobs, begun, Path(journals))
+                return None
+            except (BrokenExecutor, KeyboardInterrupt) as end:
+                lost = []
+                for chunk in begun.values():
+                    facts = chunk.done()
+                    self._settled.extend(facts)
+                    if isinstance(end, BrokenExecutor):
+                        lost.append(chunk.left(len(facts)))
+                yield from self._report_settled()
+                if isinstance(end, KeyboardInterrupt):
+                    raise
+                return [pairs for pairs in lost if pairs]
+
+    def _run_in(
+        self,
+        pool: ProcessPoolExecutor,
+        chunks: Iterator[Sequence[Pair]],
+        jobs: int,
+        begun: dict[Future[list[Fact]], _Chunk],
+        journals: Path,
+    ) -> Iterator[Fact]:
+        """Runs chunks until none is left; `begun` holds those that are not reported."""
+        numbers = itertools.count()
+        while True:
+            while len(begun) < (jobs + 1 if jobs > 1 else 1):
+                pairs = next(chunks, None)
+                if pairs is None:
+                    break
+                there = frozenset(output for _, output in pairs if os.path.lexists(output))
+                chunk = _Chunk(pairs, journals / str(next(numbers)), there)
+                begun[_submit(pool, self._task, chunk)] = chunk
+            yield from self._report_settled()
+            if not begun:
+                pool.shutdown()
+                return
+            for future in wait(begun, return_when=FIRST_COMPLETED).done:
+                self._settled.extend(future.result())
+                del begun[future]
+
+    def _report_settled(self) -> Iterator[Fact]:
+        while self._settled:
+            yield self._settled.popleft()
+
+
+def _submit(pool: ProcessPoolExecutor, task: FileTask, chunk: _Chunk) -> Future[list[Fact]]:
+    """Gives a chunk to a pool; of one that is broken, a future that says so."""
+    try:
+        return pool.submit(_run_chunk, task, chunk)
+    except BrokenExecutor as error:
+        future: Future[list[Fact]] = Future()
+        future.set_exception(error)
+        return future
 
 
 _KILLED = (
@@ -285,9 +362,14 @@ def _end(number: int, _: Any) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _run_chunk(task: FileTask, chunk: Sequence[Pair]) -> list[Fact]:
+def _run_chunk(task: FileTask, chunk: _Chunk) -> list[Fact]:
+    facts = []
     try:
-        return list(task.run(chunk, settled=True))
+        for fact in task.run(chunk.pairs, settled=True):
+            facts.append(fact)
+            with suppress(OSError), chunk.journal.open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(fact) + "\n")
+        return facts
     except SystemExit as end:
         remove_temporary_files()
         os._exit(int(end.code or 0))  # The pool would take it for a result, and go on.
