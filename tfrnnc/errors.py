@@ -81,3 +81,7 @@ class TooLargeError(StreamError, ImageError):
 
 class WrongModelError(StreamError):
     """The stream was made by another model than the one that decodes it."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by SIGTERM."""

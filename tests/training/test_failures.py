@@ -143,6 +143,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, kind):
         "epoch,step,val_loss\n0,2,nan\n",
         'epoch,step,val_loss\n0,2,"0.1\n',
         "epoch,step,val_loss\n0,2,\udcff\n",
+        "epoch,step,val_loss\n0,2,0.1\n1,4,0.07",  # Of 0.0734, perhaps.
     ],
 )
 def test_a_strange_log_is_refused(run, text):

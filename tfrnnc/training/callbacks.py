@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from tfrnnc.backend import undistributed
 from tfrnnc.data import centre_patches
-from tfrnnc.errors import TrainingError
+from tfrnnc.errors import Terminated, TrainingError
 from tfrnnc.files import replacing
 from tfrnnc.images import to_float, to_uint8
 from tfrnnc.metrics import block_ssim, psnr
@@ -304,6 +304,7 @@ class DeferredInterrupt(keras.callbacks.Callback):
         super().__init__()
         self.workers = workers
         self.requested = False
+        self._interruption: type[KeyboardInterrupt] = KeyboardInterrupt
 
     def __enter__(self) -> DeferredInterrupt:
         self._in_main_thread = threading.current_thread() is threading.main_thread()
@@ -327,7 +328,7 @@ class DeferredInterrupt(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.workers.count == 1:
             if self.requested:
-                raise KeyboardInterrupt
+                raise self._interruption
         elif (batch + 1) % STOP_CHECK_BATCHES == 0:
             self._stop_together()
 
@@ -340,8 +341,9 @@ class DeferredInterrupt(keras.callbacks.Callback):
             raise AgreedStop
 
     def _request(self, number: int, frame: FrameType | None) -> None:
+        self._interruption = Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if self.requested:
-            raise KeyboardInterrupt
+            raise self._interruption
         self.requested = True
 
 

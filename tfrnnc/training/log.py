@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 from typing import TypeAlias
@@ -52,7 +53,10 @@ def read_log(path: Path, step: int) -> list[dict[str, str]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
+            text = file.read()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        if not text.endswith("\n"):
+            raise ValueError("its last line has no end")
         if not rows:
             raise ValueError("it has no rows")
         for row in rows:
