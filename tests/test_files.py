@@ -274,7 +274,10 @@ signal.signal(signal.SIGTERM, file_tasks._end)
     ("number", "call"),
     [
         (signal.SIGINT, "Task().run([], True)"),  # as in the process of the user
-        (signal.SIGTERM, "file_tasks._run_chunk(Task(), [])"),  # as in those that it starts
+        (
+            signal.SIGTERM,  # as in those that it starts
+            "file_tasks._run_chunk(Task(), file_tasks._Chunk([], None, frozenset()))",
+        ),
     ],
 )
 def test_a_signal_just_as_the_temporary_file_is_made_leaves_none(tmp_path, number, call):

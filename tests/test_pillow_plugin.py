@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import subprocess
 import sys
 import time
@@ -123,8 +124,9 @@ def test_quality_is_a_share_of_the_iterations(photo, codec, quality, iterations)
 
 
 def test_quality_gives_way(photo, codec):
-    for quality in ("keep", "web_low", None, True):
+    for quality in ("keep", "web_low", None, True, math.nan):
         assert saved(photo, quality=quality) == codec.encode(photo)
+    assert saved(photo, quality=np.int64(1)) == codec.encode(photo, iterations=1)
     assert saved(photo, quality=10, iterations=3) == codec.encode(photo, iterations=3)
     both = saved(photo, quality=80, max_bytes=150)
     assert both == codec.encode(photo, iterations=4, max_bytes=150)

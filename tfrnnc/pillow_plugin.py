@@ -28,10 +28,12 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 import threading
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageFile
 
 from tfrnnc.bitstream import read_header
@@ -159,9 +161,10 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
 def _iterations(quality: Any, most: int) -> int | None:
     """How many iterations a quality stands for; None, all, for what is none."""
     # Other formats know words as well ("keep", "web_low").
-    if isinstance(quality, bool) or not isinstance(quality, int | float):
+    if isinstance(quality, bool | np.bool_) or not isinstance(quality, numbers.Real):
         return None
-    return max(1, math.ceil(min(quality, 100) * most / 100))
+    percent = min(float(quality), 100)
+    return None if math.isnan(percent) else max(1, math.ceil(percent * most / 100))
 
 
 Image.register_open(FORMAT, RnncImageFile, _accept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -304,6 +305,24 @@ def test_files_keep_to_the_limit_before_they_are_read(run, images, monkeypatch):
     )
 
 
+@posix
+def test_names_do_not_change_what_a_terminal_shows(run, images):
+    os.rename("a.png", "a\nb\x1b[31m.png")
+    result = run(encode, "a\nb\x1b[31m.png", "c\td.png", "-o", "out", code=1, color=True)
+    assert result.stdout.startswith("a\\nb\\x1b[31m.png (24x16")
+    assert result.stderr == "error: c\\td.png: no such file; check the path\n"
+
+
+@posix
+@pytest.mark.parametrize(("closed", "words"), [("<&-", "- o.rnnc"), (">&-", "a.png -")])
+def test_standard_streams_may_be_closed(images, tmp_path, closed, words):
+    program = Path(sys.executable).parent / "tfrnnc-encode"
+    command = f"{program} {words} --iterations 1 {closed}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: standard (in|out)put: it is closed; .*\n", done.stderr)
+
+
 def test_a_target_that_is_not_reached_is_said_once(run, images):
     result = run(encode, "a.png", "out.rnnc", "--psnr", 90)
     assert result.stderr == ""
@@ -573,7 +592,9 @@ def test_signals_leave_nothing_half_written(noise, tmp_path, number, jobs):
     with running([*command, "--json", "--jobs", jobs], tmp_path) as process:
         first = process.stdout.readline()
         process.send_signal(number)
-        reported, errors = process.communicate(timeout=100)
+        # Not `communicate`, which loses what `readline` has read ahead.
+        reported, errors = process.stdout.read(), process.stderr.read()
+        process.wait(timeout=100)
         wait_for_end_of_group(process.pid)
     assert process.returncode == -number
     written = files_in(tmp_path / "out")
@@ -584,7 +605,9 @@ def test_signals_leave_nothing_half_written(noise, tmp_path, number, jobs):
         return
     assert errors == ""
     facts = read_json(first + reported)
-    assert {Path(fact["output"]).name for fact in facts} == set(written)
+    reported = {Path(fact["output"]).name for fact in facts}
+    assert reported <= set(written)
+    assert len(written) - len(reported) <= jobs  # The signal may come between the two.
     codec = tfrnnc.load()
     for name in written[:5]:
         assert codec.decode((tmp_path / "out" / name).read_bytes()).shape == (64, 64, 3)

@@ -37,7 +37,7 @@ from tfrnnc.cli.options import (
     option_group,
 )
 from tfrnnc.codec.strips import progress
-from tfrnnc.errors import TfrnncError
+from tfrnnc.errors import Terminated, TfrnncError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -46,6 +46,7 @@ JSON_HELP = "Report as JSON Lines: an object for each input, as soon as it is do
 # A parameter of the library and, behind it, the option: allow_truncated=True (--partial).
 _PARAMETER = re.compile(r"\w+=\w*(?:, (--[\w-]+)| \((--[\w-]+)\))")
 _OWN_OPTION = re.compile(r"(?<!\S)\(?(--[a-z][\w-]*)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # They could change what a terminal shows.
 _OTHER_COMMAND = re.compile(r"tfrnnc-\w+ --[\w-]+")
 
 _Command = TypeVar("_Command", bound=click.Command)
@@ -155,7 +156,7 @@ def model_options(
 
 def fail(error: Exception | str) -> NoReturn:
     """Ends the command with a message and exit code 1."""
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {_on_one_line(str(error))}", err=True)
     sys.exit(1)
 
 
@@ -194,6 +195,8 @@ def read_input(path: str) -> bytes:
         OSError: if it cannot be read.
         TfrnncError: if it is empty.
     """
+    if path == STANDARD and sys.stdin is None:
+        raise TfrnncError("it is closed; give a file")
     data = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
     if not data:
         raise TfrnncError("there is nothing in it; get the file again")
@@ -361,6 +364,8 @@ def write_output(path: str, data: bytes) -> None:
         BrokenPipeError: if it is standard output and nobody reads it any more.
     """
     if path == STANDARD:
+        if sys.stdout is None:
+            raise OutputError("standard output: it is closed; give an OUTPUT")
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -449,10 +454,6 @@ def report_options(json_help: str = JSON_HELP) -> Decorator:
     )
 
 
-class Terminated(KeyboardInterrupt):
-    """The process was told to end by SIGTERM."""
-
-
 @contextmanager
 def _terminations() -> Iterator[None]:
     """Lets SIGTERM end the process as Ctrl-C does: nothing half-written is left."""
@@ -504,4 +505,14 @@ def _strip_bars(quiet: bool) -> Iterator[None]:
 
 def _print(line: str, to_stderr: bool) -> None:
     with tqdm.external_write_mode():
-        click.echo(line, err=to_stderr)
+        click.echo(_on_one_line(line), err=to_stderr)
+
+
+def _on_one_line(text: str) -> str:
+    r"""Text with its control characters spelled out: names of files may hold any.
+
+    Examples:
+        >>> print(_on_one_line("a\nb.png"))
+        a\nb.png
+    """
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
