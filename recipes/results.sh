@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 classic=${CODECS:-jpeg,jpeg444,jpeg2000,webp,avif,jpegxl}
 ours=conv_lstm_medium
 sizes=16,32,48,64,80,96,112,128,144,160,176  # those of the paper's figure 5
-presets=conv_lstm_small,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
+presets=conv_lstm_small_20min,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
+presets=$presets,conv_lstm_small
 
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper --bytes "$sizes" \
   --codec "$ours,$classic" --output docs/results/thumbnails

@@ -229,11 +229,12 @@ def draw_figure_5(thumbnails: dict, architectures: dict) -> None:
 def all_architectures(paper: dict, thumbnails: dict, kodak: dict) -> str:
     """The presets of all architectures, on thumbnails and on Kodak."""
     targets = (16, 32, 64, 96, 128)
-    names = [entry["codec"] for entry in thumbnails["codecs"]]
+    measured = [entry["codec"] for entry in thumbnails["codecs"]]
+    labels = {each.get("codec"): each["name"] for each in paper["table_1"]["rows"]}
+    labels[TRAINED_IN_STEPS] = "conv_lstm, trained for longer"
     rows = []
-    for each in paper["table_1"]["rows"]:
-        name = each.get("codec")
-        if name not in names:
+    for name, label in labels.items():
+        if name not in measured:
             continue
         manifest = find_model(name).read_manifest()
         size = sum(file.size_bytes for file in (*manifest.encoders, *manifest.decoders))
@@ -241,7 +242,7 @@ def all_architectures(paper: dict, thumbnails: dict, kodak: dict) -> str:
         deltas = bd_rates(entry_of(kodak, name), kodak["references"][0])
         rows.append(
             [
-                each["name"],
+                label,
                 f"`{name}`",
                 f"{size:,}",
                 *(f"{ssim_at(codec_results, target):.3f}" for target in targets),

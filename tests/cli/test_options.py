@@ -34,7 +34,7 @@ def plain(line: str) -> list[str]:
 
 
 def test_codecs_complete():
-    assert plain("tfrnnc-evaluate --codec conv_lstm") == ["conv_lstm_medium", "conv_lstm_small"]
+    assert plain("tfrnnc-evaluate --codec conv_lstm_m") == ["conv_lstm_medium"]
     assert plain("tfrnnc-evaluate --codec jpeg") == ["jpeg", "jpeg444", "jpeg2000", "jpegxl"]
     assert plain("tfrnnc-evaluate --reference jpegxl,av") == ["jpegxl,avif", "jpegxl,avif444"]
     assert ("dir", "runs/m") in complete("tfrnnc-evaluate --codec runs/m")
