@@ -93,9 +93,9 @@ class DecodeTask(FileTask):
         }
         if self.allow_truncated:
             codec, data = loaded.content
-            found = codec.read_planes(data, self.iterations, **self._wanted)
-            fact["iterations"] = found.header.iterations
-            fact["whole_iterations"] = found.whole_iterations
+            planes = codec.read_planes(data, self.iterations, **self._wanted)
+            fact["iterations"] = planes.header.iterations
+            fact["whole_iterations"] = planes.whole_iterations
         # Last, so that Ctrl-C does not come between what is written and what is reported.
         write_output(loaded.output, _to_file(result, loaded.output))
         return fact

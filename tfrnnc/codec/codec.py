@@ -398,11 +398,11 @@ class Codec:
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
         """
-        found = self.read_planes(
+        stream = self.read_planes(
             data, iterations, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
-        shape = found.header.height, found.header.width
-        return decode(self.runtime, found.planes, shape, found.header.adaptive)
+        shape = stream.header.height, stream.header.width
+        return decode(self.runtime, stream.planes, shape, stream.header.adaptive)
 
     def decode_batch(
         self,
@@ -466,11 +466,11 @@ class Codec:
             StreamError: one of its subclasses, before the first picture, if the stream cannot
                 be decoded.
         """
-        found = self.read_planes(
+        stream = self.read_planes(
             data, None, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
-        shape = found.header.height, found.header.width
-        yield from decode_iterations(self.runtime, found.planes, shape, found.header.adaptive)
+        shape = stream.header.height, stream.header.width
+        yield from decode_iterations(self.runtime, stream.planes, shape, stream.header.adaptive)
 
     def read_planes(
         self,
@@ -564,11 +564,11 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
     )
     if entropy_model is None:
         return spec
-    found = (entropy_model.model_id, entropy_model.bits, len(entropy_model.iterations))
-    if found != (spec.model_id, spec.bits, spec.iterations):
+    given = (entropy_model.model_id, entropy_model.bits, len(entropy_model.iterations))
+    if given != (spec.model_id, spec.bits, spec.iterations):
         raise ModelError(
-            f"the entropy model is of {ModelIdentity(entropy_model.model_id)} with {found[1]} bits "
-            f"and {found[2]} iterations, but this is {ModelIdentity(spec.model_id)} with "
+            f"the entropy model is of {ModelIdentity(entropy_model.model_id)} with {given[1]} bits "
+            f"and {given[2]} iterations, but this is {ModelIdentity(spec.model_id)} with "
             f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec

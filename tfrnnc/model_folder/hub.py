@@ -143,13 +143,13 @@ def _check(address: str, path: Path) -> None:
     expected = Path(os.readlink(path)).name
     content = path.read_bytes()
     if _SHA256.fullmatch(expected):
-        found = hashlib.sha256(content).hexdigest()
+        actual = hashlib.sha256(content).hexdigest()
     elif _GIT_SHA1.fullmatch(expected):
         header = b"blob %d\0" % len(content)
-        found = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+        actual = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
     else:
         return
-    if found != expected:
+    if actual != expected:
         raise ModelError(
             f"{path}: damaged, or not the file that {address} has; remove it and "
             f"{path.resolve()}, and load the model again"

@@ -68,9 +68,9 @@ class EncodeShardFn(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[Item | None]]) -> Iterator[Any]:
         """Makes one shard."""
-        number, found = element
+        number, members = element
         shard = Shard(self._output, number, self._shards)
-        items = [item for item in found if item is not None]
+        items = [item for item in members if item is not None]
         report = encode_shard(shard, items, self._codec, self._options)
         self._count("images", report.images)
         self._count("bytes", report.bytes)
@@ -177,10 +177,10 @@ def summarize(result: Any) -> dict[str, Any]:
         them by name, and in "psnr" least, mean and greatest PSNR in decibels, None if nothing was
         encoded.
     """
-    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(NAMESPACE))
-    summary: dict[str, Any] = {each.key.metric.name: each.result for each in found["counters"]}
+    metrics = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(NAMESPACE))
+    summary: dict[str, Any] = {each.key.metric.name: each.result for each in metrics["counters"]}
     summary["psnr"] = None
-    for each in found["distributions"]:
+    for each in metrics["distributions"]:
         if each.result.count:
             values = (each.result.min, each.result.mean, each.result.max)
             names = ("least", "mean", "greatest")

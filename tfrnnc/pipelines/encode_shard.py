@@ -160,7 +160,7 @@ def _kept(shard: Shard, metadata: ShardMetadata) -> ShardReport | None:
     try:
         if not is_file(shard.path):
             return None
-        found = ShardFile(shard.path)
+        existing = ShardFile(shard.path)
     except OSError as error:
         raise ShardError(
             f"{shard.path}: cannot be looked for ({error.strerror or error}); check the folder"
@@ -168,19 +168,19 @@ def _kept(shard: Shard, metadata: ShardMetadata) -> ShardReport | None:
     except ShardError as error:
         logger.warning("%s; it is made again", error)
         return None
-    if found.metadata.fingerprint != metadata.fingerprint:
+    if existing.metadata.fingerprint != metadata.fingerprint:
         raise ShardError(
             f"{shard.path}: is there already, of other images, or by another model or with other "
             "options; give another folder, or overwrite=True (--overwrite)"
         )
     failures = []
-    if found.metadata.failures:
+    if existing.metadata.failures:
         try:
             lines = read_bytes(shard.failed_path).decode().splitlines()
             failures = [json.loads(line) for line in lines]
         except (OSError, ValueError):
             return None  # Which images failed is only known once they are tried again.
-    return ShardReport(shard.path, len(found), found.code_bytes(), failures, skipped=True)
+    return ShardReport(shard.path, len(existing), existing.code_bytes(), failures, skipped=True)
 
 
 def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

@@ -122,10 +122,10 @@ class PackedImages(Sequence[PackedImage]):
             KeyError: if there is none.
             ShardError: if the shard cannot be read.
         """
-        found = self._find(key)
-        if found is None:
+        image = self._find(key)
+        if image is None:
             raise KeyError(key)
-        return found
+        return image
 
     def load_codec(self, **settings: Any) -> Codec:
         """The codec that decodes the images, if they were encoded with a preset.
@@ -204,22 +204,22 @@ def _count_shards(folder: str) -> int:
         ShardError: if there are none, or not all, or of several sets.
     """
     try:
-        found = [numbers for name in list_names(folder) if (numbers := parse_name(name))]
+        shards = [numbers for name in list_names(folder) if (numbers := parse_name(name))]
     except OSError as error:
         raise ShardError(
             f"{folder}: cannot be read ({error.strerror or error}); give the folder that "
             "tfrnnc-pack wrote"
         ) from error
-    if not found:
+    if not shards:
         raise ShardError(f"{folder}: holds no shards; give the folder that tfrnnc-pack wrote")
-    counts = {count for _, count in found}
+    counts = {count for _, count in shards}
     if len(counts) > 1:
         raise ShardError(
             f"{folder}: holds several sets of shards, of {sorted(counts)}; keep each in a folder "
             "of its own"
         )
     (count,) = counts
-    if missing := sorted(set(range(count)) - {index for index, _ in found}):
+    if missing := sorted(set(range(count)) - {index for index, _ in shards}):
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise ShardError(
             f"{folder}: {len(missing)} of {count} shards are missing ({shown}); run the packing "

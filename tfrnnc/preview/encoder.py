@@ -110,14 +110,14 @@ class _Search:
         levels = self._quantiser.quantise(columns, steps, rates).levels.T
         begun = self._evaluate(levels, steps)
         order = np.argsort([candidate.cost for candidate in begun], kind="stable")[:FINALISTS]
-        best, found = begun[order[0]], []
+        best, improved = begun[order[0]], []
         for _ in range(ROUNDS):
             better = self._improved(best)
             if better.cost >= best.cost:
                 break
             best = better
-            found.append(best)
-        return (found[::-1] + [begun[index] for index in order])[:FINALISTS]
+            improved.append(best)
+        return (improved[::-1] + [begun[index] for index in order])[:FINALISTS]
 
     def _evaluate(self, levels: np.ndarray, steps: np.ndarray) -> list[_Candidate]:
         """As many of the levels (N, COEFFICIENTS) as fit, decoded."""

@@ -28,11 +28,11 @@ def fit_tables(pixels: np.ndarray) -> Tables:
     Args:
         pixels: uint8 (N, 32, 32, 3), some thousands.
     """
-    found = analyse(pixels, colour_levels(quantise_colour(pixels)))
-    variance = (found**2).mean(0) * np.tile(CHANNEL_WEIGHTS, found.shape[1] // 3) ** 2
+    analysed = analyse(pixels, colour_levels(quantise_colour(pixels)))
+    variance = (analysed**2).mean(0) * np.tile(CHANNEL_WEIGHTS, analysed.shape[1] // 3) ** 2
     place = np.argsort(-variance, kind="stable")[:COEFFICIENTS]
     tables = _first_tables(place, np.sqrt(variance[place]))
-    coefficients = np.ascontiguousarray(found[:, place].T)
+    coefficients = np.ascontiguousarray(analysed[:, place].T)
     for _ in range(ROUNDS):
         tables = _refined(tables, coefficients)
     return tables
@@ -62,13 +62,15 @@ def _refined(tables: Tables, coefficients: np.ndarray) -> Tables:
     sums = np.zeros((BASES, CLASSES, 2, 2))
     for step in range(STEPS):
         steps = np.full(coefficients.shape[1], step)
-        found = quantiser.quantise(coefficients, steps, np.full(len(steps), RATE, np.float32))
-        magnitudes = np.abs(found.levels).astype(np.intp)
+        quantised = quantiser.quantise(coefficients, steps, np.full(len(steps), RATE, np.float32))
+        magnitudes = np.abs(quantised.levels).astype(np.intp)
         for number, base in enumerate(tables.bases(step)):
             channel = tables.channel[number]
             which = (base, min(int(channel), 1))
             size = float(tables.step_size[step, channel])
-            cells = found.contexts[number].astype(np.intp) * (LEVEL_LIMIT + 1) + magnitudes[number]
+            cells = (
+                quantised.contexts[number].astype(np.intp) * (LEVEL_LIMIT + 1) + magnitudes[number]
+            )
             counted = np.bincount(cells, minlength=counts[which].size)
             counts[which] += counted.reshape(counts[which].shape)
             rest = np.abs(coefficients[number]) / size

@@ -89,7 +89,7 @@ class Quantiser:
         """
         targets = np.abs(coefficients) * self.weights[:, None]
         shape = targets.shape
-        found = Quantised(
+        quantised = Quantised(
             np.zeros(shape, np.int16), np.zeros(shape, np.float32), np.zeros(shape, np.int8)
         )
         tracker = ContextTracker(self.contexts, steps)
@@ -104,11 +104,11 @@ class Quantiser:
             error = target - self._weighted_values[steps, number, levels]
             best = np.argmin(error * error + price * bits, axis=0)
             chosen = levels[best, columns]
-            found.levels[number], found.bits[number] = chosen, bits[best, columns]
-            found.contexts[number] = contexts
+            quantised.levels[number], quantised.bits[number] = chosen, bits[best, columns]
+            quantised.contexts[number] = contexts
             tracker.add(number, chosen)
-        found.levels[:] *= np.sign(coefficients).astype(np.int16)
-        return found
+        quantised.levels[:] *= np.sign(coefficients).astype(np.int16)
+        return quantised
 
     def cost_rows(self, levels: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Where each coefficient's costs stand in `costs`, (N, COEFFICIENTS).

@@ -86,7 +86,7 @@ FIELDS = {
 def neighbours(place: np.ndarray) -> list[list[tuple[int, int]]]:
     """For each coefficient, the indices and weights of its neighbours that come before it."""
     index = {int(each): number for number, each in enumerate(place)}
-    found = []
+    earlier = []
     for number, each in enumerate(place):
         row, column, channel = int(each) // (3 * LOW), int(each) // 3 % LOW, int(each) % 3
         around = [
@@ -96,8 +96,8 @@ def neighbours(place: np.ndarray) -> list[list[tuple[int, int]]]:
         ]
         around += [(row, column, other, _OTHER_CHANNEL) for other in range(channel)]
         places = [(index.get(3 * (LOW * r + c) + k, number), weight) for r, c, k, weight in around]
-        found.append([(other, weight) for other, weight in places if other < number])
-    return found
+        earlier.append([(other, weight) for other, weight in places if other < number])
+    return earlier
 
 
 @functools.cache

@@ -117,16 +117,16 @@ def _best_steps(
     steps = np.zeros((len(sizes), number), np.intp)
     levels = np.zeros((len(sizes), *coefficients.shape), np.int16)
     for step in range(STEPS):
-        found = quantiser.quantise(columns, np.full(number, step), rates)
-        spent = np.cumsum(found.bits, axis=0).T
-        values = quantiser.dequantise(found.levels.T, np.full(number, step))
+        quantised = quantiser.quantise(columns, np.full(number, step), rates)
+        spent = np.cumsum(quantised.bits, axis=0).T
+        values = quantiser.dequantise(quantised.levels.T, np.full(number, step))
         gain = ((coefficients**2 - (coefficients - values) ** 2) * weights**2).astype(np.float32)
         for index, size in enumerate(sizes):
             kept = spent <= 8 * (size - HEADER_BYTES) - _ENDING_BITS
             error = -(gain * kept).sum(1)
             better = error < best[index]
             best[index][better], steps[index][better] = error[better], step
-            levels[index][better] = np.where(kept, found.levels.T, 0)[better]
+            levels[index][better] = np.where(kept, quantised.levels.T, 0)[better]
     return steps, levels
 
 
