@@ -80,6 +80,15 @@ def test_settings_that_differ_are_named_on_all(address):
         assert "seed" not in str(error)
 
 
+def test_settings_of_any_type_are_alike(address):
+    """Those of an architecture's layout are tuples, which JSON sends as lists."""
+
+    def compare(each):
+        return each.require_alike({"encoder": ("conv 3x3/32 s2",), "bits": 8, "config": None})
+
+    assert run(address, compare) == [None] * 3
+
+
 def test_what_fails_on_one_fails_on_all(address):
     def prepare(each):
         with each.together():

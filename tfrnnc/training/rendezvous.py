@@ -76,6 +76,8 @@ class Rendezvous:
     def exchange(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Gives every worker the messages of all, in the order of their numbers.
 
+        All come as JSON gives them, this worker's own too: tuples as lists.
+
         Raises:
             TrainingError: if one is lost.
         """
@@ -83,7 +85,7 @@ class Rendezvous:
             self._send(0, message)
             everyones: list[dict[str, Any]] = self._receive(0)["all"]
             return everyones
-        messages = [dict(message)]
+        messages = [json.loads(json.dumps(message))]
         messages += [self._receive(number) for number in range(1, self.workers)]
         self._tell_others({"all": messages})
         return messages
