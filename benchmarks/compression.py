@@ -16,7 +16,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import click
@@ -29,10 +29,12 @@ from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import psnr
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
+from tfrnnc.training.weight_constraints import Clustering, FineTuning, Pruning
 
 COLUMNS = ("optimize", "quantize", "bytes", "gzip", "lost_max", "lost_mean", "milliseconds")
 SIDE = 32  #: of the thumbnails that are timed, in pixels
 TIMED = 30  #: thumbnails
+DEFAULTS = FineTuning()
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,34 @@ class Options:
     images: Path
     optimizations: tuple[str, ...]
     quantizations: tuple[str, ...]
-    iterations: int
-    min_downscale: int
-    ssim_weight: float
-    seed: int
     work: Path
     json_file: Path | None
     markdown: bool
 
 
 @command()
+@gathered(
+    FineTuning,
+    "fine_tuning",
+    click.option(
+        "--fine-tune-steps",
+        "steps",
+        type=click.IntRange(0),
+        default=DEFAULTS.steps,
+        show_default=True,
+        help="Batches.",
+    ),
+    click.option(
+        "--min-downscale",
+        type=click.IntRange(1),
+        default=DEFAULTS.min_downscale,
+        show_default=True,
+    ),
+    click.option(
+        "--ssim-weight", type=click.FloatRange(0), default=DEFAULTS.ssim_weight, show_default=True
+    ),
+    click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True),
+)
 @gathered(
     Options,
     "options",
@@ -77,12 +97,6 @@ class Options:
         show_default=True,
     ),
     click.option(
-        "--iterations", type=click.IntRange(0), default=500, show_default=True, help="Batches."
-    ),
-    click.option("--min-downscale", type=click.IntRange(1), default=1, show_default=True),
-    click.option("--ssim-weight", type=click.FloatRange(0), default=0.0, show_default=True),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-    click.option(
         "--work",
         type=click.Path(file_okay=False, path_type=Path),
         default="runs/compression",
@@ -91,40 +105,38 @@ class Options:
     click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path)),
     click.option("--markdown", is_flag=True, help="Print a table for the documents."),
 )
-def main(options: Options) -> None:
+def main(options: Options, fine_tuning: FineTuning) -> None:
     """Measure optimised and quantised files of a model."""
     pictures = [read_image(path) for path in find_images(options.images)]
     if not pictures:
         raise click.UsageError(f"{options.images} holds no images")
     wanted = [_parse(name) for name in options.optimizations]
-    if options.iterations and not options.data and any(settings for _, settings in wanted):
-        raise click.UsageError("give --data to fine-tune on, or --iterations 0")
+    if fine_tuning.steps and not options.data and any(settings for _, settings in wanted):
+        raise click.UsageError("give --data to fine-tune on, or --fine-tune-steps 0")
     require_tensorflow()
     from tfrnnc.export.tflite import export_tflite
     from tfrnnc.model_folder.keras_model import load_model
 
     folder = find_model(options.model)
     export_tflite(load_model(folder), options.work / "reference")
-    recipe = (options.min_downscale, options.seed, options.ssim_weight)
     reference = measure(options.work / "reference", pictures)
     rows = []
     for method, settings in wanted:
         optimized = folder
         if settings:
             name = "-".join(
-                map(str, (options.model, method, *settings.values(), options.iterations, *recipe))
+                map(str, (options.model, method, *settings.values(), *astuple(fine_tuning)))
             )
             optimized = ModelFolder(options.work / name.replace("/", "_"))
-            optimize(
-                folder, optimized, method, settings, options.data, (options.iterations, *recipe)
-            )
+            constraint = Pruning(**settings) if method == "prune" else Clustering(**settings)
+            optimize(folder, optimized, constraint, options.data, fine_tuning)
         for quantize in options.quantizations:
             files = options.work / "exported" / optimized.path.name / quantize
             export_tflite(load_model(optimized), files, quantize=quantize)
             row = {
                 "optimize": method,
                 **settings,
-                "fine_tune_steps": options.iterations if settings else 0,
+                "fine_tune_steps": fine_tuning.steps if settings else 0,
             }
             rows.append(
                 row | {"quantize": quantize, **compare(measure(files, pictures), reference)}
@@ -139,24 +151,17 @@ def main(options: Options) -> None:
         click.echo(_line(row, options.markdown))
 
 
-def optimize(folder, output, method, settings, data, recipe) -> None:
+def optimize(folder, output, constraint, data, fine_tuning) -> None:
     """Optimises a model into a folder, unless it holds that already."""
     from tfrnnc.data import JoinedImages, open_images
     from tfrnnc.model_folder.keras_model import load_model, save_model
-    from tfrnnc.training.weight_optimization import (
-        Clustering,
-        Pruning,
-        fine_tuning,
-        optimize_weights,
-    )
+    from tfrnnc.training.weight_optimization import optimize_weights
 
     if output.has_config:
         return
     model = load_model(folder)
-    fine_tuned = fine_tuning(*recipe)
-    images = JoinedImages([open_images(place) for place in data]) if fine_tuned else ()
-    constraint = Pruning(**settings) if method == "prune" else Clustering(**settings)
-    optimize_weights(model, constraint, images, fine_tuned)
+    images = JoinedImages([open_images(place) for place in data]) if fine_tuning.steps else ()
+    optimize_weights(model, constraint, images, fine_tuning.recipe)
     save_model(model, output.path)
 
 

@@ -17,7 +17,7 @@ import click
 from golden_vectors import golden_images, write_golden_vectors
 from tfrnnc.backend import require_tensorflow
 from tfrnnc.cli.common import command
-from tfrnnc.cli.export import images_of_size
+from tfrnnc.export.sample_images import images_of_size
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 

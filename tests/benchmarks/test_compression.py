@@ -11,7 +11,7 @@ def test_the_default_preset_is_optimised_and_quantised(noise, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
     Image.fromarray(noise(32, 32)).save(images / "noise.png")
-    words = ["--images", images, "--iterations", 0, "--work", tmp_path / "work"]
+    words = ["--images", images, "--fine-tune-steps", 0, "--work", tmp_path / "work"]
     words += ["--optimize", "none", "--optimize", "cluster:4", "--quantize", "weights"]
     words += ["--json", tmp_path / "rows.json", "--markdown"]
     result = CliRunner().invoke(compression.main, list(map(str, words)))

@@ -45,7 +45,7 @@ def test_command(tiny_model_folder, tmp_path, image_folder):
 
     assert "multiple" in run(tiny_model_folder, tmp_path / "a", "--size", "3x3", code=1).stderr
     run(tiny_model_folder, tmp_path / "a", "--size", "big", code=2)
-    run(tiny_model_folder, tmp_path / "a", "--size", "80x80", "--images", image_folder, code=2)
+    run(tiny_model_folder, tmp_path / "a", "--size", "80x80", "--images", image_folder, code=1)
     assert "neither a preset" in run("nothing", tmp_path / "a", code=1).stderr
 
 
@@ -131,7 +131,7 @@ def test_quantizing(tiny_model_folder, image_folder, tmp_path):
     run(tiny_model_folder, tmp_path / "b", "--quantize", "int8", code=2)
     run(tiny_model_folder, tmp_path / "b", "--calibration", image_folder, code=2)
     run(tiny_model_folder, tmp_path / "b", "--target", "savedmodel", "--quantize", "int8", code=2)
-    result = run(tiny_model_folder, tmp_path / "b", *calibrated[:4], "--size", "64x64", code=2)
+    result = run(tiny_model_folder, tmp_path / "b", *calibrated[:4], "--size", "64x64", code=1)
     assert "has no image of 64x64 pixels or more" in result.stderr
     assert not (tmp_path / "b").exists()
 

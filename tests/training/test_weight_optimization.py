@@ -14,14 +14,8 @@ from tfrnnc.errors import ConfigError, DataError, InstallationError, TrainingErr
 from tfrnnc.model_folder.keras_model import model_from_config, model_id
 from tfrnnc.training import Recipe
 from tfrnnc.training.callbacks import validate
-from tfrnnc.training.weight_optimization import (
-    Clustering,
-    Pruning,
-    _Pruner,
-    fine_tuning,
-    importing_tfmot,
-    optimize_weights,
-)
+from tfrnnc.training.weight_constraints import Clustering, FineTuning, Pruning
+from tfrnnc.training.weight_optimization import _Pruner, importing_tfmot, optimize_weights
 
 SMALLEST = 200
 RECIPE = Recipe(epochs=1, steps_per_epoch=5, batch_size=2, patch_size=16, warmup_steps=1)
@@ -165,7 +159,8 @@ def test_importing_tfmot_leaves_keras_as_it_was():
     code = """
 import os
 from tfrnnc.model_folder.keras_model import model_from_config
-from tfrnnc.training.weight_optimization import Pruning, optimize_weights
+from tfrnnc.training.weight_constraints import Pruning
+from tfrnnc.training.weight_optimization import optimize_weights
 config = {"arch": "fc", "encoder": ["space_to_depth 8"], "decoder": ["dense 192"], "bits": 8}
 config["decoder"].append("depth_to_space 8")
 optimize_weights(model_from_config(config), Pruning())
@@ -221,6 +216,6 @@ def test_a_loss_that_is_not_finite(images):
 
 
 def test_fine_tuning_recipe():
-    assert fine_tuning(0) is None
-    recipe = fine_tuning(50, min_downscale=2, seed=3)
+    assert FineTuning(0).recipe is None
+    recipe = FineTuning(50, min_downscale=2, seed=3).recipe
     assert (recipe.total_steps, recipe.min_downscale, recipe.seed) == (50, 2, 3)

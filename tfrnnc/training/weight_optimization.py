@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -25,77 +24,12 @@ from tfrnnc.training.callbacks import Progress, require_finite
 from tfrnnc.training.recipe import Recipe
 from tfrnnc.training.trainer import compile_model, make_batches
 from tfrnnc.training.training_set import TrainingSet
+from tfrnnc.training.weight_constraints import Clustering, Pruning
 
 if TYPE_CHECKING:
     from tfrnnc.training.log import Logs
 
-SMALLEST_KERNEL = 1000  #: weights; smaller kernels are left alone
-MAX_CLUSTERS = 256
 LLOYD_ROUNDS = 5
-
-
-def fine_tuning(
-    steps: int, min_downscale: int = 1, seed: int = 0, ssim_weight: float = 0.0
-) -> Recipe | None:
-    """The recipe for fine-tuning a trained model.
-
-    Args:
-        steps: batches; 0 for none.
-        min_downscale: see `Recipe`.
-        seed: see `Recipe`.
-        ssim_weight: see `Recipe`.
-
-    Returns:
-        the recipe, or None for no batches, as `optimize_weights` takes it.
-    """
-    if steps == 0:
-        return None
-    return Recipe(
-        epochs=1,
-        steps_per_epoch=steps,
-        min_downscale=min_downscale,
-        optimizer="adam",
-        learning_rate=5e-4,
-        warmup_steps=steps // 10,
-        ssim_weight=ssim_weight,
-        seed=seed,
-    )
-
-
-@dataclass(frozen=True)
-class Pruning:
-    """Sets the smallest weights of each kernel to zero.
-
-    Fine-tuned, they become more over its first two thirds.
-
-    Attributes:
-        sparsity: share of each kernel's weights that become zero, between 0 and 1.
-        smallest_kernel: kernels of fewer weights are left alone.
-    """
-
-    sparsity: float = 0.5
-    smallest_kernel: int = SMALLEST_KERNEL
-
-    def __post_init__(self) -> None:
-        if not 0 < self.sparsity < 1:
-            raise ConfigError(f"sparsity must be between 0 and 1, not {self.sparsity}")
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """Leaves each kernel a few values only, which fine-tuning moves.
-
-    Attributes:
-        clusters: most different values in a kernel, from 2 to 256.
-        smallest_kernel: kernels of fewer weights are left alone.
-    """
-
-    clusters: int = 16
-    smallest_kernel: int = SMALLEST_KERNEL
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.clusters <= MAX_CLUSTERS:
-            raise ConfigError(f"clusters must be from 2 to {MAX_CLUSTERS}, not {self.clusters}")
 
 
 def optimize_weights(
