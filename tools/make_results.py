@@ -32,6 +32,13 @@ DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
 TEMPLATE = Path(__file__).parent / "templates" / "RESULTS.md"
 FIGURE_FILE = RESULTS / "figure_5.png"
+#: The folders with figures of their own, and what the images are that they were measured on.
+IMAGES = {
+    "thumbnails": "thumbnails of 32x32 pixels",
+    "architectures": "thumbnails of 32x32 pixels",
+    "kodak": "Kodak photos",
+    "kodak_architectures": "Kodak photos",
+}
 TRAINED_IN_STEPS = "conv_lstm_small"  #: the preset whose trainings training_runs.json tells of
 
 
@@ -42,9 +49,10 @@ def main() -> None:
     if not write_or_check(DOCS / "RESULTS.md", page()):
         return
     draw_figure_5(read("thumbnails"), read("architectures"))
-    for folder in ("thumbnails", "architectures", "kodak_architectures"):
-        draw_curves(read(folder), RESULTS / folder)
-    draw_curves(read("kodak"), RESULTS / "kodak", published())
+    for folder, images in IMAGES.items():
+        report = read(folder)
+        curves = published() if folder == "kodak" else ()
+        draw_curves(report, RESULTS / folder, curves, title=f"{report['images']} {images}")
 
 
 def page() -> str:

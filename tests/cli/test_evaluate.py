@@ -309,3 +309,16 @@ def test_codecs_of_the_same_name(run, tiny_model_folder):
         shutil.copytree(tiny_model_folder, folder)
     result = run("--codec", "a/mine,b/mine", code=2)
     assert "several codecs are named mine" in result.stderr
+
+
+def test_figures_have_the_title_that_was_given(run, monkeypatch):
+    titles = []
+
+    def recorded(report, folder, title):
+        titles.append(title)
+
+    monkeypatch.setattr("tfrnnc.cli.evaluate.draw_curves", recorded)
+    words = (*PAPER, "--codec", "jpeg", "--strips", 0, "--quiet", "--output", "out")
+    run(*words)
+    run(*words, "--title", "Four photos")
+    assert titles == [None, "Four photos"]

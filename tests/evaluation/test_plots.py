@@ -49,6 +49,14 @@ def test_curves_differ_without_colours(figures, tmp_path, protocol):
     assert len({marker for marker, _ in looks}) == len(looks)
 
 
+@pytest.mark.parametrize(
+    ("title", "shown"), [(None, "3 images of photos"), ("My photos", "My photos")]
+)
+def test_title_says_what_was_measured(figures, tmp_path, title, shown):
+    draw_curves(report_of(["jpeg"]), tmp_path, title=title)
+    assert figures[0].axes[0].get_title() == shown
+
+
 def test_legend_is_inside_and_names_codecs_for_people(figures, tmp_path):
     draw_curves(report_of(["conv_lstm_small@2", "jpeg2000", "avif@4"]), tmp_path)
     (axes,) = figures[0].axes

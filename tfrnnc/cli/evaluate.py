@@ -129,6 +129,10 @@ class _Protocol:
     type=folder_path(),
     help="Write results, figures and strips into this folder, and go on there if interrupted.",
 )
+@writing(
+    "--title",
+    help="Title of the figures (default: the number of images and the name of their folder).",
+)
 @writing("--jobs", type=click.IntRange(1), help="Processes (default: one per CPU).")
 @gathered(
     Report,
@@ -141,6 +145,7 @@ def main(
     codecs: tuple[tuple[CodecSpec, ...], ...],
     protocol: _Protocol,
     references: tuple[tuple[CodecSpec, ...], ...],
+    title: str | None,
     report: Report,
     **options: Any,
 ) -> None:
@@ -169,7 +174,7 @@ def main(
         click.echo(text, nl=not report.as_json)
     if evaluation_options.output:
         try:
-            draw_curves(evaluation.report, evaluation_options.output)
+            draw_curves(evaluation.report, evaluation_options.output, title=title)
         except InstallationError as error:
             click.echo(f"no figures: {error}", err=True)
 

@@ -14,7 +14,7 @@ from tfrnnc.errors import InstallationError
 from tfrnnc.evaluation.codecs import CLASSIC_CODECS
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.measurement import MODERN
-from tfrnnc.evaluation.report import LABELS, count_of_images, rate_curve
+from tfrnnc.evaluation.report import LABELS, images_and_folder, rate_curve
 from tfrnnc.files import replacing
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ class PublishedCurve(NamedTuple):
 
 
 def draw_curves(
-    report: dict[str, Any], folder: Path, published: Sequence[PublishedCurve] = ()
+    report: dict[str, Any],
+    folder: Path,
+    published: Sequence[PublishedCurve] = (),
+    title: str | None = None,
 ) -> list[Path]:
     """Draws a figure of each metric, `curve_METRIC.png`.
 
@@ -99,6 +102,7 @@ def draw_curves(
         report: as `build_report` makes it.
         folder: that exists.
         published: curves of papers to draw beside those of a report of the modern protocol.
+        title: of the figures; None for the number of images and the name of their folder.
 
     Returns:
         the files.
@@ -116,6 +120,7 @@ def draw_curves(
         for curve, style in zip(published, itertools.cycle(_PUBLISHED_STYLES), strict=False):
             if name in curve.qualities:
                 _draw_published(axes, curve, name, _Style(*style, own=False))
+        axes.set_title(title or images_and_folder(report), fontsize=12)
         _set_axes(axes, report, name, modern)
         add_legend(axes)
         file = folder / f"curve_{name}.png"
@@ -186,7 +191,6 @@ def save_figure(figure: Figure, file: Path) -> None:
 def _set_axes(axes: Axes, report: dict[str, Any], name: str, modern: bool) -> None:
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    axes.set_title(f"{report['data']}, {count_of_images(report)}", fontsize=12)
     axes.tick_params(labelsize=11)
     axes.grid(color="#DDDDDD", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -186,7 +186,7 @@ def table(report: dict[str, Any]) -> str:
 def _paper_lines(report: dict[str, Any]) -> list[str]:
     width, heads = _columns(report)
     lines = [
-        f"{count_of_images(report)} of {report['data']}, protocol paper: means without headers",
+        f"{images_and_folder(report)}, protocol paper: means without headers",
         f"{'codec':<{width}}  target   bytes    bpp{heads}",
     ]
     for entry in report["codecs"]:
@@ -203,8 +203,7 @@ def _paper_lines(report: dict[str, Any]) -> list[str]:
 def _modern_lines(report: dict[str, Any]) -> list[str]:
     width, heads = _columns(report)
     lines = [
-        f"{count_of_images(report)} of {report['data']}, protocol modern: whole files, curves of "
-        "mean points",
+        f"{images_and_folder(report)}, protocol modern: whole files, curves of mean points",
         f"{'codec':<{width}}    bpp{heads}",
     ]
     for entry in report["codecs"]:
@@ -240,9 +239,9 @@ def _columns(report: dict[str, Any]) -> tuple[int, str]:
     return width, "".join(f"{LABELS[name]:>9}" for name in report["metrics"])
 
 
-def count_of_images(report: dict[str, Any]) -> str:
-    """How many images a report is of, in words."""
-    return f"{report['images']} image{'s' if report['images'] > 1 else ''}"
+def images_and_folder(report: dict[str, Any]) -> str:
+    """How many images a report is of, and the name of their folder."""
+    return f"{report['images']} image{'s' if report['images'] > 1 else ''} of {report['data']}"
 
 
 def _shown(name: str, value: float | None) -> str:
