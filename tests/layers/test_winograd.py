@@ -73,6 +73,18 @@ def test_a_kernel_that_is_used_twice_is_transformed_once(transforms):
             np.testing.assert_allclose(value, other, atol=1e-5 * np.abs(other).max())
 
 
+def test_a_kernel_that_is_gone_leaves_its_transform_to_no_other():
+    """Python gives the `id` of an object that is gone to a new one."""
+    convolve, random = Winograd(), np.random.default_rng(0)
+    (inputs,) = map(tf.constant, arrays((2, 4, 4, 3)))
+    for _ in range(20):
+        kernel = tf.constant(random.normal(size=(3, 3, 3, 3)).astype(np.float32))
+        outputs = convolve(inputs, kernel)
+        expected = ops.conv(inputs, kernel, padding="same")
+        np.testing.assert_allclose(outputs, expected, atol=1e-4)
+        del kernel
+
+
 @pytest.fixture
 def filtered(monkeypatch) -> list[tuple]:
     """The shapes of the inputs that were filtered."""

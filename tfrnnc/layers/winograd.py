@@ -32,7 +32,8 @@ class Winograd:
     """
 
     def __init__(self) -> None:
-        # By the kernel's identity: itself, so that no other gets that identity, and its transform.
+        # By `id(kernel)`, as TensorFlow's tensors are not hashable. An id is given again only once
+        # its object is gone, so each entry holds the kernel itself beside its transform.
         self._transformed: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, inputs: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
