@@ -98,6 +98,7 @@ def make_app(limits: Limits = Limits(), codec: tfrnnc.Codec | None = None) -> Fa
     app = FastAPI(title="tfrnnc")
     shared = codec or tfrnnc.load(threads=1)
     workshop = Workshop(limits)
+    bounds = {"max_pixels": limits.max_pixels, "max_work": limits.max_work}
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -116,13 +117,7 @@ def make_app(limits: Limits = Limits(), codec: tfrnnc.Codec | None = None) -> Fa
         data = await _read_body(request, limits)
 
         def work() -> bytes:
-            pixels = shared.decode(
-                data,
-                iterations,
-                allow_truncated=partial,
-                max_pixels=limits.max_pixels,
-                max_work=limits.max_work,
-            )
+            pixels = shared.decode(data, iterations, allow_truncated=partial, **bounds)
             return _written(pixels, format)
 
         return Response(await _answered(workshop, work), media_type=f"image/{format}")
@@ -137,11 +132,7 @@ def make_app(limits: Limits = Limits(), codec: tfrnnc.Codec | None = None) -> Fa
         _require_type(request, "image/")
         data = await _read_body(request, limits)
         options = tfrnnc.EncodeOptions(
-            max_bytes=max_bytes,
-            iterations=iterations,
-            effort=0,
-            max_pixels=limits.max_pixels,
-            max_work=limits.max_work,
+            max_bytes=max_bytes, iterations=iterations, effort=0, **bounds
         )
 
         def work() -> bytes:
