@@ -133,6 +133,21 @@ def test_errors(model, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_int8_keeps_small_memories_beside_one_that_counts(pieces, tmp_path):
+    keras.utils.set_random_seed(6)
+    model = model_from_config({"arch": "conv_lstm", **LAYOUTS["conv_lstm"], "iterations": 4})
+    _, cell, last, _ = model.decoders[0].stack
+    i, f, o, g = np.split(cell.bias.numpy(), 4)
+    i[:], i[0], f[0], g[0] = -6, 9, 9, 9  # the first channel's memory is the iteration's number
+    o[0] = -9
+    cell.bias.assign(np.concatenate([i, f, o, g]))
+    last.kernel.assign(200 * last.kernel)
+
+    manifest = export_tflite(model, tmp_path, quantize="int8", calibration_images=pieces)
+    manifest = record_parity(manifest, model, tmp_path, pieces)
+    assert manifest.parity["max_difference"] < 0.05
+
+
 def test_the_shipped_preset_is_what_phones_and_pages_have():
     """So that all clients show the same picture of a stream."""
     preset = Manifest.read(PRESETS_FOLDER / DEFAULT_PRESET)

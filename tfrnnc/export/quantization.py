@@ -39,8 +39,14 @@ QUANTIZATIONS = {
     "float16": Quantization(16, "float32"),
     "weights": Quantization(8, "float32"),
     "dynamic": Quantization(8, "int8, each tensor's range taken as it comes"),
-    "int8": Quantization(8, "int8, each tensor's range fixed by calibration"),
+    "int8": Quantization(
+        8, "int8, each tensor's range fixed by calibration; gates and memories float32"
+    ),
 }
+
+# What a recurrent cell computes between its convolutions. All channels of a memory would share one
+# range: where one counts the iterations, 256 levels for it leave less than one for the small ones.
+CELL_OPERATORS = ["ADD", "LOGISTIC", "MUL", "SPLIT", "TANH"]
 
 
 def convert(
@@ -71,9 +77,12 @@ def convert(
             iteration.signatures, calibration
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    has_memory = len(iteration.inputs) > 1
     with warnings.catch_warnings():
         # The converter calibrates with TensorFlow's own interpreter, which says it is deprecated.
         warnings.simplefilter("ignore", UserWarning)
+        if quantize == "int8" and has_memory:
+            return _with_float32_cells(converter)
         content = converter.convert()
     return _with_int8_weights(content) if quantize == "weights" else content
 
@@ -112,6 +121,14 @@ def _named(name: str, value: np.ndarray, states: Sequence[Any]) -> Inputs:
     """An iteration's inputs by name, with a batch of one."""
     named = {f"state_{i}": np.asarray(state) for i, state in enumerate(states)}
     return {name: value[None], **named}
+
+
+def _with_float32_cells(converter: tf.lite.TFLiteConverter) -> bytes:
+    """What the converter makes of a model with memory; only the convolutions compute in int8."""
+    # TensorFlow has no other public way to leave operators out of the quantisation.
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=CELL_OPERATORS)
+    debugger = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_options=options)
+    return bytes(debugger.get_nondebug_quantized_model())
 
 
 def _with_int8_weights(content: bytes) -> bytes:
