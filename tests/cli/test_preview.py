@@ -10,6 +10,7 @@ from PIL import Image
 
 import tfrnnc
 from tfrnnc.cli.preview import main
+from tfrnnc.errors import ConfigError, TooLargeError
 
 
 @pytest.fixture
@@ -72,3 +73,18 @@ def test_a_background_that_is_no_colour(run):
     lines, stderr = run("a.png", "--background", "nothing", code=1)
     assert lines == []
     assert "not a colour" in stderr
+
+
+def test_images_with_too_many_pixels_are_refused_before_they_are_read(run):
+    Image.new("1", (10000, 10000)).save("black.png")  # 12 kB, and 300 MB as RGB.
+    (large, small), stderr = run("black.png", "a.png", code=1)
+    assert "100,000,000 pixels, more than the limit of 33,554,432" in large["error"]
+    assert "(--max-pixels)" in stderr
+    assert "preview" in small
+    (refused,), _ = run("a.png", "--max-pixels", "599", code=1)
+    assert "600 pixels" in refused["error"]
+    run("a.png", "--max-pixels", "600")
+    with Image.open("black.png") as image, pytest.raises(TooLargeError, match="100,000,000"):
+        tfrnnc.preview(image)
+    with Image.open("a.png") as image, pytest.raises(ConfigError, match="max_pixels"):
+        tfrnnc.preview(image, max_pixels=0)

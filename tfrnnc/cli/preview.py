@@ -7,8 +7,8 @@ import json
 import sys
 
 import click
-from PIL import Image
 
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.cli.common import (
     command,
     in_words_of_the_command,
@@ -34,7 +34,14 @@ files = option_group("Files")
     help="Bytes of each preview; the string has a third more characters.",
 )
 @files("--background", help="The colour behind transparent images (white, #rrggbb).")
-def main(paths: tuple[str, ...], size: int, background: str | None) -> None:
+@files(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger images.",
+)
+def main(paths: tuple[str, ...], size: int, background: str | None, max_pixels: int) -> None:
     """Print previews of images, one JSON object on each line.
 
     INPUT is an image file, or - for standard input. Each line has "path", "preview" (the string),
@@ -46,7 +53,7 @@ def main(paths: tuple[str, ...], size: int, background: str | None) -> None:
     failed = False
     for path in paths:
         try:
-            facts = _preview_of(path, size, background)
+            facts = _preview_of(path, size, background, max_pixels)
         except (BrokenPipeError, click.ClickException):
             raise
         except Exception as error:
@@ -59,13 +66,14 @@ def main(paths: tuple[str, ...], size: int, background: str | None) -> None:
         sys.exit(1)
 
 
-def _preview_of(path: str, size: int, background: str | None) -> Fact:
+def _preview_of(path: str, size: int, background: str | None, max_pixels: int) -> Fact:
     content = io.BytesIO(read_input(path))
-    image = Image.fromarray(read_image(content, background, display(path)))
+    pixels = read_image(content, background, display(path), max_pixels)
+    height, width, _ = pixels.shape
     return {
         "path": path,
-        "preview": preview(image, bytes=size),
-        "width": image.width,
-        "height": image.height,
+        "preview": preview(pixels, bytes=size),
+        "width": width,
+        "height": height,
         "bytes": size,
     }

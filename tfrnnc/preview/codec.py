@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tfrnnc.arguments import require_int
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.presets import PRESETS_FOLDER
@@ -26,6 +27,7 @@ def preview(
     image: Image.Image | np.ndarray,
     bytes: int = 24,
     background: str | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> str:
     """A preview of an image, as a short string of base64url.
 
@@ -36,9 +38,11 @@ def preview(
         image: as for `tfrnnc.images.as_rgb`.
         bytes: of the preview, from 3 to 64; the string has a third more characters.
         background: as for `tfrnnc.images.as_rgb`.
+        max_pixels: refuse larger Pillow images, whose pixels may not have been read yet.
 
     Raises:
-        ConfigError: if `bytes` is out of range.
+        ConfigError: if `bytes` or `max_pixels` is out of range.
+        TooLargeError: if a Pillow image has more pixels than `max_pixels`.
         ImageError: if the image is of a kind that cannot be coded.
 
     Examples:
@@ -46,7 +50,8 @@ def preview(
         32
     """
     size = require_int("bytes", bytes, MIN_BYTES, MAX_BYTES)
-    pixels = as_rgb(image, background)
+    most = require_int("max_pixels", max_pixels, 1)
+    pixels = as_rgb(image, background, max_pixels=most)
     height, width, _ = pixels.shape
     encoder = PreviewEncoder(_decoder())
     return to_text(encoder.encode(stretch(pixels), *picture_size(width, height), size))
