@@ -323,6 +323,38 @@ def test_standard_streams_may_be_closed(images, tmp_path, closed, words):
     assert re.fullmatch(r"error: standard (in|out)put: it is closed; .*\n", done.stderr)
 
 
+@posix
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_work_is_done_though_nothing_can_be_told(images, tmp_path, closed):
+    program = Path(sys.executable).parent / "tfrnnc-encode"
+    command = f"{program} a.png b.png -o out --iterations 1 {closed}"
+    assert subprocess.run(command, shell=True, cwd=tmp_path).returncode == 0
+    assert files_in(tmp_path / "out") == ["a.rnnc", "b.rnnc"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "encode --help",
+        "train --version",
+        "train preview --help",
+        "encode a.png o.rnnc --iterations 1",
+        "encode a.png o.rnnc --iterations 1 --json",
+        "encode a.png - --iterations 1",
+        "preview a.png",
+    ],
+)
+def test_a_full_standard_output_is_one_line(images, tmp_path, words):
+    command = f"{Path(sys.executable).parent / 'tfrnnc-'}{words} >/dev/full"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: standard output: cannot be written (No space left on device); ")
+    # Standard error may be full as well.
+    assert subprocess.run(f"{command} 2>&1", shell=True, cwd=tmp_path).returncode == 1
+
+
 def test_a_target_that_is_not_reached_is_said_once(run, images):
     result = run(encode, "a.png", "out.rnnc", "--psnr", 90)
     assert result.stderr == ""

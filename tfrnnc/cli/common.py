@@ -22,7 +22,6 @@ from tfrnnc.cli.file_pairs import STANDARD, STANDARD_OUTPUTS, Selection
 from tfrnnc.cli.file_tasks import (
     Fact,
     FileTask,
-    OutputError,
     describe_os_error,
     run_files,
     start_logging,
@@ -35,6 +34,12 @@ from tfrnnc.cli.options import (
     ModelName,
     gathered,
     option_group,
+)
+from tfrnnc.cli.standard_streams import (
+    OutputError,
+    echo,
+    read_standard_input,
+    write_standard_output,
 )
 from tfrnnc.codec.strips import progress
 from tfrnnc.errors import Terminated, TfrnncError
@@ -83,7 +88,7 @@ def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
                 function(*args, **kwargs)
             except KeyboardInterrupt as interruption:
                 if str(interruption):
-                    click.echo(f"error: {interruption}", err=True)
+                    echo(f"error: {interruption}", err=True)
                 stopped = isinstance(interruption, Terminated)
                 end_by(signal.SIGTERM if stopped else signal.SIGINT)
             except TfrnncError as error:
@@ -156,7 +161,7 @@ def model_options(
 
 def fail(error: Exception | str) -> NoReturn:
     """Ends the command with a message and exit code 1."""
-    click.echo(f"error: {_on_one_line(str(error))}", err=True)
+    echo(f"error: {_on_one_line(str(error))}", err=True)
     sys.exit(1)
 
 
@@ -195,9 +200,7 @@ def read_input(path: str) -> bytes:
         OSError: if it cannot be read.
         TfrnncError: if it is empty.
     """
-    if path == STANDARD and sys.stdin is None:
-        raise TfrnncError("it is closed; give a file")
-    data = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    data = read_standard_input() if path == STANDARD else Path(path).read_bytes()
     if not data:
         raise TfrnncError("there is nothing in it; get the file again")
     return data
@@ -363,16 +366,8 @@ def write_output(path: str, data: bytes) -> None:
         OutputError: if it cannot be written.
         BrokenPipeError: if it is standard output and nobody reads it any more.
     """
-    if path == STANDARD:
-        if sys.stdout is None:
-            raise OutputError("standard output: it is closed; give an OUTPUT")
-        try:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"standard output: cannot be written ({error.strerror})") from error
+    if path == STANDARD or (path in STANDARD_OUTPUTS and sys.stdout is None):
+        write_standard_output(data)
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -505,7 +500,7 @@ def _strip_bars(quiet: bool) -> Iterator[None]:
 
 def _print(line: str, to_stderr: bool) -> None:
     with tqdm.external_write_mode():
-        click.echo(_on_one_line(line), err=to_stderr)
+        echo(_on_one_line(line), err=to_stderr)
 
 
 def _on_one_line(text: str) -> str:

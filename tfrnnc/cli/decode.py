@@ -28,8 +28,9 @@ from tfrnnc.cli.common import (
     work_limit_options,
     write_output,
 )
-from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, OutputError, display
+from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
 from tfrnnc.cli.options import ModelName, gathered, option_group
+from tfrnnc.cli.standard_streams import OutputError
 from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from tfrnnc.cli.codec_names import CodecNames
 from tfrnnc.cli.common import Report, command
 from tfrnnc.cli.options import ByteSizes, Words, folder_path, gathered, joined, option_group
+from tfrnnc.cli.standard_streams import echo
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.errors import ConfigError, InstallationError, ModelError
 from tfrnnc.evaluation import CLASSIC_CODECS, EvaluationOptions, EvaluationProtocol, evaluate
@@ -171,12 +172,12 @@ def main(
     evaluation = evaluate(data, joined(codecs), checked_protocol, evaluation_options)
     if not report.quiet:
         text = as_json(evaluation.report) if report.as_json else evaluation.table()
-        click.echo(text, nl=not report.as_json)
+        echo(text, nl=not report.as_json)
     if evaluation_options.output:
         try:
             draw_curves(evaluation.report, evaluation_options.output, title=title)
         except InstallationError as error:
-            click.echo(f"no figures: {error}", err=True)
+            echo(f"no figures: {error}", err=True)
 
 
 def _start_models(specs: Iterable[CodecSpec]) -> None:
@@ -197,7 +198,7 @@ def _progress(
     what: str, results: Iterable[NumberedResult], total: int, kept: int
 ) -> Iterable[NumberedResult]:
     if kept:
-        click.echo(f"{what}: {kept} of {total} results are kept from before", err=True)
+        echo(f"{what}: {kept} of {total} results are kept from before", err=True)
     if not sys.stderr.isatty():
         return results
     bar: Iterable[NumberedResult] = tqdm(

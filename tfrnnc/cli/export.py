@@ -19,6 +19,7 @@ from tfrnnc.cli.options import (
     gathered,
     option_group,
 )
+from tfrnnc.cli.standard_streams import echo
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.export.export_options import ExportOptions
 from tfrnnc.model_folder.model_folder import ModelFolder
@@ -227,7 +228,7 @@ def _optimize(
     done = exporter.optimize(constraint, images, fine_tuning, quiet=quiet)
     if not quiet:
         shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in done.items())
-        click.echo(f"{target.weights_path}: {shown}")
+        echo(f"{target.weights_path}: {shown}")
     _write(exporter, options, quiet)
 
 
@@ -259,9 +260,9 @@ def _write(exporter: Exporter, options: ExportOptions, quiet: bool) -> None:
         return
     unit = "bytes of weights" if options.target == "savedmodel" else "bytes"
     for file in exported.files:
-        click.echo(f"{file.path}: {file.size_bytes:,} {unit}")
+        echo(f"{file.path}: {file.size_bytes:,} {unit}")
     if exported.parity:
-        click.echo(_describe_parity(exported.parity))
+        echo(_describe_parity(exported.parity))
 
 
 def _describe_parity(parity: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 import click
+
+from tfrnnc.cli.standard_streams import read_standard_input
 
 STANDARD = "-"  #: stands for standard input or output
 STANDARD_OUTPUTS = (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -115,8 +116,9 @@ def read_list(path: str) -> list[str]:
 
     Raises:
         OSError: if it cannot be read.
+        TfrnncError: if it is standard input, and closed.
     """
-    content = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    content = read_standard_input() if path == STANDARD else Path(path).read_bytes()
     ends = b"\0" if b"\0" in content else b"\n"
     return [os.fsdecode(line.rstrip(b"\r")) for line in content.split(ends) if line.strip()]
 

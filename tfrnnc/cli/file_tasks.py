@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 import click
 
 from tfrnnc.cli.file_pairs import STANDARD, Pair
+from tfrnnc.cli.standard_streams import OutputError
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.errors import ForeignStreamError, TfrnncError
 from tfrnnc.files import remove_temporary_files
@@ -39,10 +40,6 @@ CHUNK = 64  #: most files that a process is given at once
 MOST_BREAKS = 5  #: processes that may end one after the other with nothing done in between
 
 Fact = dict[str, Any]  #: what is reported of a file; what failed has "input" and "error"
-
-
-class OutputError(TfrnncError):
-    """An output cannot be written. The message begins with its path."""
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Protocol, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
+from tfrnnc.cli.standard_streams import echo, full_output
 from tfrnnc.model_folder.presets import list_presets
 
 GENERAL = "General"  #: the group of options that have no other
@@ -38,6 +40,14 @@ class GroupedOption(click.Option):
 
 class GroupedCommand(click.Command):
     """A command whose help has its options in groups, in the order in which they are declared."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Runs the command as a program; help that cannot be written is one line, too."""
+        try:
+            return super().main(*args, **settings)
+        except OSError as error:  # What the command itself does is caught there.
+            echo(f"error: {full_output(error)}", err=True)
+            sys.exit(1)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes a section for each group, those without a group last."""

@@ -25,6 +25,7 @@ from tfrnnc.cli.encoding_options import (
 from tfrnnc.cli.file_pairs import STANDARD
 from tfrnnc.cli.file_tasks import display
 from tfrnnc.cli.options import FileName, gathered, option_group
+from tfrnnc.cli.standard_streams import echo, read_standard_input
 from tfrnnc.cli.start import start_runtime
 from tfrnnc.codec import Codec, EncodeOptions, load
 from tfrnnc.errors import DataError
@@ -149,11 +150,11 @@ def main(
     done = _watch(shard_reports, work, report.quiet)
     summary = _summarize(done, time.perf_counter() - start)
     if report.as_json:
-        click.echo(json.dumps({"input": source, "output": output, **summary}, indent=2))
+        echo(json.dumps({"input": source, "output": output, **summary}, indent=2))
     elif not report.quiet:
-        click.echo(_describe(output, summary))
+        echo(_describe(output, summary))
     if summary["failures"]:
-        click.echo(
+        echo(
             f"error: {output}: {summary['failures']} images could not be packed; "
             "_failed-*.jsonl beside the shards say why",
             err=True,
@@ -175,7 +176,7 @@ def _read_items(source: str) -> list[Item]:
         DataError: if that is nothing.
     """
     if source == STANDARD:
-        text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        text = read_standard_input().decode("utf-8", "surrogateescape")
         items = list(read_list(text))
     else:
         items = list(list_images(source))

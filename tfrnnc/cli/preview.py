@@ -16,6 +16,7 @@ from tfrnnc.cli.common import (
 )
 from tfrnnc.cli.file_tasks import Fact, display, explain_failure
 from tfrnnc.cli.options import FileName, option_group
+from tfrnnc.cli.standard_streams import echo
 from tfrnnc.images import parse_colour, read_image
 from tfrnnc.preview import preview
 from tfrnnc.preview.layout import MAX_BYTES, MIN_BYTES
@@ -60,8 +61,8 @@ def main(paths: tuple[str, ...], size: int, background: str | None, max_pixels: 
             failed = True
             reason = in_words_of_the_command(explain_failure(error, display(path)))
             facts = {"path": path, "error": reason}
-            click.echo(f"error: {reason}", err=True)
-        click.echo(json.dumps(facts))
+            echo(f"error: {reason}", err=True)
+        echo(json.dumps(facts))
     if failed:
         sys.exit(1)
 

@@ -29,6 +29,7 @@ from tfrnnc.cli.options import (
     folder_path,
     option_group,
 )
+from tfrnnc.cli.standard_streams import echo
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
@@ -414,7 +415,7 @@ def _settings_together(
 
 def _say(quiet: bool) -> Callable[[str], None] | None:
     """What prints the lines of a run, if it should."""
-    return None if quiet else partial(click.echo, err=True)
+    return None if quiet else partial(echo, err=True)
 
 
 def _check_worker_options(options: dict[str, Any]) -> None:
