@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 
 class TfrnncError(Exception):
     """Base class of every error that tfrnnc raises on purpose."""
@@ -84,4 +86,16 @@ class WrongModelError(StreamError):
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was told to end by SIGTERM."""
+    """The process was told to end by a signal, as Ctrl-C does, but mostly by another one.
+
+    Args:
+        message: what to tell the user.
+        number: of the signal.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, message: str = "", number: int = signal.SIGTERM):
+        super().__init__(message)
+        self.number = number

@@ -26,7 +26,7 @@ def process_pool(
 
     Args:
         jobs: how many.
-        start: makes each of them ready. Ctrl-C is left to this process.
+        start: makes each of them ready. Ctrl-C and SIGHUP are left to this process.
         *arguments: of `start`; they and it are pickled.
 
     Yields:
@@ -48,7 +48,9 @@ def process_pool(
 
 
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):  # A terminal sends them to all its processes.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     # It holds both ends of the pipe that work comes through, so that waiting for work has no end.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if start is not None:

@@ -611,8 +611,34 @@ def test_a_process_that_is_killed_costs_its_file_only(images, tmp_path, culprit)
     assert files_in(tmp_path / "out") == sorted(f"{n}.rnnc" for n in names if n not in failed)
 
 
+WRITES = """
+import os, sys, time
+from tfrnnc.cli.common import command
+from tfrnnc.files import replacing
+
+@command()
+def main():
+    with replacing("whole.bin"):
+        os.kill(os.getpid(), int(os.environ["NUMBER"]))
+        time.sleep(0.1)
+
+main([])
+"""
+
+
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_any_command_in_order(tmp_path, number):
+    words = [sys.executable, "-c", WRITES]
+    environment = {**os.environ, "NUMBER": str(int(number))}
+    assert subprocess.run(words, cwd=tmp_path, env=environment).returncode == -number
+    assert os.listdir(tmp_path) == []
+    if number == signal.SIGHUP:
+        assert subprocess.run(["nohup", *words], cwd=tmp_path, env=environment).returncode == 0
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_signals_leave_nothing_half_written(noise, tmp_path, number, jobs):
     names = [f"{number}.png" for number in range(200)]

@@ -185,7 +185,7 @@ def command(image_folder, tmp_path_factory):
     return words, read_log(folder / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_from_outside_and_resumed(command, tmp_path, number):
     """Killed, interrupted or told to end, some time in the run, it ends as the unbroken one."""
     words, whole = command

@@ -198,9 +198,9 @@ class Asked(Workers):
 
     left = 2
 
-    def any(self, flag):
+    def max(self, number):
         Asked.left -= 1
-        return flag or Asked.left < 0
+        return max(number, signal.SIGTERM if Asked.left < 0 else 0)
 
 
 def test_workers_stop_after_the_same_batch():
@@ -208,15 +208,17 @@ def test_workers_stop_after_the_same_batch():
     interrupt = DeferredInterrupt(Asked(2))
     for batch in range(2 * STOP_CHECK_BATCHES):
         interrupt.on_train_batch_end(batch)
-    with pytest.raises(AgreedStop):
+    with pytest.raises(AgreedStop) as stop:
         interrupt.on_epoch_end(0)
+    assert stop.value.number == signal.SIGTERM
 
     Asked.left = 2
-    interrupt.requested = True
+    interrupt.requested = signal.SIGINT
     for batch in range(STOP_CHECK_BATCHES - 1):
         interrupt.on_train_batch_end(batch)
-    with pytest.raises(AgreedStop):
+    with pytest.raises(AgreedStop) as stop:
         interrupt.on_train_batch_end(STOP_CHECK_BATCHES - 1)
+    assert stop.value.number == signal.SIGINT
 
 
 def test_a_batch_is_divided_without_rest(monkeypatch):

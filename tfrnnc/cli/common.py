@@ -17,7 +17,7 @@ import click
 from tqdm import tqdm
 
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
-from tfrnnc.cli.endings import end_by
+from tfrnnc.cli.endings import end_by, interruptions
 from tfrnnc.cli.file_pairs import STANDARD, STANDARD_OUTPUTS, Selection
 from tfrnnc.cli.file_tasks import (
     Fact,
@@ -85,12 +85,13 @@ def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
         def wrapper(*args: Any, **kwargs: Any) -> None:
             start_logging()
             try:
-                function(*args, **kwargs)
+                with interruptions():
+                    function(*args, **kwargs)
             except KeyboardInterrupt as interruption:
                 if str(interruption):
                     echo(f"error: {interruption}", err=True)
-                stopped = isinstance(interruption, Terminated)
-                end_by(signal.SIGTERM if stopped else signal.SIGINT)
+                is_other = isinstance(interruption, Terminated)
+                end_by(interruption.number if is_other else signal.SIGINT)
             except TfrnncError as error:
                 fail(in_words_of_the_command(str(error)))
             except BrokenPipeError:
@@ -407,7 +408,6 @@ class Report:
         """
         failures = 0
         with (
-            _terminations(),
             closing(facts),
             _progress_bar(total, self.quiet) as bar,
             _strip_bars(self.quiet),
@@ -447,26 +447,6 @@ def report_options(json_help: str = JSON_HELP) -> Decorator:
         click.option("--json", "as_json", is_flag=True, help=json_help),
         click.option("-q", "--quiet", is_flag=True, help="Report errors only."),
     )
-
-
-@contextmanager
-def _terminations() -> Iterator[None]:
-    """Lets SIGTERM end the process as Ctrl-C does: nothing half-written is left."""
-
-    def stop(*_: Any) -> NoReturn:
-        raise Terminated
-
-    try:
-        before = signal.getsignal(signal.SIGTERM)
-        if before is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # Not in the main thread.
-        before = None
-    try:
-        yield
-    finally:
-        if before is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _progress_bar(total: int, quiet: bool) -> tqdm:

@@ -6,13 +6,45 @@ import atexit
 import os
 import signal
 import sys
-from contextlib import suppress
-from typing import NoReturn
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
-_signals: list[signal.Signals] = []  # by which the process is to end
+from tfrnnc.errors import Terminated
+
+#: What ends a process from outside, beside Ctrl-C; of which Windows has the first only.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_signals: list[int] = []  # by which the process is to end
 
 
-def end_by(number: signal.Signals) -> NoReturn:
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """Lets what ends the process interrupt the block, as Ctrl-C does: nothing half-written is left.
+
+    A signal that is ignored, as nohup has it, stays so.
+
+    Raises:
+        Terminated: in the block, with the signal's number.
+    """
+
+    def stop(number: int, _: Any) -> NoReturn:
+        raise Terminated(number=number)
+
+    replaced = []
+    if threading.current_thread() is threading.main_thread():
+        replaced = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in replaced:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def end_by(number: int) -> NoReturn:
     """Ends the process as the signal would have, so that a loop in a shell stops, too.
 
     What Python and libraries do at the end comes first: the semaphores of other processes, for

@@ -47,6 +47,8 @@ PIXELS_AT_ONCE = 100 * 32 * 32  #: pixels that validation codes in one call
 SAMPLES = 4  #: patches of each validation set that are shown in pictures
 MAX_LOSS_DB = 6.0  #: of PSNR, since the best epoch, above which a run has diverged
 MIN_BPP = 0.002  #: bits per pixel in the first iteration under which a codec has collapsed
+_HANGUP = getattr(signal, "SIGHUP", None)  # Which Windows does not have.
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANGUP] if _HANGUP else []))
 
 
 class Progress(keras.callbacks.Callback):
@@ -290,28 +292,32 @@ def averaged_weights(trained: keras.Model) -> Iterator[None]:
 
 
 class DeferredInterrupt(keras.callbacks.Callback):
-    """Lets Ctrl-C and SIGTERM take effect at the end of a batch, when the state is whole.
+    """Lets Ctrl-C, SIGTERM and SIGHUP take effect at the end of a batch, when the state is whole.
 
     A context manager around `fit` as well as a callback of it. A second signal takes effect at
-    once.
+    once, but for SIGHUP, which comes twice where shell and terminal both send it. Where nohup has
+    SIGHUP ignored, it stays so.
 
     Args:
         workers: that train together. They agree every few batches, and at the end of an epoch,
             whether one of them was asked to stop, and stop after the same batch.
+
+    Attributes:
+        requested: the number of the signal that came; 0 for none.
     """
 
     def __init__(self, workers: Workers = ALONE) -> None:
         super().__init__()
         self.workers = workers
-        self.requested = False
-        self._interruption: type[KeyboardInterrupt] = KeyboardInterrupt
+        self.requested = 0
 
     def __enter__(self) -> DeferredInterrupt:
         self._in_main_thread = threading.current_thread() is threading.main_thread()
         if self._in_main_thread:
             self._previous = {
                 number: signal.signal(number, self._request)
-                for number in (signal.SIGINT, signal.SIGTERM)
+                for number in _STOP_SIGNALS
+                if number != _HANGUP or signal.getsignal(number) is not signal.SIG_IGN
             }
         return self
 
@@ -328,7 +334,7 @@ class DeferredInterrupt(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.workers.count == 1:
             if self.requested:
-                raise self._interruption
+                raise _interruption(self.requested)
         elif (batch + 1) % STOP_CHECK_BATCHES == 0:
             self._stop_together()
 
@@ -337,14 +343,18 @@ class DeferredInterrupt(keras.callbacks.Callback):
             self._stop_together()
 
     def _stop_together(self) -> None:
-        if self.workers.any(self.requested):
-            raise AgreedStop
+        if number := self.workers.max(self.requested):
+            raise AgreedStop(number=number)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
-        self._interruption = Terminated if number == signal.SIGTERM else KeyboardInterrupt
-        if self.requested:
-            raise self._interruption
-        self.requested = True
+        if self.requested and number != _HANGUP:
+            raise _interruption(number)
+        self.requested = number
+
+
+def _interruption(number: int) -> KeyboardInterrupt:
+    """What a signal raises."""
+    return KeyboardInterrupt() if number == signal.SIGINT else Terminated(number=number)
 
 
 def validate(

@@ -98,7 +98,8 @@ class TrainingRun:
                     if workers.is_first
                     else "worker 0 has saved the state"
                 )
-                raise type(stop)(f"interrupted; {saved}") from None
+                stop.args = (f"interrupted; {saved}",)
+                raise
 
     def _make_model(self, seed: int) -> tuple[ResidualCodec, Path | None]:
         """The model at its start, and the entropy network's weights to start from."""

@@ -179,8 +179,8 @@ def train(
     far by validation loss, what `tfrnnc.load` takes), `checkpoint.weights.h5` (the whole state),
     `log.csv` and, where TensorFlow trains, `tensorboard/` with curves and sample pictures; for
     "rate-distortion" also the model's `entropy_model.bin` and the weights it was made from.
-    Interrupted by Ctrl-C or SIGTERM, it saves the state first. Of several workers only the first
-    one writes; the folder of the others is where they find its checkpoint and log.
+    Interrupted by Ctrl-C, SIGTERM or SIGHUP, it saves the state first. Of several workers only the
+    first one writes; the folder of the others is where they find its checkpoint and log.
 
     Args:
         model: a codec model. Its weights are the starting point unless the run is resumed.

@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 
 from tfrnnc.backend import prepare_environment
-from tfrnnc.errors import ConfigError, InstallationError
+from tfrnnc.errors import ConfigError, InstallationError, Terminated
 from tfrnnc.files import remove_temporary_files
 from tfrnnc.training.rendezvous import Rendezvous
 
@@ -54,13 +54,13 @@ class Workers:
         size = batch_size // self.count
         return slice(self.index * size, (self.index + 1) * size)
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is set on any worker; all must ask at the same place."""
+    def max(self, number: int) -> int:
+        """The greatest of all workers' numbers; all must ask at the same place."""
         if self.count == 1:
-            return flag
+            return number
         from jax.experimental.multihost_utils import process_allgather
 
-        return bool(process_allgather(np.array([flag], np.int32)).any())
+        return int(process_allgather(np.array([number], np.int32)).max())
 
     def value_of_first(self, value: float) -> float:
         """Worker 0's value, to the bit; all must ask at the same place."""
@@ -152,8 +152,8 @@ def joined(rendezvous: Rendezvous) -> Iterator[Workers]:
         keras.distribution.set_distribution(None)
 
 
-class AgreedStop(KeyboardInterrupt):
-    """All workers stop after the same batch."""
+class AgreedStop(Terminated):
+    """All workers stop after the same batch, by the signal that one of them was sent."""
 
 
 def _share_batches(workers: int) -> None:
