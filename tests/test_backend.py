@@ -21,6 +21,8 @@ except tfrnnc.InstallationError as error:
     ("backend", "settings", "message"),
     [
         ("abacus", {}, "Keras cannot start (Unable to import backend : abacus); set KERAS_BACKEND"),
+        ("torch", {}, "set KERAS_BACKEND"),
+        ("numpy", {}, "Keras is set to numpy; set KERAS_BACKEND"),
         ("jax", {"image_data_format": "channels_first"}, "Keras is set to channels_first; set"),
     ],
 )
@@ -32,4 +34,5 @@ def test_what_keras_is_set_to_is_said_in_one_line(backend, settings, message, tm
     )
     assert result.returncode == 0, result.stderr
     assert message in result.stdout
+    assert "pip install" not in result.stdout
     assert result.stdout.count("\n") == 1

@@ -823,6 +823,14 @@ def test_damaged_files_raise_nothing_else(tmp_path, extension):
     assert ImageError in outcomes
 
 
+def test_a_damaged_file_is_said_to_be_with_a_remedy(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(random_pixels(64, 64, 3)).save(file, "TIFF", compression="tiff_adobe_deflate")
+    (tmp_path / "a.tif").write_bytes(file.getvalue()[:200] + bytes(200) + file.getvalue()[400:])
+    with pytest.raises(ImageError, match="a.tif: damaged, or of a kind .*; get it again, or save"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_a_broken_file_object_is_refused():
     with pytest.raises(ImageError, match="^not an image"):
         read_image(io.BytesIO(b"just some text"))

@@ -22,6 +22,8 @@ Shape: TypeAlias = tuple[int | None, ...]
 #: or None where it is not known.
 Size: TypeAlias = Any
 
+_SET_BACKEND = 'set KERAS_BACKEND, or "backend" in ~/.keras/keras.json, to tensorflow or jax'
+
 
 def prepare_environment() -> None:
     """Imports Keras and its backend with the settings that suit them; the user's own win.
@@ -41,15 +43,26 @@ def prepare_environment() -> None:
         try:
             import keras  # noqa: F401
         except ImportError as error:
+            if error.name in ("torch", "openvino"):
+                raise InstallationError(f"Keras cannot start ({error}); {_SET_BACKEND}") from error
+            extra = "train-jax" if error.name == "jax" else "train"
             raise InstallationError(
-                f"this needs Keras and its backend ({error}); pip install 'tfrnnc[train]'"
+                f"this needs Keras and its backend ({error}); pip install 'tfrnnc[{extra}]'"
             ) from error
         except ValueError as error:
-            raise InstallationError(
-                f'Keras cannot start ({error}); set KERAS_BACKEND, or "backend" in '
-                "~/.keras/keras.json, to tensorflow or jax"
-            ) from error
+            raise InstallationError(f"Keras cannot start ({error}); {_SET_BACKEND}") from error
+    _require_known_backend()
     _require_channels_last()
+
+
+def _require_known_backend() -> None:
+    import keras
+
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "jax"):
+        raise InstallationError(
+            f"tfrnnc runs on TensorFlow or JAX, but Keras is set to {backend}; {_SET_BACKEND}"
+        )
 
 
 def _require_channels_last() -> None:

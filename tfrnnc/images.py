@@ -270,7 +270,8 @@ def _explain(error: Exception) -> str:
         return f"the image has more pixels than Pillow reads ({error}); make it smaller first"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read ({error.strerror}); check the file and its permissions"
-    return f"not an image that can be read ({_name_error(error)})"
+    reason = f" ({error})" if str(error) else ""  # A reader's assertions tell nothing.
+    return f"damaged, or of a kind that cannot be read{reason}; get it again, or save it as a PNG"
 
 
 def _warn(name: str, message: str) -> None:

@@ -49,7 +49,10 @@ def run(tmp_path, monkeypatch, noise):
     ("words", "message"),
     [
         (["missing.png"], "missing.png: no such file; check the path"),
-        (["folder.png", "a.rnnc"], "folder.png: a folder, not a file; name the files in it"),
+        (
+            ["folder.png", "a.rnnc"],
+            "folder.png: a folder, not a file; name the files in it; --recursive takes them all",
+        ),
         (["empty.png"], "empty.png: there is nothing in it; get the file again"),
         (["text.txt"], "text.txt: not an image of a known format; convert it to PNG"),
         (["stream.rnnc", "a.rnnc"], "stream.rnnc: a stream already; tfrnnc-decode makes"),
@@ -72,7 +75,7 @@ def test_encode_fails(run, words, message):
         (["photo.png", "folder"], "for a folder, give --output-dir FOLDER"),
         (["photo.png", "stream.rnnc", "a.rnnc"], "give --output-dir FOLDER"),
         (["stream.rnnc"], "is both input and output; give another OUTPUT"),
-        (["."], "'.' is a folder, not a file; name the files in it"),
+        (["."], "'.' is a folder, not a file; name the files in it, or give --recursive"),
         (["photo.png", "-o", "text.txt"], "Directory 'text.txt' is a file"),
         (["photo.png", "--bpp", "0"], "--bpp must be a finite number above 0"),
         (["photo.png", "--ssim", "2"], "--ssim is 1 at most"),
@@ -127,7 +130,7 @@ def test_decode_is_not_understood(run, words, message):
     [
         ([], 2, "Missing argument"),
         (["missing.rnnc"], 1, "missing.rnnc: no such file; check the path"),
-        (["folder"], 1, "folder: a folder, not a file; name the files in it"),
+        (["folder"], 1, "folder: a folder, not a file; name the files in it\n"),
         (["photo.png"], 1, "tfrnnc-encode makes streams of images"),
         (["stream.rnnc", "--model", "nothing"], 1, "neither a preset"),
     ],

@@ -97,7 +97,7 @@ def damaged(content: bytes, kind: str) -> bytes:
 def test_a_damaged_checkpoint_is_refused(run, kind):
     path = run / CHECKPOINT_FILE
     path.write_bytes(damaged(path.read_bytes(), kind))
-    assert_one_line(resume(run, "--epochs", "2"), str(path))
+    assert_one_line(resume(run, "--epochs", "2"), str(path), "--initial-model")
 
 
 def test_every_flipped_byte_of_the_weights_shows(run):

@@ -97,7 +97,7 @@ def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
             except BrokenPipeError:
                 raise  # Click ends the command quietly, as `| head` wants it.
             except OSError as error:
-                fail(describe_os_error(error))
+                fail(in_words_of_the_command(describe_os_error(error)))
 
         made: click.Command = wrapper
         return made

@@ -64,6 +64,7 @@ class Selection:
                 raise click.UsageError("--output-dir takes files, not standard input")
             inputs = list(self._inputs())
             outputs = name_outputs([place for _, place in inputs], self.formats[0])
+            _require_different(inputs, outputs)
             folder = str(self.output_dir)
             return [
                 (path, os.path.join(folder, name))
@@ -128,8 +129,7 @@ def name_outputs(places: Sequence[str], suffix: str) -> list[str]:
 
     Where two would be the same, both keep their input's extension: a.png.rnnc and a.jpg.rnnc.
 
-    Raises:
-        click.UsageError: if two are the same nevertheless, as their inputs have the same name.
+    Two whose inputs have the same place are the same nevertheless.
     """
     names = [with_suffix(place, suffix) for place in places]
     longer = [place + suffix for place in places]
@@ -143,15 +143,30 @@ def name_outputs(places: Sequence[str], suffix: str) -> list[str]:
             break
         for index in clashing:
             names[index] = longer[index]
-    if twice := sorted(name for name, count in counts.items() if count > 1):
-        raise click.UsageError(f"several inputs would be written to {', '.join(twice)}")
     return names
+
+
+def _require_different(inputs: Sequence[Pair], outputs: Sequence[str]) -> None:
+    """Raises click.UsageError if two inputs, each with its place, have the same output."""
+    sources: dict[str, str] = {}
+    for (path, _), output in zip(inputs, outputs, strict=True):
+        if output not in sources:
+            sources[output] = path
+        elif sources[output] == path:
+            raise click.UsageError(f"{path} is among the inputs twice; name each of them once")
+        else:
+            raise click.UsageError(
+                f"{sources[output]} and {path} would both be written to {output}; name them in a "
+                "list for --files-from, which keeps their folders, or give one at a time"
+            )
 
 
 def with_suffix(path: str, suffix: str) -> str:
     """A path with another suffix."""
     if os.path.basename(path) in ("", ".", ".."):
-        raise click.UsageError(f"{path!r} is a folder, not a file; name the files in it")
+        raise click.UsageError(
+            f"{path!r} is a folder, not a file; name the files in it, or give --recursive"
+        )
     return os.path.splitext(path)[0] + suffix
 
 

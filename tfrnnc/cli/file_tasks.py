@@ -425,7 +425,7 @@ def describe_os_error(error: OSError, name: str | None = None) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{name}: no such file; check the path"
     if isinstance(error, IsADirectoryError):
-        return f"{name}: a folder, not a file; name the files in it"
+        return f"{name}: a folder, not a file; name the files in it; --recursive takes them all"
     if isinstance(error, NotADirectoryError | FileExistsError):
         return f"{name}: a part of this path is a file, not a folder; give another path"
     return f"{name}: {error.strerror or error}; check the path, its permissions and the disk"

@@ -159,7 +159,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
     except Exception as error:
         # Keras and h5py raise whatever a file that is not laid out as they expect leads to.
         raise ModelError(
-            f"{path}: broken, or not the weights of this configuration ({_first_line(error)})"
+            f"{path}: broken, or not the weights of this configuration ({_first_line(error)}); get "
+            "the model's whole folder again"
         ) from error
 
 

@@ -17,6 +17,10 @@ from tfrnnc.model_folder.keras_model import load_weights, weights_content
 _MARK = b"\ntfrnnc SHA-256 "
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _CHUNK_BYTES = 1 << 20
+_REMEDY = (
+    "get it from a backup, or start again from the best model with --initial-model and another "
+    "--output"
+)
 
 
 def write_checkpoint(trained: keras.Model, path: Path) -> None:
@@ -42,12 +46,11 @@ def read_checkpoint(trained: keras.Model, path: Path) -> None:
     """
     if path.is_file():
         if not _is_intact(path):
-            raise ModelError(
-                f"{path}: damaged, as its checksum shows; get it from a backup, or start again "
-                "from the best model with --initial-model and another --output"
-            )
+            raise ModelError(f"{path}: damaged, as its checksum shows; {_REMEDY}")
         expected, stored = len(trained.optimizer.variables), _count_optimizer_variables(path)
-        if stored not in (None, expected):
+        if stored is None:
+            raise ModelError(f"{path}: cut or damaged, as HDF5 cannot read it; {_REMEDY}")
+        if stored != expected:
             raise ModelError(
                 f"{path}: not a checkpoint of this run, as it holds {stored} variables of the "
                 f"optimiser instead of {expected}; resume with the run's own file"
