@@ -30,6 +30,7 @@ from tfrnnc.cli.encode import main as encode
 from tfrnnc.cli.file_tasks import run_files
 from tfrnnc.cli.info import main as info
 from tfrnnc.images import read_image
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 
@@ -118,6 +119,39 @@ def test_a_full_disk_is_named_for_each_file(run, images, monkeypatch):
     for name in ("a", "b"):
         assert f"error: out/{name}.rnnc: cannot be written (No space left on" in result.stderr
     assert os.listdir("out") == ["c.rnnc"]
+
+
+@posix
+@pytest.mark.parametrize("options", [[], ["-j", "2"]])
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (encode, "manifest.json"),
+        (encode, "encoder_1.tflite"),
+        (decode, "manifest.json"),
+        (decode, "decoder_1.tflite"),
+        (info, "manifest.json"),
+    ],
+)
+def test_a_broken_model_is_told_once(images, tmp_path, monkeypatch, command, file, options):
+    monkeypatch.chdir(tmp_path)
+    inputs = images
+    if command is not encode:
+        CliRunner().invoke(encode, [*images, "-o", "out"])
+        inputs = ["out/a.rnnc", "out/b.rnnc", "out/c.rnnc"]
+    shutil.copytree(find_model(DEFAULT_PRESET).path, "broken")
+    assert Path("broken", file).is_file()
+    Path("broken", file).write_bytes(b"{}")
+    if file == "manifest.json":  # It is found before any input, of which one never ends.
+        os.mkfifo("pipe")
+        inputs = ["pipe", *inputs]
+    words = [*inputs, *([] if command is info else ["-o", "new", *options])]
+    result = CliRunner().invoke(command, [*words, "--model", "broken"])
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {Path('broken', file)}")
+    assert not Path("new").exists() or os.listdir("new") == []
 
 
 def test_json_reports_failures_too(run, images):

@@ -93,6 +93,35 @@ def painting(**options):
     """Paint."""
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "encode  a.rnnc",
+        "encode a.png --model ",
+        "encode a.png --output-dir=",
+        "encode a.png --background=",
+        "decode --files-from  -o out",
+        "evaluate --data  --codec jpeg",
+        "export prune  out",
+        "info a.rnnc ",
+        "pack photos -o ",
+        "preview ",
+        "train --data photos --output ",
+        "train --data photos --output run --initial-model=",
+        "train --resume ",
+        "train entropy-model  --data photos",
+    ],
+)
+def test_no_word_may_be_empty(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    program, *words = line.split(" ")
+    main = importlib.import_module(f"tfrnnc.cli.{program}").main
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2, result.output
+    assert "it is empty; leave it out, or give it" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_is_in_groups():
     text = CliRunner().invoke(painting, ["--help"]).output
     places = [text.index(word) for word in ("Colours:", "--blue", "Shapes:", "--round", "General:")]

@@ -174,6 +174,7 @@ def main(
         max_work=wanted.max_work,
     )
     task.start()  # Fails now rather than once for each input.
+    task.select  # noqa: B018  (loads the model, if one is named)
     run_task(task, selection, files.jobs, report, _describe)
 
 

@@ -29,7 +29,6 @@ from tfrnnc.cli.encoding_options import (
     check_for_model,
     check_limits,
     encoding_options,
-    needs_model,
     runtime_for,
 )
 from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
@@ -154,8 +153,7 @@ def main(
         measured=report.as_json or not report.quiet,
     )
     task.start()  # Fails now rather than once for each input.
-    if needs_model(limits):
-        check_for_model(limits, task.codec)
+    check_for_model(limits, task.codec)
     run_task(task, selection, files.jobs, report, _describe)
 
 

@@ -21,7 +21,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,7 +30,7 @@ import click
 from tfrnnc.cli.file_pairs import STANDARD, Pair
 from tfrnnc.cli.standard_streams import OutputError
 from tfrnnc.cli.start import start_runtime
-from tfrnnc.errors import ForeignStreamError, TfrnncError
+from tfrnnc.errors import ForeignStreamError, ModelError, TfrnncError
 from tfrnnc.files import remove_temporary_files
 from tfrnnc.processes import process_pool
 
@@ -91,6 +91,10 @@ class FileTask(ABC):
     def save(self, loaded: Loaded, result: Any) -> Fact:
         """Writes what came of a file; returns what to report."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to other processes, which load their models themselves."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def start(self) -> None:
         """Makes a process ready, so that it prints nothing later.
 
@@ -122,6 +126,9 @@ class FileTask(ABC):
         Args:
             pairs: inputs and outputs.
             settled: whether `skip` was asked about them.
+
+        Raises:
+            ModelError: if the model that the user has named is broken, which is nothing of a file.
         """
         window: list[Loaded | Fact] = []
         pixels = 0
@@ -145,7 +152,12 @@ class FileTask(ABC):
         except (BrokenPipeError, click.ClickException):
             raise
         except Exception as error:
-            return failure(source, error)
+            return self._failure(source, error)
+
+    def _failure(self, source: str, error: Exception) -> Fact:
+        if isinstance(error, ModelError) and self.model is not None:
+            raise error
+        return failure(source, error)
 
     def _finish(self, window: Sequence[Loaded | Fact]) -> Iterator[Fact]:
         loaded = [entry for entry in window if isinstance(entry, Loaded)]
@@ -162,7 +174,7 @@ class FileTask(ABC):
             except (BrokenPipeError, click.ClickException):
                 raise
             except Exception as error:
-                fact = failure(entry.source, error)
+                fact = self._failure(entry.source, error)
             entry.content = None  # Its memory is free before the next is written.
             yield fact
 

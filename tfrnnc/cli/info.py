@@ -19,13 +19,14 @@ from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.errors import (
     CorruptStreamError,
+    ModelError,
     StreamError,
     TooLargeError,
     TruncatedStreamError,
     WrongModelError,
 )
 from tfrnnc.model_folder.identity import ModelIdentity
-from tfrnnc.model_folder.presets import find_model, identify
+from tfrnnc.model_folder.presets import identify
 
 REASONS = {
     "unknown": "the model is not known",
@@ -53,14 +54,11 @@ def main(paths: tuple[str, ...], model: str | None, as_json: bool) -> None:
 
     Exit codes: 0, success; 1, failure; 2, wrong usage.
     """
-    if model:
-        find_model(model)  # Fails now rather than once for each input.
-    select = CodecSelector(model)
-
+    select = CodecSelector(model)  # Fails now rather than once for each input.
     Report(as_json).tell(_each(paths, select), describe, len(paths))
 
 
-def _each(paths: Sequence[str], select: Callable[[bytes], Codec]) -> Generator[Fact, None, None]:
+def _each(paths: Sequence[str], select: CodecSelector) -> Generator[Fact, None, None]:
     """What is told of each file, or that it failed."""
     for path in paths:
         try:
@@ -68,6 +66,8 @@ def _each(paths: Sequence[str], select: Callable[[bytes], Codec]) -> Generator[F
         except (BrokenPipeError, click.ClickException):
             raise
         except Exception as error:
+            if isinstance(error, ModelError) and select.model is not None:
+                raise  # It is nothing of this file.
             yield failure(path, error)
 
 

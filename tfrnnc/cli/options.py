@@ -49,6 +49,22 @@ class GroupedCommand(click.Command):
             echo(f"error: {full_output(error)}", err=True)
             sys.exit(1)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the command's words, of which none may be empty: "" would be this folder.
+
+        Raises:
+            click.BadParameter: if one is.
+        """
+        if "" in args or any(word.endswith("=") for word in args):
+            values, _, order = self.make_parser(ctx).parse_args(list(args))
+            for parameter in order:
+                value = values[str(parameter.name)]
+                if "" in (value if isinstance(value, list | tuple) else [value]):
+                    raise click.BadParameter(
+                        "it is empty; leave it out, or give it", ctx, parameter
+                    )
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes a section for each group, those without a group last."""
         for title, options in grouped_options(self, ctx).items():

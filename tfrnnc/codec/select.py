@@ -14,8 +14,12 @@ class CodecSelector:
     """Gives each stream the codec of the preset that it names, loading each once.
 
     Args:
-        model: use this preset or model folder for all streams instead.
+        model: use this preset or model folder for all streams instead; it is loaded at once.
         runtime, threads: as for `load`.
+
+    Raises:
+        ModelError: if `model` cannot be loaded.
+        InstallationError: if Keras or the hub's client is needed for it and not installed.
     """
 
     def __init__(
@@ -24,6 +28,8 @@ class CodecSelector:
         self.model = model
         self._load = partial(load, runtime=runtime, threads=threads)
         self._codecs: dict[str, Codec] = {}
+        if model is not None:
+            self._codecs[model] = self._load(model)
 
     def __call__(self, data: bytes) -> Codec:
         """The codec for a stream.
