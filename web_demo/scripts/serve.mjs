@@ -84,7 +84,22 @@ export function serve(port, folder = fileURLToPath(new URL("../dist", import.met
   });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const server = await serve(Number(process.argv[2] ?? 8080));
-  console.log(`http://localhost:${server.address().port}/`);
+function fail(message, code) {
+  console.error(`error: ${message}; give another: node scripts/serve.mjs PORT`);
+  process.exit(code);
 }
+
+/** Serves until the process ends; with a word that is no port, or one that is taken, says so. */
+async function main(word = "8080") {
+  if (!/^\d+$/.test(word) || Number(word) > 65535) {
+    fail(`port ${JSON.stringify(word)}: not a number from 0 to 65535`, 2);
+  }
+  try {
+    const server = await serve(Number(word));
+    console.log(`http://localhost:${server.address().port}/`);
+  } catch (error) {
+    fail(`port ${word}: cannot be listened on (${error.code ?? error.message})`, 1);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv[2]);

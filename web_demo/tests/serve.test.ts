@@ -1,6 +1,7 @@
 /** The page's server: hostile requests, and what it sends with every answer. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -57,5 +58,16 @@ test("every answer has a policy, and types are not guessed", async () => {
     assert.match(policy, /default-src 'none'/);
     assert.match(policy, /script-src 'self' 'wasm-unsafe-eval';/);
     assert.doesNotMatch(policy, /'unsafe-(inline|eval)'|\*|https?:/);
+  }
+});
+
+test("a port that cannot be had is one line", () => {
+  const { port } = server.address() as AddressInfo;
+  const words: [string, number][] = [[String(port), 1]];
+  for (const word of ["abc", "-1", "65536", "80.5", ""]) words.push([word, 2]);
+  for (const [word, code] of words) {
+    const ended = spawnSync(process.execPath, ["scripts/serve.mjs", word], { encoding: "utf8" });
+    assert.equal(ended.status, code, word);
+    assert.match(ended.stderr, /^error: port .*; give another: node scripts\/serve\.mjs PORT\n$/);
   }
 });
