@@ -415,6 +415,24 @@ def test_warnings_name_the_file_and_only_ours_are_shown(run, noise):
     assert len(result.stderr.splitlines()) == 1
 
 
+@posix
+def test_libraries_print_nothing_of_damaged_files(images, tmp_path):
+    """Of a damaged TIFF libtiff would; what is logged of others is told all the same."""
+    pages = [Image.open(tmp_path / name) for name in images]
+    pages[0].save(tmp_path / "a.tif", compression="tiff_adobe_deflate")
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content[:200] + bytes(100) + content[300:])
+    pages[0].save(tmp_path / "b.tif", save_all=True, append_images=pages[1:])
+    for words in ("tfrnnc-encode a.tif b.tif -o out --quiet", "tfrnnc-preview a.tif b.tif"):
+        program, *rest = words.split()
+        command = [Path(sys.executable).parent / program, *rest]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 1
+        error, warning = sorted(done.stderr.splitlines(), reverse=True)
+        assert error.startswith("error: a.tif: damaged, or of a kind that cannot be read (")
+        assert warning == "b.tif: only the first of 3 frames is read"
+
+
 def test_how_much_was_there_is_said(run, images):
     run(encode, "a.png", "a.rnnc")
     data = Path("a.rnnc").read_bytes()

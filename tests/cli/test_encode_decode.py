@@ -327,12 +327,3 @@ def test_reader_that_goes_away(image):
     result = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (result.returncode, result.stderr) == (1, "")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
-def test_full_standard_output(image):
-    words = [Path(sys.executable).parent / "tfrnnc-encode", image, "-", "--quiet"]
-    with open("/dev/full", "wb") as full:
-        result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert result.returncode == 1
-    assert result.stderr == "error: standard output: cannot be written (No space left on device)\n"

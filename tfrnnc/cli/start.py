@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from logging.handlers import MemoryHandler
 
 import numpy as np
 
@@ -18,9 +21,10 @@ from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 
 @contextmanager
 def native_messages_held_back() -> Iterator[None]:
-    """Holds back what libraries in C++ print; passes it on if the block fails unexpectedly.
+    """Holds back what native libraries print; passes it on if the block fails unexpectedly.
 
-    TensorFlow and LiteRT print lines when they start, and have no switch for that. For programs
+    TensorFlow and LiteRT print lines when they start, libtiff when a file is damaged, and none has
+    a switch for that which Python can reach. What is logged comes after the block. For programs
     only, which own their process: it changes what file descriptor 2 is. Where that is closed, or
     nothing can be written to, all is left as it is.
     """
@@ -36,11 +40,12 @@ def native_messages_held_back() -> Iterator[None]:
         yield
         return
     try:
-        os.dup2(held_back.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
+        with _logged_later():
+            os.dup2(held_back.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(stderr, 2)
     except TfrnncError:
         raise  # It says all that there is to say.
     except BaseException:
@@ -51,6 +56,23 @@ def native_messages_held_back() -> Iterator[None]:
     finally:
         os.close(stderr)
         held_back.close()
+
+
+@contextmanager
+def _logged_later() -> Iterator[None]:
+    """Logs what the block does at its end."""
+    root = logging.getLogger()
+    handlers = root.handlers
+    root.handlers = [
+        MemoryHandler(sys.maxsize, logging.CRITICAL + 1, target, flushOnClose=True)
+        for target in handlers
+    ]
+    try:
+        yield
+    finally:
+        waiting, root.handlers = root.handlers, handlers
+        for handler in waiting:
+            handler.close()
 
 
 def start_runtime(model: str | None, runtime: str | None) -> None:
