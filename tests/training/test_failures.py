@@ -245,14 +245,21 @@ def test_what_the_machine_lacks_is_said(image_folder, tmp_path, error, message):
         )
 
 
-def test_tensorflow_and_its_lack_of_memory():
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("ResourceExhaustedError", "OOM when allocating tensor"),
+        ("InvalidArgumentError", "Cannot parse tensor from proto: dtype: DT_FLOAT"),
+    ],
+)
+def test_tensorflow_and_its_lack_of_memory(kind, message):
     import tensorflow as tf
 
     with (
         pytest.raises(TrainingError, match="--batch-size"),
         explained_failures(Path("run")),
     ):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        raise getattr(tf.errors, kind)(None, None, message)
 
 
 def test_other_errors_stay_what_they_are():

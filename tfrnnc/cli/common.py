@@ -95,8 +95,9 @@ def command(**settings: Any) -> Callable[[Callable[..., None]], click.Command]:
             except KeyboardInterrupt as interruption:
                 if str(interruption):
                     echo(f"error: {interruption}", err=True)
-                is_other = isinstance(interruption, Terminated)
-                end_by(interruption.number if is_other else signal.SIGINT)
+                end_by(
+                    interruption.number if isinstance(interruption, Terminated) else signal.SIGINT
+                )
             except TfrnncError as error:
                 fail(in_words_of_the_command(str(error)))
             except BrokenPipeError:

@@ -36,7 +36,14 @@ _RUN_FILES = (
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
 _LOST_WORDS = ("Gloo ", "NCCL", "coordination service", "CoordinationService")
-_MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "ResourceExhaustedError", "MemoryError", "OOM when")
+# TensorFlow says the last of a constant for which it finds no room.
+_MEMORY_WORDS = (
+    "RESOURCE_EXHAUSTED",
+    "ResourceExhaustedError",
+    "MemoryError",
+    "OOM when",
+    "Cannot parse tensor from proto",
+)
 
 
 @contextmanager
