@@ -86,7 +86,7 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_whatever_fails_is_named_and_the_rest_is_done(run, images, monkeypatch, error):
     reader = fail_for("b.png", error, read_image)
-    monkeypatch.setattr("tfrnnc.cli.encode.read_image", reader)
+    monkeypatch.setattr("tfrnnc.cli.common.read_image", reader)
     result = run(encode, *images, "-o", "out", code=1)
     assert result.stderr.startswith("error: b.png: ")
     assert len(result.stderr.splitlines()) == 1
