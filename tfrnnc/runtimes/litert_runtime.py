@@ -195,12 +195,19 @@ class _Iteration:
             if window != size:
                 outputs = _zeros(self._file.outputs[states_only:], size)
                 return outputs, self._run_windows(values, outputs, size, window, states_only)
-            interpreter = self.pool.lend(self._threads, size)
-            outputs = interpreter.run_states(values) if states_only else interpreter.run(values)
-            self.pool.take_back(interpreter)
+            outputs, interpreter = self._run_at_once(values, size, states_only)
         except FAILURES as error:
             raise run_error(self._path, size, error) from error
         return outputs, [interpreter]
+
+    def _run_at_once(
+        self, values: list[np.ndarray], size: Size, states_only: bool
+    ) -> tuple[list[np.ndarray], Interpreter]:
+        """Runs images that are not cut into windows, on all threads."""
+        interpreter = self.pool.lend(self._threads, size, len(values[0]))
+        outputs = interpreter.run_states(values) if states_only else interpreter.run(values)
+        self.pool.take_back(interpreter)
+        return outputs, interpreter
 
     def run_batch(
         self, inputs: Sequence[np.ndarray], states: Sequence[Any], size: Size
@@ -246,12 +253,9 @@ class _Iteration:
                 for row, given in zip(values[-1], states, strict=True):
                     if given is not None:
                         row[:] = given[number]
-            interpreter = self.pool.lend(self._threads, size, len(inputs))
-            outputs = interpreter.run_states(values) if states_only else interpreter.run(values)
-            self.pool.take_back(interpreter)
+            return self._run_at_once(values, size, states_only)[0]
         except FAILURES as error:
             raise run_error(self._path, size, error) from error
-        return outputs
 
     def _run_windows(
         self,
