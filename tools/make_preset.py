@@ -79,7 +79,8 @@ class FinishedRun(NamedTuple):
             one = TrainingSet([], **given)
             size, patch = one.size("batch_size", recipe), one.size("patch_size", recipe)
             if given:
-                own.append(PatchSet([named(location)], size, patch, one.share))
+                least = one.size("min_downscale", recipe)
+                own.append(PatchSet([named(location)], size, patch, one.share, least))
             else:
                 plain.append(named(location))
         joined = [PatchSet(plain, recipe.batch_size, recipe.patch_size, 1.0)] if plain else []
@@ -99,10 +100,13 @@ class PatchSet(NamedTuple):
     batch_size: int
     patch_size: int
     share: float
+    min_downscale: int = 1
 
     def line(self, share_of: float) -> str:
         """What a model card says of it, of all the sets' shares."""
         names = ", ".join(map(described, self.names))
+        if self.min_downscale > 1:
+            names += f", reduced by {self.min_downscale}"
         return (
             f"- {names}: {self.batch_size} patches of {self.patch_size}x{self.patch_size}, "
             f"{100 * self.share / share_of:.0f} % of the batches"
@@ -126,6 +130,16 @@ def described(name: str) -> str:
         (what for folder, what in folders.items() if f"/{name}".endswith(f"/{folder}")), ""
     )
     return f"`{name}` ({known})" if known else f"`{name}`"
+
+
+def shown_duration(hours: float) -> str:
+    """Hours, or minutes where they are less than half an hour.
+
+    Examples:
+        >>> shown_duration(8.81), shown_duration(0.0125)
+        ('8.8 hours', '0.8 minutes')
+    """
+    return f"{hours:.1f} hours" if hours >= 0.5 else f"{60 * hours:.1f} minutes"
 
 
 def _split_option(word: str) -> tuple[str, str]:
@@ -327,7 +341,7 @@ def model_card(model, run: FinishedRun, rows: list[dict], images: str, card: Car
         seed=run.settings["recipe"]["seed"],
         versions=", ".join(f"{package} {number}" for package, number in versions),
         speed=f"{speed:.0f}",
-        hours=f"{run.hours:.1f}",
+        duration=shown_duration(run.hours),
         steps=f"{int(run.best['step']):,}",
         patches=f"{round(int(run.best['step']) * run.batch_size):,}",
         loss=f"{float(run.best['val_loss']):.5f}",
