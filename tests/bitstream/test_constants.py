@@ -7,6 +7,7 @@ import json
 from tfrnnc.bitstream import constants, mask_coder
 from tfrnnc.bitstream.plane_coder import checksum_bytes
 from tfrnnc.bitstream.probabilities import PROBABILITIES
+from tfrnnc.codec import choosing_encoder
 from tfrnnc.images import SCALE
 from tfrnnc.metrics.ssim import BLOCK
 
@@ -17,6 +18,8 @@ def test_the_numbers_of_the_format(request):
         "stream": {
             "magic": constants.MAGIC.decode(),
             "version": constants.VERSION,
+            "downscale_version": constants.DOWNSCALE_VERSION,
+            "downscale": constants.DOWNSCALE,
             "version_bits": constants.VERSION_BITS,
             "flags": {str(flag.name).lower(): int(flag) for flag in constants.Flag},
             "model_id_bytes": constants.ID_BYTES,
@@ -25,6 +28,14 @@ def test_the_numbers_of_the_format(request):
             "partial_share": constants.PARTIAL_SHARE,
         },
         "limits": {"max_pixels": constants.MAX_PIXELS, "max_work": constants.MAX_WORK},
+        "enlargement": {
+            "taps": list(constants.ENLARGEMENT_TAPS),
+            "shift": constants.ENLARGEMENT_SHIFT,
+        },
+        "downscale_choice": {
+            "max_bpp": choosing_encoder.MAX_BPP,
+            "least_side": choosing_encoder.LEAST_SIDE,
+        },
         "checksum": {
             "small_plane_bits": constants.SMALL_PLANE,
             "small_bytes": checksum_bytes(constants.SMALL_PLANE),
