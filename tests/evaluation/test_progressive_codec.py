@@ -77,6 +77,30 @@ def test_within_counts_the_header(thumbnail):
     np.testing.assert_array_equal(coded.picture, picture)
 
 
+def test_low_rates_at_half_the_resolution(pixels):
+    codec = tfrnnc.load()
+    half = open_codec(CodecSpec(DEFAULT_PRESET, half=True))
+    assert half.name == f"{DEFAULT_PRESET}@half"
+    assert half.settings() != open_codec(DEFAULT_PRESET).settings()
+    coded = half.sweep(pixels)
+    assert [each.setting for each in coded[2:4]] == ["iteration 3 at half", "iteration 2"]
+    reduced = list(codec.decode_progressive(codec.encode(pixels, downscale=2)))
+    np.testing.assert_array_equal(coded[2].picture, reduced[2])
+    whole = open_codec(DEFAULT_PRESET).sweep(pixels)
+    for one, other in zip(coded[3:], whole[1:], strict=True):
+        np.testing.assert_array_equal(one.picture, other.picture)
+    sizes = [each.size for each in coded]
+    assert sizes == sorted(sizes)
+    data, picture, *_ = codec.encode_with_picture(pixels, max_bytes=200)
+    np.testing.assert_array_equal(half.within(pixels, 200).picture, picture)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "thumbhash"])
+def test_only_models_have_half_the_resolution(name):
+    with pytest.raises(tfrnnc.ConfigError, match="only models"):
+        open_codec(CodecSpec(name, half=True))
+
+
 def test_too_few_bytes(pixels):
     with pytest.raises(tfrnnc.ConfigError, match="too few"):
         open_codec(DEFAULT_PRESET).at_sizes(pixels, [1])

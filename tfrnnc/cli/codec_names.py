@@ -13,7 +13,7 @@ from tfrnnc.evaluation.codecs import CodecSpec, codec_names
 
 
 class CodecNames(Words):
-    """Codecs with commas between them, each with `@EFFORT` if it asks for one.
+    """Codecs with commas between them, each with `@EFFORT` and `@half` if it asks for them.
 
     Values are tuples of `CodecSpec`.
     """
@@ -28,7 +28,7 @@ class CodecNames(Words):
         """
         if isinstance(value, tuple):
             return value
-        return tuple(map(split_effort, super().convert(value, param, ctx)))
+        return tuple(map(parse_codec, super().convert(value, param, ctx)))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -39,16 +39,17 @@ class CodecNames(Words):
         return items if comma else [*items, CompletionItem(incomplete, type="dir")]
 
 
-def split_effort(word: str) -> CodecSpec:
-    """The codec that a word of the command line means, with the effort that it asks for.
+def parse_codec(word: str) -> CodecSpec:
+    """The codec that a word of the command line means, with what it asks for.
 
     Examples:
-        >>> split_effort("conv_lstm_small@2")
-        CodecSpec(name='conv_lstm_small', effort=2)
-        >>> split_effort("runs/mine")
-        CodecSpec(name='runs/mine', effort=None)
+        >>> parse_codec("conv_lstm_small@2")
+        CodecSpec(name='conv_lstm_small', effort=2, half=False)
+        >>> parse_codec("runs/mine@half")
+        CodecSpec(name='runs/mine', effort=None, half=True)
     """
-    name, mark, effort = word.rpartition("@")
-    if mark and name and re.fullmatch(r"[0-9]+", effort):
-        return CodecSpec(name, int(effort))
-    return CodecSpec(word)
+    found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?", word)
+    if not found:
+        return CodecSpec(word)
+    name, effort, half = found.groups()
+    return CodecSpec(name, int(effort) if effort else None, bool(half))

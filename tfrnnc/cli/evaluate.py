@@ -68,7 +68,8 @@ class _Protocol:
     show_default=True,
     help=f"Presets, folders of models, {', '.join(CLASSIC_CODECS)}, and of strings "
     f"{', '.join(PREVIEW_CODECS)}; with commas, or repeated. "
-    "PRESET@2 encodes with --effort 2, avif@4 at speed 4, jpegxl@7 with effort 7.",
+    "PRESET@2 encodes with --effort 2, PRESET@half low rates at half the resolution, avif@4 at "
+    "speed 4, jpegxl@7 with effort 7.",
 )
 @gathered(
     _Protocol,

@@ -55,13 +55,16 @@ class CodecSpec:
         name: of a classic codec in `CLASSIC_CODECS` or of a preset, or a model's folder.
         effort: what a model encodes with, or the speed or effort of a classic codec that has one;
             None is a model's effort 0, and the best that a classic codec can.
+        half: whether a model encodes low rates at half the resolution.
     """
 
     name: str
     effort: int | None = None
+    half: bool = False
 
     def __str__(self) -> str:
-        return self.name if self.effort is None else f"{self.name}@{self.effort}"
+        effort = "" if self.effort is None else f"@{self.effort}"
+        return f"{self.name}{effort}{'@half' if self.half else ''}"
 
     @classmethod
     def of(cls, codec: CodecSpec | str) -> CodecSpec:
@@ -84,13 +87,15 @@ def open_codec(codec: CodecSpec | str) -> EvaluatedCodec:
         ModelError: if the name is none of a codec or model, or the model's files are broken.
     """
     spec = CodecSpec.of(codec)
+    if spec.half and (spec.name in PREVIEW_CODECS or spec.name in CLASSIC_CODECS):
+        raise ConfigError(f"{spec}: only models encode at half the resolution; give {spec.name}")
     if spec.name in PREVIEW_CODECS:
         if spec.effort is not None:
             raise ConfigError(f"{spec}: {spec.name} has no efforts; give {spec.name}")
         return PREVIEW_CODECS[spec.name](spec.name)
     entry = CLASSIC_CODECS.get(spec.name)
     if entry is None:
-        return ProgressiveCodec(spec.name, spec.effort or 0)
+        return ProgressiveCodec(spec.name, spec.effort or 0, spec.half)
     if spec.effort is None:
         return entry.make(name=spec.name, **entry.options)
     if entry.effort_option is None:

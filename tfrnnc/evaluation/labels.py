@@ -24,15 +24,16 @@ def codec_label(name: str) -> str:
     """The name of a codec for people.
 
     Args:
-        name: of a codec, as reports and `--codec` have it; an effort or speed may follow "@".
-            Other models are called by their own name.
+        name: of a codec, as reports and `--codec` have it; an effort or speed and "half" may
+            follow, each after an "@". Other models are called by their own name.
 
     Examples:
-        >>> codec_label("jpeg2000"), codec_label("avif@4"), codec_label("fc_small@2")
-        ('JPEG 2000', 'AVIF, speed 4', 'fc_small, effort 2')
+        >>> codec_label("jpeg2000"), codec_label("avif@4"), codec_label("fc_small@2@half")
+        ('JPEG 2000', 'AVIF, speed 4', 'fc_small, effort 2, half resolution')
     """
-    codec, at, number = name.partition("@")
+    codec, *marks = name.split("@")
     label = _LABELS.get(codec, codec)
-    if not at:
-        return label
-    return f"{label}, {'speed' if codec in _SPEEDS else 'effort'} {number}"
+    for mark in marks:
+        number = f"{'speed' if codec in _SPEEDS else 'effort'} {mark}"
+        label += ", half resolution" if mark == "half" else f", {number}"
+    return label

@@ -7,19 +7,25 @@ import importlib.metadata
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tfrnnc.arguments import require_int
+from tfrnnc.bitstream.constants import DOWNSCALE
 from tfrnnc.codec import load
 from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
 from tfrnnc.evaluation.evaluated_codec import Coded
 from tfrnnc.model_folder.presets import find_model
 
+#: Iterations, on average over photos of `native/val`, up to which half the resolution is better.
+HALF_ITERATIONS = 3
+#: Bits of the image as it is are better from this iteration on.
+FIRST_WHOLE_ITERATION = 2
+
 
 class ProgressiveCodec:
-    """A preset or a trained model, on images as they are; an `EvaluatedCodec`.
+    """A preset or a trained model; an `EvaluatedCodec`.
 
     LiteRT has one thread, so that results and times do not depend on the machine's number of CPUs.
     Keras is imported only for folders without TFLite files, and for efforts that follow gradients.
@@ -27,6 +33,8 @@ class ProgressiveCodec:
     Args:
         name_or_path: of a preset or a model's folder, for `tfrnnc.load`.
         effort: that the codec encodes with.
+        half: whether low rates are encoded at half the resolution, as the commands do; otherwise
+            images are always encoded as they are.
 
     Raises:
         ConfigError: if there is no such effort.
@@ -36,12 +44,15 @@ class ProgressiveCodec:
 
     version = 1
 
-    def __init__(self, name_or_path: str, effort: int = 0):
+    def __init__(self, name_or_path: str, effort: int = 0, half: bool = False):
         self._effort = require_int("effort", effort, 0, MAX_EFFORT)
+        self._half = half
         self._folder = find_model(name_or_path)
         self.name = self._folder.preset or self._folder.path.resolve().name
         if self._effort:
             self.name += f"@{self._effort}"
+        if half:
+            self.name += "@half"
         self._codec = load(name_or_path, threads=1)
         self._encoder = load(name_or_path, runtime="keras") if needs_keras(effort) else self._codec
 
@@ -56,16 +67,28 @@ class ProgressiveCodec:
             "entropy_coded_id": model.entropy_coded_id.hex() if model else None,
             "files": _digest(self._folder.path),
             "effort": self._effort,
+            **({"half": True} if self._half else {}),
         }
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:
         """Each whole iteration of one stream, which is encoded and decoded once.
 
+        With `half`, the first iterations of a stream at half the resolution, and then those of a
+        stream of the image as it is which take more bits.
+
         An iteration's time to encode is that of the whole stream, and its time to decode that of
         decoding up to it.
         """
+        if not self._half:
+            return self._iterations(pixels, 1)
+        reduced = self._iterations(pixels, DOWNSCALE)[:HALF_ITERATIONS]
+        named = [each._replace(setting=f"{each.setting} at half") for each in reduced]
+        return named + self._iterations(pixels, 1)[FIRST_WHOLE_ITERATION - 1 :]
+
+    def _iterations(self, pixels: np.ndarray, downscale: Literal[1, 2]) -> list[Coded]:
+        """Each whole iteration of one stream."""
         start = time.perf_counter()
-        data = self._encoder.encode(pixels, effort=self._effort, downscale=1)
+        data = self._encoder.encode(pixels, effort=self._effort, downscale=downscale)
         encoding = time.perf_counter() - start
         start = time.perf_counter()
         ends = self._codec.read_planes(data).ends
@@ -101,7 +124,12 @@ class ProgressiveCodec:
             ConfigError: if the bytes are too few for any picture.
         """
         start = time.perf_counter()
-        data = self._encoder.encode(pixels, max_bytes=max_bytes, effort=self._effort, downscale=1)
+        data = self._encoder.encode(
+            pixels,
+            max_bytes=max_bytes,
+            effort=self._effort,
+            downscale="auto" if self._half else 1,
+        )
         return self._decoded(max_bytes, data, b"", time.perf_counter() - start)
 
     def _decoded(self, max_bytes: int, data: bytes, header: bytes, encoding: float) -> Coded:
