@@ -15,7 +15,7 @@ presets=$presets,conv_lstm_small
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper --bytes "$sizes" \
   --codec "$ours,$classic" --output docs/results/thumbnails
 tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
-  --codec "$ours,$ours@6,$classic" --metric psnr,ssim,msssim --output docs/results/kodak
+  --codec "$ours@half,$ours,$ours@6@half,$classic" --metric psnr,ssim,msssim --output docs/results/kodak
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
   --codec "$presets" --output docs/results/architectures
 tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
