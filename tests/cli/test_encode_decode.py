@@ -93,12 +93,12 @@ def test_adaptive(image, independent_folder, tmp_path, monkeypatch):
     assert f"{mean:.2f} on average" in run(info, "photo.rnnc")
 
 
-def test_half_the_resolution(run, image):
+def test_half_the_resolution(run, image, tiny_model_folder):
     run(encode, image, "whole.rnnc", "--downscale", "1", "--bpp", "0.4")
     told = run(encode, image, "half.rnnc", "--downscale", "2", "--bpp", "0.4").stdout
     assert "at half the resolution" in told
     pixels = read_image(image)
-    codec = tfrnnc.load()
+    codec = tfrnnc.load(tiny_model_folder)
     data, picture, *_ = codec.encode_with_picture(pixels, downscale=2, bpp=0.4)
     assert Path("half.rnnc").read_bytes() == data
     assert Path("whole.rnnc").read_bytes() == codec.encode(pixels, downscale=1, bpp=0.4)
