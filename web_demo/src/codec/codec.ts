@@ -203,6 +203,7 @@ export class Codec {
       modelId: model ? model.entropyCodedId : this.runtime.modelId,
       width,
       height,
+      downscale: 1,
       iterations: this.maxIterations,
       entropyCoded: model !== undefined,
       checked: !headerless,
