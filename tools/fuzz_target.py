@@ -23,7 +23,13 @@ from tfrnnc.bitstream import (
     read_header,
     read_planes,
 )
-from tfrnnc.bitstream.constants import MAGIC
+from tfrnnc.bitstream.constants import (
+    DOWNSCALE,
+    DOWNSCALE_VERSION,
+    MAGIC,
+    VERSION,
+    VERSION_BITS,
+)
 from tfrnnc.errors import ModelError, StreamError
 
 GOLDEN = json.loads(
@@ -97,10 +103,14 @@ def check_entropy_model(content: bytes) -> None:
 
 def mend_header(data: bytes) -> bytes:
     """A stream whose header has the right letters, model and checksum: its payload is read."""
-    first = 0x02 | (data[0] & 0xF0 if data else 0)
+    version = VERSION
+    if data and data[0] & VERSION_BITS == DOWNSCALE_VERSION:
+        version = DOWNSCALE_VERSION
+    first = version | (data[0] & ~VERSION_BITS if data else 0)
     model_id = MODEL.entropy_coded_id if first & 0x10 else MODEL.model_id
     sides = bytes(byte & 0x7F for byte in data[1:3].ljust(2, b"\1"))
-    content = MAGIC + bytes([first]) + model_id + sides + (data[3:4] or b"\2")
+    downscale = bytes([DOWNSCALE]) if version == DOWNSCALE_VERSION else b""
+    content = MAGIC + bytes([first]) + model_id + sides + downscale + (data[3:4] or b"\2")
     return content + bytes([zlib.crc32(content) & 0xFF]) + data[4:]
 
 

@@ -84,6 +84,14 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
         replace(header, adaptive=True) for header in (plain, coded, headerless, large)
     )
 
+    # Reduced by 2 they have the size of the others, and so the same planes.
+    half = replace(plain, width=73, height=39, downscale=2)
+    half_coded, half_headerless = (
+        replace(header, width=73, height=39, downscale=2) for header in (coded, headerless)
+    )
+    half_large = replace(coded, width=665, height=444, downscale=2)
+    dot = replace(plain, width=1, height=1, downscale=2)
+
     def writer(header, planes, entropy_model=None):
         made = StreamWriter(
             header, spec_of(model) if entropy_model else spec_of(model).without_entropy_model()
@@ -98,6 +106,10 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
     adaptive_whole = writer(adaptive_coded, fewer, model)
     adaptive_cut = adaptive_whole.cut(len(adaptive_whole.stream()) - 1)
     assert adaptive_cut
+    half_whole = writer(half_coded, planes, model)
+    half_cut = half_whole.cut(len(half_whole.stream()) - 2)
+    assert half_cut
+    half_adaptive = writer(replace(half_coded, adaptive=True), fewer, model)
     return {
         "not entropy-coded": writer(plain, planes).stream(),
         "entropy-coded": whole.stream(),
@@ -125,6 +137,19 @@ def cases(model: EntropyModel) -> dict[str, bytes]:
             adaptive_large,
             stopped(likely_planes(model, large.plane_shape(STRIDE, model.bits))),
             model,
+        ).stream(),
+        "downscale 2": writer(half, planes).stream(),
+        "downscale 2, entropy-coded": half_whole.stream(),
+        "downscale 2, even sides": writer(
+            replace(half_coded, width=74, height=40), planes, model
+        ).stream(),
+        "downscale 2, one pixel": writer(dot, [plane[:1, :1] for plane in planes]).stream(),
+        "downscale 2, cut, with an open end": half_cut.data,
+        "downscale 2, headerless": half_headerless.to_bytes()
+        + writer(half_headerless, planes, model).payload(),
+        "downscale 2, adaptive": half_adaptive.stream(),
+        "downscale 2, large": writer(
+            half_large, likely_planes(model, half_large.plane_shape(STRIDE, model.bits)), model
         ).stream(),
     }
 
@@ -155,13 +180,17 @@ def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
     first_end = read_planes(adaptive, spec_of(model)).ends[0]
     ended = streams["adaptive, headerless, none goes on"]
 
+    half = streams["downscale 2, entropy-coded"]
+    _, half_offset = read_header(half)
+    half_header, half_code = half[:half_offset], half[half_offset:]
+
     def checked(content: bytes) -> bytes:
         return content + bytes([zlib.crc32(content) & 0xFF])
 
     return {
         "another file": b"\x89PNG\r\n\x1a\n",
-        "a version to come": b"RN\x33" + stream[3:],
-        "a version to come, adaptive": b"RN\xf3" + stream[3:],
+        "a version to come": b"RN\x34" + stream[3:],
+        "a version to come, adaptive": b"RN\xf4" + stream[3:],
         "nothing": b"",
         "cut in the header": stream[: offset - 1],
         "cut in the code": stream[:-1],
@@ -185,6 +214,19 @@ def refused(streams: dict[str, bytes], model: EntropyModel) -> dict[str, bytes]:
         + ended[offset:],
         "adaptive, but the header does not say so": checked(b"RN\x32" + adaptive[3:10])
         + adaptive[offset:],
+        "a downscale to come": checked(half_header[:9] + b"\x03\x02") + half_code,
+        "a downscale of 1": checked(half_header[:9] + b"\x01\x02") + half_code,
+        "a downscale of 0": checked(half_header[:9] + b"\x00\x02") + half_code,
+        "downscale 2, a wrong header": half[:9] + b"\x03" + half[10:],
+        "downscale 2, cut in the header": half[:9],
+        "downscale 2, more pixels than are allowed, if not reduced": checked(
+            half_header[:7] + b"\xc0\x3e\xc0\x3e\x02\x02"
+        )
+        + half_code,
+        "downscale 2, but the header does not say so": checked(
+            b"RN\x32" + half_header[3:7] + b"\x25\x14\x02"
+        )
+        + half_code,
     }
 
 
@@ -215,6 +257,7 @@ def describe(name: str, stream: bytes, model: EntropyModel) -> dict:
         "checked": header.checked,
         "open_end": header.open_end,
         "adaptive": header.adaptive,
+        "downscale": header.downscale,
         "whole_iterations": found.whole_iterations,
         "ends": found.ends,
         "positive": [pack_plane(plane).hex() for plane in found.planes],

@@ -20,7 +20,7 @@ def main(path: str) -> None:
     model = small_model()
     streams = cases(model)
     content = {
-        "format_version": 2,
+        "format_versions": [2, 3],
         "stride": STRIDE,
         "bits": model.bits,
         "entropy_model": model.to_bytes().hex(),

@@ -6,6 +6,7 @@ import random
 import zlib
 
 from tfrnnc.bitstream import StreamSpec, read_header
+from tfrnnc.bitstream.constants import DOWNSCALE_VERSION, VERSION_BITS
 from tfrnnc.bitstream.stream_writer import end_checksum, end_checksum_bytes
 from tfrnnc.errors import StreamError
 
@@ -50,6 +51,8 @@ def _mend_header_checksum(data: bytearray) -> None:
     for _ in range(2):
         while end < len(data) - 2 and data[end] & 0x80:
             end += 1
+        end += 1
+    if data[2] & VERSION_BITS == DOWNSCALE_VERSION:
         end += 1
     if end + 1 < len(data):
         data[end + 1] = zlib.crc32(data[: end + 1]) & 0xFF

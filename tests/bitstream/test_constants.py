@@ -17,6 +17,8 @@ def test_the_numbers_of_the_format(request):
         "stream": {
             "magic": constants.MAGIC.decode(),
             "version": constants.VERSION,
+            "downscale_version": constants.DOWNSCALE_VERSION,
+            "downscale": constants.DOWNSCALE,
             "version_bits": constants.VERSION_BITS,
             "flags": {str(flag.name).lower(): int(flag) for flag in constants.Flag},
             "model_id_bytes": constants.ID_BYTES,
@@ -25,6 +27,10 @@ def test_the_numbers_of_the_format(request):
             "partial_share": constants.PARTIAL_SHARE,
         },
         "limits": {"max_pixels": constants.MAX_PIXELS, "max_work": constants.MAX_WORK},
+        "enlargement": {
+            "taps": list(constants.ENLARGEMENT_TAPS),
+            "shift": constants.ENLARGEMENT_SHIFT,
+        },
         "checksum": {
             "small_plane_bits": constants.SMALL_PLANE,
             "small_bytes": checksum_bytes(constants.SMALL_PLANE),

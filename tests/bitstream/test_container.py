@@ -250,6 +250,18 @@ def test_layout_of_the_header():
     assert len(replace(header, width=32).to_bytes()) == 11
 
 
+def test_layout_of_the_header_of_a_reduced_image():
+    """The sides are of the picture that is shown, the planes of the image at half of them."""
+    header = Header(MODEL_ID, 301, 33, 7, checked=True, downscale=2)
+    content = b"RN\x23" + MODEL_ID + b"\xad\x02" + b"\x21" + b"\x02" + b"\x07"
+    assert header.to_bytes() == content + bytes([zlib.crc32(content) & 0xFF])
+    assert read_header(header.to_bytes()) == (header, 13)
+    assert header.version == 3
+    assert header.coded_size == (17, 151)
+    assert header.plane_shape(8, 5) == (3, 19, 5)
+    assert replace(header, downscale=1).version == 2
+
+
 @pytest.mark.parametrize("entry", GOLDEN["streams"], ids=lambda entry: entry["name"])
 def test_golden_streams_read_as_ever(entry):
     assert describe(entry["name"], STREAMS[entry["name"]], MODEL) == entry
@@ -362,9 +374,11 @@ def test_every_wrong_bit_is_found(name):
     assert wrong <= 1
 
 
-@pytest.mark.parametrize("position", range(11))
-def test_every_wrong_byte_of_the_header_is_found(position):
-    _, stream = make_stream(20, 20)
+@pytest.mark.parametrize(
+    ("position", "downscale"), [(each, downscale) for downscale in (1, 2) for each in range(11)]
+)
+def test_every_wrong_byte_of_the_header_is_found(position, downscale):
+    _, stream = make_stream(20, 20, downscale=downscale)
     for value in range(256):
         damaged = bytearray(stream)
         damaged[position] = value
@@ -539,9 +553,21 @@ def test_shortened_streams_are_whole(name, size):
 
 def test_unknown_versions_are_named():
     _, data = make_stream()
-    for version in {*range(16)} - {2}:
-        with pytest.raises(UnsupportedVersionError, match=f"version {version} is not known"):
+    for version in {*range(16)} - {2, 3}:
+        message = f"version {version} is not known to this release, which reads versions 2 and 3"
+        with pytest.raises(UnsupportedVersionError, match=message):
             read_header(data[:2] + bytes([version]) + data[3:])
+
+
+@pytest.mark.parametrize("downscale", [0, 1, 3, 255])
+def test_an_unknown_downscale_is_named(downscale):
+    stream = STREAMS["downscale 2"]
+    content = stream[:9] + bytes([downscale]) + stream[10:11]
+    header = content + bytes([zlib.crc32(content) & 0xFF])
+    with pytest.raises(UnsupportedVersionError, match=f"downscale of {downscale} is not known"):
+        read(header + stream[12:])
+    with pytest.raises(CorruptStreamError, match="its header is wrong"):
+        read(content + stream[11:])
 
 
 def test_bytes_after_the_end():
@@ -580,6 +606,16 @@ def test_padded_pixels_are_counted():
     line = make_stream(width=1000, height=1)[1]
     with pytest.raises(TooLargeError, match="8,000 pixels"):
         read_as(line, spec_of(3), limits=WorkLimits(max_pixels=7999))
+
+
+def test_pixels_of_the_picture_that_is_shown_are_counted():
+    _, data = make_stream(width=39, height=30, iterations=2, downscale=2)
+    with pytest.raises(TooLargeError, match=r"1,280 pixels, padded .* limit of 1,279"):
+        read_as(data, spec_of(3), limits=WorkLimits(max_pixels=1279))
+    with pytest.raises(TooLargeError, match=r"2 iterations of 1,280 pixels"):
+        read_as(data, spec_of(3), limits=WorkLimits(max_work=2559))
+    limits = WorkLimits(max_pixels=1280, max_work=2560)
+    assert read_as(data, spec_of(3), limits=limits).planes[0].shape == (2, 3, 3)
 
 
 def test_work_is_counted_before_it_is_done():
@@ -630,10 +666,12 @@ def test_limits_that_are_none(value):
         WorkLimits(max_work=value)
 
 
-@given(st.binary(max_size=80), st.sampled_from(range(0x02, 0x100, 0x10)))
-def test_any_code_reads_or_raises_a_stream_error(code, first):
+@given(st.binary(max_size=80), st.sampled_from(range(0x00, 0x100, 0x10)), st.sampled_from([1, 2]))
+def test_any_code_reads_or_raises_a_stream_error(code, flags, downscale):
     """Behind a header that is right, so that the code is reached."""
-    content = b"RN" + bytes([first]) + MODEL_ID + b"\x21\x14\x02"
+    content = b"RN" + bytes([flags | 2]) + MODEL_ID + b"\x21\x14\x02"
+    if downscale == 2:
+        content = b"RN" + bytes([flags | 3]) + MODEL_ID + b"\x21\x14\x02\x02"
     stream = content + bytes([zlib.crc32(content) & 0xFF]) + code
     for allow_truncated in (False, True):
         try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import IntFlag
 
 MAGIC = b"RN"
-VERSION = 2
+VERSION = 2  #: of streams of an image as it is
+DOWNSCALE_VERSION = 3  #: of streams of a reduced image; their header says by how much
+VERSIONS = (VERSION, DOWNSCALE_VERSION)
+DOWNSCALE = 2  #: the only one above 1: half the width and half the height
 ID_BYTES = 4  #: of the identity of a model
 MAX_SIDE = 2**31 - 1  #: of an image, in pixels
 MAX_ITERATIONS = 255
@@ -27,6 +30,11 @@ VERSION_BITS = 0x0F  #: the lower half of that byte
 MAX_PIXELS = 2**25
 #: Most padded pixels times iterations, unless the caller allows more: 10 iterations of 26 million.
 MAX_WORK = 2**28
+
+#: Every second row or column of an enlarged picture is this sum of the four around it, times 2^-7.
+#: The others are the mirror image.
+ENLARGEMENT_TAPS = (-3, 29, 111, -9)
+ENLARGEMENT_SHIFT = 14  #: of sums of rows and columns
 
 SMALL_PLANE = 2048  #: bits; larger planes are followed by a longer checksum
 SMALL_CHECKSUM_BYTES = 1

@@ -5,7 +5,17 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 
-from tfrnnc.bitstream.constants import ID_BYTES, MAGIC, MAX_SIDE, VERSION, VERSION_BITS, Flag
+from tfrnnc.bitstream.constants import (
+    DOWNSCALE,
+    DOWNSCALE_VERSION,
+    ID_BYTES,
+    MAGIC,
+    MAX_SIDE,
+    VERSION,
+    VERSION_BITS,
+    VERSIONS,
+    Flag,
+)
 from tfrnnc.bitstream.fields import FieldReader, varint
 from tfrnnc.errors import (
     CorruptStreamError,
@@ -24,13 +34,15 @@ class Header:
     Attributes:
         model_id: identity of the model; of the codec model and its entropy model together where
             the stream is entropy-coded.
-        width, height: of the image in pixels.
+        width, height: of the picture that is shown, in pixels.
         iterations: how many iterations follow; the last one, or more, may be cut if the end is
             open.
         entropy_coded: whether an entropy model gave the probabilities of the bits.
         checked: whether a checksum follows each iteration.
         open_end: whether the payload may end anywhere.
         adaptive: whether each location takes its own number of iterations.
+        downscale: 1, or 2 if the planes are of the image at half its width and height, and the
+            picture is enlarged after decoding.
     """
 
     model_id: bytes
@@ -41,6 +53,17 @@ class Header:
     checked: bool = True
     open_end: bool = False
     adaptive: bool = False
+    downscale: int = 1
+
+    @property
+    def version(self) -> int:
+        """Of the stream format."""
+        return VERSION if self.downscale == 1 else DOWNSCALE_VERSION
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Height and width in pixels of the image that the planes are of."""
+        return -(-self.height // self.downscale), -(-self.width // self.downscale)
 
     def to_bytes(self) -> bytes:
         """The header as it stands in a stream."""
@@ -58,12 +81,15 @@ class Header:
             stride: of the model.
             bits: of the model, at each location.
         """
-        return -(-self.height // stride), -(-self.width // stride), bits
+        height, width = self.coded_size
+        return -(-height // stride), -(-width // stride), bits
 
     def padded_pixels(self, stride: int) -> int:
-        """How many pixels the image has once it is padded to multiples of the stride."""
-        height, width, _ = self.plane_shape(stride, 0)
-        return height * width * stride**2
+        """How many pixels the picture has once it is padded to multiples of the stride.
+
+        The picture that is shown, as that takes the memory, and whatever its `downscale`.
+        """
+        return -(-self.height // stride) * -(-self.width // stride) * stride**2
 
     def _identity(self) -> bytes:
         flags = (
@@ -72,8 +98,9 @@ class Header:
             | self.open_end * Flag.OPEN_END
             | self.adaptive * Flag.ADAPTIVE
         )
-        first = MAGIC + bytes([VERSION | flags]) + self.model_id
-        return first + varint(self.width) + varint(self.height)
+        first = MAGIC + bytes([self.version | flags]) + self.model_id
+        downscale = b"" if self.downscale == 1 else bytes([self.downscale])
+        return first + varint(self.width) + varint(self.height) + downscale
 
 
 def read_header(data: bytes) -> tuple[Header, int]:
@@ -87,7 +114,7 @@ def read_header(data: bytes) -> tuple[Header, int]:
 
     Raises:
         ForeignStreamError: if this is no tfrnnc stream.
-        UnsupportedVersionError: if it is of an unknown version.
+        UnsupportedVersionError: if it is of an unknown version, or its downscale is not known.
         TruncatedStreamError: if it ends within the header.
         CorruptStreamError: if the header is damaged.
     """
@@ -98,16 +125,16 @@ def read_header(data: bytes) -> tuple[Header, int]:
     reader = FieldReader(data, len(MAGIC))
     first = reader.take(1)[0]
     version, flags = first & VERSION_BITS, Flag(first & ~VERSION_BITS)
-    if version != VERSION:
-        raise UnsupportedVersionError(
-            f"format version {version} is not known to this release, which reads version "
-            f"{VERSION}; a newer tfrnnc may read it"
-        )
+    if version not in VERSIONS:
+        raise _unsupported(f"format version {version}", "versions 2 and 3")
     model_id = reader.take(ID_BYTES)
     width, height = reader.varint(), reader.varint()
+    downscale = reader.take(1)[0] if version == DOWNSCALE_VERSION else 1
     iterations, checksum = reader.take(2)
     if zlib.crc32(data[: reader.offset - 1]) & 0xFF != checksum:
         raise CorruptStreamError("the stream is damaged: its header is wrong")
+    if version == DOWNSCALE_VERSION and downscale != DOWNSCALE:
+        raise _unsupported(f"a downscale of {downscale}", f"only that of {DOWNSCALE}")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and iterations):
         raise CorruptStreamError(
             f"the header makes no sense: {width}x{height} pixels, {iterations} iterations"
@@ -121,5 +148,12 @@ def read_header(data: bytes) -> tuple[Header, int]:
         checked=Flag.CHECKED in flags,
         open_end=Flag.OPEN_END in flags,
         adaptive=Flag.ADAPTIVE in flags,
+        downscale=downscale,
     )
     return header, reader.offset
+
+
+def _unsupported(what: str, known: str) -> UnsupportedVersionError:
+    return UnsupportedVersionError(
+        f"{what} is not known to this release, which reads {known}; a newer tfrnnc may read it"
+    )
