@@ -12,6 +12,8 @@ const OTHERS = ["entropy_model.weight_max", "entropy_model.logits_per_unit", "pi
 const CONSTANTS: Record<string, unknown> = {
   "stream.magic": format.MAGIC,
   "stream.version": format.VERSION,
+  "stream.downscale_version": format.DOWNSCALE_VERSION,
+  "stream.downscale": format.DOWNSCALE,
   "stream.version_bits": format.VERSION_BITS,
   "stream.flags.entropy_coded": format.ENTROPY_CODED,
   "stream.flags.checked": format.CHECKED,
@@ -23,6 +25,8 @@ const CONSTANTS: Record<string, unknown> = {
   "stream.partial_share": format.PARTIAL_SHARE,
   "limits.max_pixels": format.MAX_PIXELS,
   "limits.max_work": format.MAX_WORK,
+  "enlargement.taps": format.ENLARGEMENT_TAPS,
+  "enlargement.shift": format.ENLARGEMENT_SHIFT,
   "checksum.small_plane_bits": format.SMALL_PLANE,
   "checksum.small_bytes": format.SMALL_CHECKSUM_BYTES,
   "checksum.large_bytes": format.LARGE_CHECKSUM_BYTES,
