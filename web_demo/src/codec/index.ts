@@ -6,10 +6,16 @@ export { ENTROPY_MODEL_FILE, EntropyModel } from "./entropy_model";
 export * from "./errors";
 export { MAX_PIXELS, MAX_WORK } from "./format";
 export { type Header, readHeader } from "./header";
+export {
+  type Downscale,
+  ImageEncoder,
+  LEAST_SIDE_AT_HALF,
+  MOST_BPP_AT_HALF,
+} from "./image_encoder";
 export { NO_LIMITS, type WorkLimits } from "./limits";
 export { fromRgba, type Pixels, psnr, type Size, toRgba } from "./pixels";
 export { type Plane, packPlane } from "./plane";
-export { type Encoded, ProgressiveEncoder } from "./progressive_encoder";
+export type { Encoded } from "./progressive_encoder";
 export { ProgressiveStream } from "./progressive_stream";
 export type { Decoded, Runtime, States } from "./runtime";
 export { type Planes, type ReadOptions, readPlanes } from "./stream_reader";
