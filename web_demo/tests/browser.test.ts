@@ -6,8 +6,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { type Header, MOST_BPP_AT_HALF, type Pixels, psnr, readHeader, toHex } from "../src/codec";
+import { type Header, type Pixels, psnr, readHeader, toHex } from "../src/codec";
 import { concatenate } from "../src/codec/bytes";
+import { MAX_BPP } from "../src/codec/choosing_encoder";
 import { headerBytes } from "../src/codec/header";
 import { pngWithSwappedChannels } from "./color_profile";
 import {
@@ -205,7 +206,7 @@ test("encodes to Python's bits, and shows its pictures at each iteration", { ski
       );
     assert.equal(ends.length, large.pictures.length);
     for (const iteration of [last - 1, 2]) {
-      assert.ok(8 * ends[iteration] > MOST_BPP_AT_HALF * large.image.width * large.image.height);
+      assert.ok(8 * ends[iteration] > MAX_BPP * large.image.width * large.image.height);
       await slide(page, ends[iteration]);
       assert.ok(levels(await picture(page, "#ours"), large.pictures[iteration]) <= 1);
       assert.equal((await save(page)).length, ends[iteration]);

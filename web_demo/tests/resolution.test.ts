@@ -3,19 +3,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  ChoosingEncoder,
   Codec,
   ConfigError,
   type Downscale,
   type EncodeOptions,
-  ImageEncoder,
   type Pixels,
   readHeader,
   StreamError,
   toHex,
 } from "../src/codec";
 import { concatenate } from "../src/codec/bytes";
+import { LEAST_SIDE, MAX_BPP } from "../src/codec/choosing_encoder";
 import { enlarge } from "../src/codec/enlargement";
-import { LEAST_SIDE_AT_HALF, MOST_BPP_AT_HALF } from "../src/codec/image_encoder";
 import { squaredError } from "../src/codec/pixels";
 import { reduce } from "../src/codec/reduction";
 import { blockSsim } from "../src/codec/ssim";
@@ -127,7 +127,7 @@ test("a stream of a reduced image may be cut at every byte, and shortened", asyn
 });
 
 test("the better of two resolutions is taken, where half of it may pay", async () => {
-  const most = Math.floor((MOST_BPP_AT_HALF * large.width * large.height) / 8);
+  const most = Math.floor((MAX_BPP * large.width * large.height) / 8);
   const encoder = codec.encoder(large);
   const encode = async (downscale: Downscale, maxBytes: number) => {
     const encoded = await codec.encode(large, { downscale, maxBytes });
@@ -163,12 +163,12 @@ test("the better of two resolutions is taken, where half of it may pay", async (
 test("half the resolution is not tried without a limit, above it, and for small images", async () => {
   const tried: number[] = [];
   const encoderOf = (image: Pixels) =>
-    new ImageEncoder(image, "auto", (downscale) => {
+    new ChoosingEncoder(image, "auto", (downscale) => {
       tried.push(downscale);
       return codec.encoder(image, { downscale: 1 }) as never;
     });
-  const side = LEAST_SIDE_AT_HALF;
-  const rate = (MOST_BPP_AT_HALF * side * side) / 8;
+  const side = LEAST_SIDE;
+  const rate = (MAX_BPP * side * side) / 8;
   for (const [width, height, maxBytes, expected] of [
     [side, side, undefined, [1]],
     [side, side, rate + 1, [1]],

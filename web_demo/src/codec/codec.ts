@@ -1,10 +1,10 @@
 /** The codec that applications meet. */
 
 import { same, toHex } from "./bytes";
+import { ChoosingEncoder, type Downscale } from "./choosing_encoder";
 import type { EntropyModel } from "./entropy_model";
 import { ConfigError, ImageError, ModelError, WrongModelError } from "./errors";
 import { type Header, headerBytes, readHeader } from "./header";
-import { type Downscale, ImageEncoder } from "./image_encoder";
 import { requireWork, type WorkLimits } from "./limits";
 import { decodeIterations } from "./pictures";
 import type { Pixels, Size } from "./pixels";
@@ -102,7 +102,7 @@ export class Codec {
       const allowed = Math.floor((bpp * image.width * image.height) / 8);
       maxBytes = Math.min(allowed, maxBytes ?? allowed);
     }
-    return this.imageEncoder(image, options, 0, iterations).fit(maxBytes, iterations);
+    return this.newEncoder(image, options, 0, iterations).fit(maxBytes, iterations);
   }
 
   /**
@@ -112,8 +112,8 @@ export class Codec {
    * @throws ConfigError if the downscale is none.
    * @throws TooLargeError if all iterations cost more than the limits on work.
    */
-  encoder(image: Pixels, options: StreamOptions = {}, budget = STATE_BUDGET): ImageEncoder {
-    return this.imageEncoder(image, options, budget, this.maxIterations);
+  encoder(image: Pixels, options: StreamOptions = {}, budget = STATE_BUDGET): ChoosingEncoder {
+    return this.newEncoder(image, options, budget, this.maxIterations);
   }
 
   /** The header that makes streams of what `encode` gives with `headerless`. */
@@ -157,16 +157,16 @@ export class Codec {
     image: Pixels,
     iterations = this.maxIterations,
   ): AsyncGenerator<{ plane: Plane; picture: Pixels }> {
-    const encoder = this.imageEncoder(image, { downscale: 1 }, 0, iterations);
+    const encoder = this.newEncoder(image, { downscale: 1 }, 0, iterations);
     while (encoder.iterations < iterations) yield await encoder.iterate();
   }
 
-  private imageEncoder(
+  private newEncoder(
     image: Pixels,
     options: StreamOptions,
     budget: number,
     iterations: number,
-  ): ImageEncoder {
+  ): ChoosingEncoder {
     const { width, height, data } = image;
     if (!(width > 0 && height > 0 && data.length === width * height * 3)) {
       throw new ImageError(
@@ -177,7 +177,7 @@ export class Codec {
     const { headerless = false, entropyCoding = true } = options;
     const entropyModel = entropyCoding ? this.entropyModel : undefined;
     const { downscale = headerless ? 1 : "auto" } = options;
-    return new ImageEncoder(image, downscale, (downscale) => {
+    return new ChoosingEncoder(image, downscale, (downscale) => {
       const header = this.header(image, { headerless, entropyCoding, downscale });
       const kind = { entropyModel, header, headerless };
       return new ProgressiveEncoder(this.runtime, kind, image, budget);

@@ -3,13 +3,11 @@
 import { ENLARGEMENT_SHIFT, ENLARGEMENT_TAPS } from "./format";
 import type { Pixels, Size } from "./pixels";
 
-const [OUTER, INNER, CENTRE, OTHER] = ENLARGEMENT_TAPS;
 /** How far beside a pixel those are that two of the larger picture are made of. */
 const REACH = 2;
 /** How many rows these two are made of together. */
 const ROWS = 2 * REACH + 1;
 const CHANNELS = 3;
-const ROUNDING = 2 ** (ENLARGEMENT_SHIFT - 1);
 
 /**
  * A picture of twice the width and height, or a column or row less where its size is odd.
@@ -17,52 +15,61 @@ const ROUNDING = 2 ** (ENLARGEMENT_SHIFT - 1);
  * @param size of the result in pixels.
  */
 export function enlarge(picture: Pixels, { width, height }: Size): Pixels {
-  const data = new Uint8Array(width * height * CHANNELS);
+  const row = width * CHANNELS;
+  const data = new Uint8Array(height * row);
   const clipped = new Uint8ClampedArray(data.buffer);
   const last = picture.height - 1;
   // Rows are made wider once each; five of them at a time make two that are shown.
   const wide = Array.from({ length: ROWS }, () => new Int32Array(2 * picture.width * CHANNELS));
-  const line = new Int32Array((picture.width + 2 * REACH) * CHANNELS);
-  const rowAt = (y: number) => wide[Math.min(Math.max(y, 0), last) % ROWS];
+  const line = new Uint8Array((picture.width + 2 * REACH) * CHANNELS);
   let made = 0;
   for (let y = 0; y <= last; y++) {
     for (; made <= Math.min(y + REACH, last); made++) widen(picture, made, line, wide[made % ROWS]);
-    const rows = [-2, -1, 0, 1, 2].map((offset) => rowAt(y + offset));
-    const start = 2 * y * width * CHANNELS;
-    const end = start + width * CHANNELS;
-    blend(rows.slice(0, 4), clipped.subarray(start, end));
+    const at = (offset: number) => wide[Math.min(Math.max(y + offset, 0), last) % ROWS];
+    const even = 2 * y * row;
+    blend(at(-2), at(-1), at(0), at(1), clipped.subarray(even, even + row));
     if (2 * y + 1 < height) {
-      blend(rows.slice(1).reverse(), clipped.subarray(end, end + width * CHANNELS));
+      blend(at(2), at(1), at(0), at(-1), clipped.subarray(even + row, even + 2 * row));
     }
   }
   return { width, height, data };
 }
 
 /** Doubles a row's width, without rounding. @param line room for it with its edges repeated. */
-function widen({ width, data }: Pixels, y: number, line: Int32Array, row: Int32Array): void {
+function widen({ width, data }: Pixels, y: number, line: Uint8Array, row: Int32Array): void {
   const start = y * width * CHANNELS;
-  const edge = REACH * CHANNELS;
-  line.set(data.subarray(start, start + width * CHANNELS), edge);
-  for (let i = 0; i < edge; i++) {
-    line[i] = data[start + (i % CHANNELS)];
-    line[line.length - edge + i] = data[start + (width - 1) * CHANNELS + (i % CHANNELS)];
+  const end = start + width * CHANNELS;
+  line.set(data.subarray(start, end), REACH * CHANNELS);
+  for (let pixel = 0; pixel < REACH; pixel++) {
+    line.set(data.subarray(start, start + CHANNELS), pixel * CHANNELS);
+    line.set(data.subarray(end - CHANNELS, end), (width + REACH + pixel) * CHANNELS);
   }
-  for (let x = 0, from = 0, to = 0; x < width; x++, to += CHANNELS) {
-    for (let channel = 0; channel < CHANNELS; channel++, from++, to++) {
-      const before = line[from + CHANNELS];
-      const centre = CENTRE * line[from + 2 * CHANNELS];
-      const after = line[from + 3 * CHANNELS];
-      row[to] = OUTER * line[from] + INNER * before + centre + OTHER * after;
-      row[to + CHANNELS] =
-        OTHER * before + centre + INNER * after + OUTER * line[from + 4 * CHANNELS];
+  const [outer, inner, centre, other] = ENLARGEMENT_TAPS;
+  for (let channel = 0; channel < CHANNELS; channel++) {
+    let [a, b, c, d] = [0, 1, 2, 3].map((pixel) => line[pixel * CHANNELS + channel]);
+    let to = channel;
+    for (let from = 4 * CHANNELS + channel; from < line.length; from += CHANNELS) {
+      const e = line[from];
+      row[to] = outer * a + inner * b + centre * c + other * d;
+      row[to + CHANNELS] = other * b + centre * c + inner * d + outer * e;
+      [a, b, c, d] = [b, c, d, e];
+      to += 2 * CHANNELS;
     }
   }
 }
 
 /** Four widened rows to one that is shown, as wide as `to`. */
-function blend([a, b, c, d]: readonly Int32Array[], to: Uint8ClampedArray): void {
+function blend(
+  a: Int32Array,
+  b: Int32Array,
+  c: Int32Array,
+  d: Int32Array,
+  to: Uint8ClampedArray,
+): void {
+  const [outer, inner, centre, other] = ENLARGEMENT_TAPS;
+  const rounding = 2 ** (ENLARGEMENT_SHIFT - 1);
   for (let i = 0; i < to.length; i++) {
-    to[i] =
-      (OUTER * a[i] + INNER * b[i] + CENTRE * c[i] + OTHER * d[i] + ROUNDING) >> ENLARGEMENT_SHIFT;
+    const sum = outer * a[i] + inner * b[i] + centre * c[i] + other * d[i];
+    to[i] = (sum + rounding) >> ENLARGEMENT_SHIFT;
   }
 }

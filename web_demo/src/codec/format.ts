@@ -9,7 +9,7 @@ export const MAGIC = "RN";
 export const VERSION = 2;
 /** Of streams whose image was reduced before it was encoded. */
 export const DOWNSCALE_VERSION = 3;
-/** By how much it was, in width and height: what the header's byte `downscale` may be. */
+/** What their `downscale` is: by how much the image was reduced, in width and height. */
 export const DOWNSCALE = 2;
 /** The bits of the byte after the magic that hold the version; the others are flags. */
 export const VERSION_BITS = 0x0f;

@@ -1,17 +1,12 @@
 /** The codec, without what runs the models: see ../litert for that. */
 
 export { fromHex, toHex } from "./bytes";
+export { ChoosingEncoder, type Downscale } from "./choosing_encoder";
 export { Codec, type EncodeOptions, STATE_BUDGET, type StreamOptions } from "./codec";
 export { ENTROPY_MODEL_FILE, EntropyModel } from "./entropy_model";
 export * from "./errors";
 export { MAX_PIXELS, MAX_WORK } from "./format";
 export { type Header, readHeader } from "./header";
-export {
-  type Downscale,
-  ImageEncoder,
-  LEAST_SIDE_AT_HALF,
-  MOST_BPP_AT_HALF,
-} from "./image_encoder";
 export { NO_LIMITS, type WorkLimits } from "./limits";
 export { fromRgba, type Pixels, psnr, type Size, toRgba } from "./pixels";
 export { type Plane, packPlane } from "./plane";

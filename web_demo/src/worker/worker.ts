@@ -1,9 +1,9 @@
 /** Runs the codec beside the page, so that the page stays responsive. */
 
 import {
+  type ChoosingEncoder,
   type Codec,
   CorruptStreamError,
-  type ImageEncoder,
   type Pixels,
   type Planes,
   type ProgressiveStream,
@@ -15,7 +15,7 @@ import { startLiteRt } from "../litert/start";
 import type { Methods, Opened, Progress, Request, Response, View } from "./protocol";
 
 type Shown =
-  | { readonly kind: "encoder"; readonly encoder: ImageEncoder; readonly image: Pixels }
+  | { readonly kind: "encoder"; readonly encoder: ChoosingEncoder; readonly image: Pixels }
   | {
       readonly kind: "stream";
       readonly stream: ProgressiveStream;

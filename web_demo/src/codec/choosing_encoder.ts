@@ -16,15 +16,15 @@ import type { Planes, ReadOptions } from "./stream_reader";
 export type Downscale = 1 | 2 | "auto";
 
 /** "auto" tries half the resolution up to this many bits per pixel of the picture that is shown, */
-export const MOST_BPP_AT_HALF = 0.5;
+export const MAX_BPP = 0.5;
 /** and from this many pixels on the shorter side. */
-export const LEAST_SIDE_AT_HALF = 128;
+export const LEAST_SIDE = 128;
 
 /**
  * Encodes one image iteration by iteration, and then gives streams of it of any size. `Codec.encoder`
  * makes them; `Codec.encode` is the short way.
  */
-export class ImageEncoder {
+export class ChoosingEncoder {
   private readonly encoders = new Map<number, ProgressiveEncoder>();
 
   /**
@@ -79,7 +79,7 @@ export class ImageEncoder {
         fitted.push(await this.at(downscale).fit(maxBytes, iterations));
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
-        tooFew = error;
+        tooFew ??= error;
       }
     }
     if (fitted.length === 0) throw tooFew;
@@ -113,8 +113,8 @@ export class ImageEncoder {
     const { width, height } = this.image;
     const pays =
       maxBytes !== undefined &&
-      8 * maxBytes <= MOST_BPP_AT_HALF * width * height &&
-      Math.min(width, height) >= LEAST_SIDE_AT_HALF;
+      8 * maxBytes <= MAX_BPP * width * height &&
+      Math.min(width, height) >= LEAST_SIDE;
     return pays ? [1, DOWNSCALE] : [1];
   }
 
