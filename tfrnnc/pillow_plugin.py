@@ -13,7 +13,8 @@ Examples:
 Pillow finds the formats of other packages only once they are imported.
 
 `Image.save` takes what `tfrnnc.Codec.encode` does (`iterations`, `bpp`, `max_bytes`, `psnr`,
-`ssim`, `background`, `entropy_coding`), and `model`, a preset or the folder of a model. Options of
+`ssim`, `background`, `entropy_coding`, `downscale` and so on), and `model`, a preset or the folder
+of a model. Options of
 other formats are ignored, except `quality`: where `iterations` is not given, a quality of 1 to 100
 takes that percentage of the model's iterations, rounded up. Of a model of ten, 75 takes eight.
 
@@ -37,7 +38,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from tfrnnc.bitstream import read_header
-from tfrnnc.bitstream.constants import MAGIC, VERSION, VERSION_BITS
+from tfrnnc.bitstream.constants import MAGIC, VERSION_BITS, VERSIONS
 from tfrnnc.codec import load
 from tfrnnc.codec.encode_options import EncodeOptions
 from tfrnnc.codec.select import CodecSelector
@@ -137,7 +138,7 @@ class RnncDecoder(ImageFile.PyDecoder):
 
 def _accept(prefix: bytes) -> bool:
     first = prefix[len(MAGIC)] if len(prefix) > len(MAGIC) else 0
-    return prefix.startswith(MAGIC) and first & VERSION_BITS == VERSION
+    return prefix.startswith(MAGIC) and first & VERSION_BITS in VERSIONS
 
 
 def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:

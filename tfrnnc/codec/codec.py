@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -27,9 +28,11 @@ from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
+from tfrnnc.codec.choosing_encoder import ChoosingEncoder
+from tfrnnc.codec.downscaling import as_shown
 from tfrnnc.codec.effort import MAX_EFFORT, refinement
-from tfrnnc.codec.encode_options import EncodeOptions, settled_options
-from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
+from tfrnnc.codec.encode_options import AUTO, EncodeOptions, settled_options
+from tfrnnc.codec.progressive_encoder import Encoded, ImageEncoder, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
 from tfrnnc.codec.strip_encoder import StripEncoder
 from tfrnnc.codec.strips import takes_strips
@@ -255,7 +258,7 @@ class Codec:
         image: Image.Image | np.ndarray,
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
-    ) -> ProgressiveEncoder:
+    ) -> ImageEncoder:
         """What encodes an image once, for streams of any size.
 
         Args:
@@ -277,11 +280,22 @@ class Codec:
         pixels = as_rgb(image, options.background, max_pixels=options.max_pixels)
         return self._encoder(pixels, options)
 
-    def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ProgressiveEncoder:
+    def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ImageEncoder:
         """What encodes pixels, uint8 (H, W, 3), once."""
+        if options.downscale == AUTO:
+            return ChoosingEncoder(
+                lambda downscale: self._encoder_at(pixels, options, downscale), pixels, options
+            )
+        return self._encoder_at(pixels, options, options.downscale)
+
+    def _encoder_at(
+        self, pixels: np.ndarray, options: EncodeOptions, downscale: Literal[1, 2]
+    ) -> ProgressiveEncoder:
+        options = replace(options, downscale=downscale)
         spec = self.spec if options.entropy_coding else self.spec.without_entropy_model()
         kind = ProgressiveEncoder
-        if takes_strips(self.runtime, pixels.shape) and not options.effort:
+        height, width = (-(-side // downscale) for side in pixels.shape[:2])
+        if takes_strips(self.runtime, (height, width)) and not options.effort:
             kind = StripEncoder
         if options.adaptive:
             kind = AdaptiveEncoder if self.runtime.independent else StoppingEncoder
@@ -348,7 +362,13 @@ class Codec:
         yield from loop.run(self.max_iterations if iterations is None else iterations)
 
     def shared_header(
-        self, width: int, height: int, *, entropy_coding: bool = True, adaptive: bool = False
+        self,
+        width: int,
+        height: int,
+        *,
+        entropy_coding: bool = True,
+        adaptive: bool = False,
+        downscale: Literal[1, 2] = 1,
     ) -> bytes:
         """The header that makes streams of what `encode` gives with `headerless=True`.
 
@@ -357,6 +377,7 @@ class Codec:
             height: of the images in pixels.
             entropy_coding: as for `encode`.
             adaptive: as for `encode`.
+            downscale: as for `encode`, where "auto" is 1 with `headerless=True`.
 
         Returns:
             the header; in front of the payload of any such image it makes a stream.
@@ -371,7 +392,8 @@ class Codec:
             True
         """
         spec = self.spec if entropy_coding else self.spec.without_entropy_model()
-        return spec.header(width, height, headerless=True, adaptive=adaptive).to_bytes()
+        header = spec.header(width, height, headerless=True, adaptive=adaptive, downscale=downscale)
+        return header.to_bytes()
 
     def decode(
         self,
@@ -389,8 +411,8 @@ class Codec:
             iterations: decode at most this many iterations; None decodes all.
             allow_truncated: decode whatever has arrived of a stream that was cut, or what is before
                 the damage of one that is damaged.
-            max_pixels: refuse larger images, padded to the model's stride.
-            max_work: refuse more padded pixels times iterations.
+            max_pixels: refuse larger pictures, padded to the model's stride.
+            max_work: refuse more pixels that are coded, padded, times iterations.
 
         Returns:
             uint8 (H, W, 3).
@@ -401,8 +423,9 @@ class Codec:
         stream = self.read_planes(
             data, iterations, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
-        shape = stream.header.height, stream.header.width
-        return decode(self.runtime, stream.planes, shape, stream.header.adaptive)
+        header = stream.header
+        picture = decode(self.runtime, stream.planes, header.coded_size, header.adaptive)
+        return as_shown(picture, header)
 
     def decode_batch(
         self,
@@ -469,8 +492,11 @@ class Codec:
         stream = self.read_planes(
             data, None, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
-        shape = stream.header.height, stream.header.width
-        yield from decode_iterations(self.runtime, stream.planes, shape, stream.header.adaptive)
+        header = stream.header
+        for picture in decode_iterations(
+            self.runtime, stream.planes, header.coded_size, header.adaptive
+        ):
+            yield as_shown(picture, header)
 
     def read_planes(
         self,
@@ -487,8 +513,8 @@ class Codec:
             data: as for `decode`, like the others.
             iterations: how many at most.
             allow_truncated: whether the stream may be cut or damaged.
-            max_pixels: refuse larger images.
-            max_work: refuse more padded pixels times iterations.
+            max_pixels: as for `decode`.
+            max_work: as for `decode`.
 
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
@@ -518,7 +544,10 @@ class Codec:
 
     def _decoding(self, planes: Planes) -> Calls[np.ndarray]:
         header = planes.header
-        return decoding(self.runtime, planes.planes, (header.height, header.width), header.adaptive)
+        picture = yield from decoding(
+            self.runtime, planes.planes, header.coded_size, header.adaptive
+        )
+        return as_shown(picture, header)
 
     @property
     def _worker(self) -> Worker:
@@ -543,7 +572,7 @@ class Codec:
 
 
 class _Stream(NamedTuple):
-    """A stream, and the size of its image, padded to the model's stride."""
+    """A stream, and the coded size of its image, padded to the model's stride."""
 
     data: bytes
     padded_size: tuple[int, int]

@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from tfrnnc.bitstream import Header
 from tfrnnc.bitstream.constants import DOWNSCALE, ENLARGEMENT_SHIFT, ENLARGEMENT_TAPS
+from tfrnnc.images import pad_to_multiple
 
 #: Samples of the small picture that are enlarged at once: what they take stays in the CPU's cache.
 _SAMPLES_AT_ONCE = 1 << 16
@@ -30,8 +32,7 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
         >>> reduced(np.zeros((5, 8, 3), np.uint8)).shape
         (3, 4, 3)
     """
-    height, width, _ = pixels.shape
-    even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    even = pad_to_multiple(pixels, DOWNSCALE)
     size = even.shape[1] // DOWNSCALE, even.shape[0] // DOWNSCALE
     return np.asarray(Image.fromarray(even).resize(size, Image.Resampling.LANCZOS))
 
@@ -65,6 +66,18 @@ def enlarged(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
                 picture = _levels(levels.T).reshape(len(target), columns, channels)
                 shown[:] = picture[:, : shown.shape[1]]
     return result
+
+
+def as_shown(picture: np.ndarray, header: Header) -> np.ndarray:
+    """The picture that a stream shows, uint8 (H, W, 3).
+
+    Args:
+        picture: that its planes decode to, uint8, of the header's coded size.
+        header: of the stream.
+    """
+    if header.downscale == 1:
+        return picture
+    return enlarged(picture, (header.height, header.width))
 
 
 def _sums(lines: np.ndarray, distance: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,7 @@ class StripEncoder(ProgressiveEncoder):
 
     @functools.cached_property
     def _at_once(self) -> ProgressiveEncoder:
-        return ProgressiveEncoder(self._runtime, self._spec, self._pixels, self._options)
+        return ProgressiveEncoder(self._runtime, self._spec, self._image, self._options)
 
     def _estimate(self, max_bytes: int, most: int) -> Calls[int]:
         """How many iterations a number of bytes takes, by the middle of the image."""
@@ -57,7 +57,10 @@ class StripEncoder(ProgressiveEncoder):
         sample = self._pixels[rows, columns]
         share = sample[..., 0].size / (height * width)
         encoder = ProgressiveEncoder(
-            self._runtime, self._spec, sample, replace(self._options, headerless=False)
+            self._runtime,
+            self._spec,
+            sample,
+            replace(self._options, headerless=False, downscale=1),
         )
         for count in range(1, most):
             yield from encoder._take(count)
@@ -76,7 +79,7 @@ class StripEncoder(ProgressiveEncoder):
     def _take(self, count: int) -> Calls[bool]:
         while len(self._planes) < count:
             number = len(self._planes)
-            self._options.work_limits.require(self._padded, number + 1)
+            self._options.work_limits.require_work(self._padded, number + 1)
             if number >= len(self._computed or []):
                 yield from self._compute(min(count + 1, self._spec.iterations), shown=2)
             assert self._computed is not None
