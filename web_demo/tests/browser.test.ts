@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type Header, type Pixels, psnr, readHeader, toHex } from "../src/codec";
 import { concatenate } from "../src/codec/bytes";
-import { MAX_BPP } from "../src/codec/choosing_encoder";
+import { MAX_BPP } from "../src/codec/format";
 import { headerBytes } from "../src/codec/header";
 import { pngWithSwappedChannels } from "./color_profile";
 import {

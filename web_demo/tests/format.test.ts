@@ -27,6 +27,8 @@ const CONSTANTS: Record<string, unknown> = {
   "limits.max_work": format.MAX_WORK,
   "enlargement.taps": format.ENLARGEMENT_TAPS,
   "enlargement.shift": format.ENLARGEMENT_SHIFT,
+  "downscale_choice.max_bpp": format.MAX_BPP,
+  "downscale_choice.least_side": format.LEAST_SIDE,
   "checksum.small_plane_bits": format.SMALL_PLANE,
   "checksum.small_bytes": format.SMALL_CHECKSUM_BYTES,
   "checksum.large_bytes": format.LARGE_CHECKSUM_BYTES,

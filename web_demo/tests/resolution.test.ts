@@ -14,8 +14,8 @@ import {
   toHex,
 } from "../src/codec";
 import { concatenate } from "../src/codec/bytes";
-import { LEAST_SIDE, MAX_BPP } from "../src/codec/choosing_encoder";
 import { enlarge } from "../src/codec/enlargement";
+import { LEAST_SIDE, MAX_BPP } from "../src/codec/format";
 import { squaredError } from "../src/codec/pixels";
 import { reduce } from "../src/codec/reduction";
 import { blockSsim } from "../src/codec/ssim";

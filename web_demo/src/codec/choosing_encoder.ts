@@ -1,7 +1,7 @@
 /** Encodes an image at its own resolution or at half of it, whichever gives the better picture. */
 
 import { ConfigError } from "./errors";
-import { DOWNSCALE } from "./format";
+import { DOWNSCALE, LEAST_SIDE, MAX_BPP } from "./format";
 import { readHeader } from "./header";
 import { type Pixels, squaredError } from "./pixels";
 import type { Plane } from "./plane";
@@ -14,11 +14,6 @@ import type { Planes, ReadOptions } from "./stream_reader";
  * what gives the better picture in as many bytes. "auto" tries 2 only where it may pay.
  */
 export type Downscale = 1 | 2 | "auto";
-
-/** "auto" tries half the resolution up to this many bits per pixel of the picture that is shown, */
-export const MAX_BPP = 0.5;
-/** and from this many pixels on the shorter side. */
-export const LEAST_SIDE = 128;
 
 /**
  * Encodes one image iteration by iteration, and then gives streams of it of any size. `Codec.encoder`

@@ -31,6 +31,11 @@ export const MAX_PIXELS = 2 ** 25;
 /** Most padded pixels times iterations, unless the caller allows more. */
 export const MAX_WORK = 2 ** 28;
 
+/** Encoders try half the resolution up to this many bits per pixel of the picture that is shown, */
+export const MAX_BPP = 0.5;
+/** and from this many pixels on its shorter side. */
+export const LEAST_SIDE = 64;
+
 /** A plane of more bits has a checksum of `LARGE_CHECKSUM_BYTES`. */
 export const SMALL_PLANE = 2048;
 export const SMALL_CHECKSUM_BYTES = 1;
