@@ -7,16 +7,12 @@ import {
   ConfigError,
   type Decoded,
   type Encoded,
-  EntropyModel,
-  fromHex,
   ImageError,
   ModelError,
   type Pixels,
   type Plane,
   psnr,
-  type Runtime,
   readHeader,
-  type Size,
   StreamWriter,
   TooLargeError,
   TruncatedStreamError,
@@ -25,58 +21,9 @@ import {
 } from "../src/codec";
 import { concatenate } from "../src/codec/bytes";
 import { toFloats, toPixels } from "../src/codec/pixels";
-import { emptyPlane } from "../src/codec/plane";
 import { cut, even } from "../src/codec/windows";
-import { levels, random, readJson, synthetic } from "./repository";
-
-const GOLDEN = readJson<{ stride: number; bits: number; entropy_model: string }>(
-  "tests/golden/v2_container.json",
-);
-const ENTROPY_MODEL = new EntropyModel(fromHex(GOLDEN.entropy_model));
-
-/** Codes the mean of each channel over a square, each iteration at half the amplitude. */
-class MeanRuntime implements Runtime {
-  readonly modelId = ENTROPY_MODEL.modelId;
-  readonly stride = GOLDEN.stride;
-  readonly bits = GOLDEN.bits;
-  decoded = 0;
-
-  constructor(readonly iterations = ENTROPY_MODEL.iterations) {}
-
-  async encodeIteration(residual: Float32Array, { height, width }: Size) {
-    const { stride, bits } = this;
-    const plane = emptyPlane({ height: height / stride, width: width / stride, bits });
-    const sums = new Float64Array(plane.values.length);
-    for (let i = 0; i < residual.length; i++) {
-      sums[this.place(i, width, plane)] += residual[i];
-    }
-    sums.forEach((sum, i) => {
-      plane.values[i] = sum >= 0 ? 1 : -1;
-    });
-    return { plane, states: [] };
-  }
-
-  async decodeIteration(
-    plane: Plane,
-    before: Decoded | undefined,
-    iteration: number,
-  ): Promise<Decoded> {
-    this.decoded++;
-    const width = plane.width * this.stride;
-    const reconstruction = new Float32Array(plane.height * this.stride * width * 3);
-    for (let i = 0; i < reconstruction.length; i++) {
-      const bit = plane.values[this.place(i, width, plane)];
-      reconstruction[i] = (before?.reconstruction[i] ?? 0) + bit * 0.45 * 0.5 ** iteration;
-    }
-    return { reconstruction, states: [] };
-  }
-
-  private place(i: number, width: number, plane: Plane): number {
-    const row = Math.floor(i / 3 / width / this.stride);
-    const column = Math.floor((Math.floor(i / 3) % width) / this.stride);
-    return (row * plane.width + column) * 3 + (i % 3);
-  }
-}
+import { ENTROPY_MODEL, MeanRuntime } from "./mean_runtime";
+import { levels, random, synthetic } from "./repository";
 
 /** Those whose pictures grow brighter with each iteration, even where there are no bits. */
 class BrighterRuntime extends MeanRuntime {
@@ -88,9 +35,9 @@ class BrighterRuntime extends MeanRuntime {
   }
 }
 
-const runtimeSpec = { stride: GOLDEN.stride, bits: GOLDEN.bits, entropyModel: ENTROPY_MODEL };
 const image = synthetic(90, 61);
 const codec = new Codec(new MeanRuntime(), ENTROPY_MODEL);
+const { stride } = codec.runtime;
 
 test("in adaptive streams a location that stopped stays as it was", async () => {
   const runtime = new BrighterRuntime();
@@ -103,7 +50,7 @@ test("in adaptive streams a location that stopped stays as it was", async () => 
   const goesOn = Array.from({ length: height * width }, () => next() < 0.5);
   const { header } = readHeader(codec.sharedHeader(image.width, image.height));
   const settings = { ...header, checked: true, openEnd: false, adaptive: true };
-  const writer = new StreamWriter(settings, { ...runtimeSpec, bits });
+  const writer = new StreamWriter(settings, { stride, bits, entropyModel: ENTROPY_MODEL });
   writer.add(first.plane);
   const left = values.map((bit, i) => (goesOn[Math.floor(i / bits)] ? bit : 0));
   writer.add({ height, width, bits, values: left });

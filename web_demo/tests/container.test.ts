@@ -26,6 +26,7 @@ import {
   WrongModelError,
 } from "../src/codec";
 import { concatenate, crc32 } from "../src/codec/bytes";
+import { DOWNSCALE_VERSION, VERSION_BITS } from "../src/codec/format";
 import { headerBytes, planeShape } from "../src/codec/header";
 import { emptyPlane, planeBits } from "../src/codec/plane";
 import { RangeDecoder, RangeEncoder } from "../src/codec/range_coder";
@@ -43,6 +44,7 @@ interface GoldenStream {
   readonly checked: boolean;
   readonly open_end: boolean;
   readonly adaptive: boolean;
+  readonly downscale: number;
   readonly whole_iterations: number;
   readonly ends: number[];
   readonly positive: string[];
@@ -97,6 +99,7 @@ for (const golden of GOLDEN.streams) {
         checked: header.checked,
         open_end: header.openEnd,
         adaptive: header.adaptive,
+        downscale: header.downscale,
         whole_iterations: wholeIterations,
         ends,
         positive: planes.map(positive),
@@ -171,6 +174,8 @@ test("a stream shortened to every size is whole to a decoder", () => {
     "not entropy-coded",
     "cut, with an open end",
     "headerless",
+    "downscale 2, entropy-coded",
+    "downscale 2, headerless",
   ]) {
     const data = stream(name);
     const all = read(data);
@@ -179,6 +184,7 @@ test("a stream shortened to every size is whole to a decoder", () => {
       if (!shorter || size < 18) continue;
       assert.ok(shorter.length <= size);
       const found = read(shorter);
+      assert.equal(found.header.downscale, all.header.downscale);
       found.planes.forEach((plane, iteration) => {
         assert.ok(plane.values.every((bit, i) => !bit || bit === all.planes[iteration].values[i]));
       });
@@ -205,8 +211,45 @@ test("foreign files, unknown versions", () => {
   }
   assert.throws(() => read(new Uint8Array(0)), TruncatedStreamError);
   const changed = stream("entropy-coded");
-  changed[2] = 0x33;
-  assert.throws(() => read(changed), UnsupportedVersionError);
+  for (const version of [0, 1, 4, 15]) {
+    changed[2] = 0x30 | version;
+    assert.throws(
+      () => read(changed),
+      (error: unknown) =>
+        error instanceof UnsupportedVersionError &&
+        error.message.includes(`version ${version} is not known`) &&
+        error.message.includes("reads versions 2 and 3"),
+    );
+  }
+});
+
+test("a downscale that is not known is left to a newer decoder, a damaged one is not", () => {
+  for (const downscale of [0, 1, 3, 255]) {
+    const data = stream("downscale 2, entropy-coded");
+    data[9] = downscale;
+    assert.throws(() => read(data), /its header is wrong/);
+    mendHeader(data);
+    assert.throws(
+      () => read(data),
+      (error: unknown) =>
+        error instanceof UnsupportedVersionError &&
+        error.message.includes(`a downscale of ${downscale} is not known`),
+    );
+  }
+});
+
+test("the header of a reduced image has the size of the picture, and the planes half of it", () => {
+  const { header } = readHeader(stream("not entropy-coded"));
+  const modelId = Uint8Array.of(1, 2, 3, 4);
+  const half = { ...header, modelId, width: 301, height: 33, iterations: 7, downscale: 2 };
+  const content = [0x52, 0x4e, 0x23, 1, 2, 3, 4, 0xad, 0x02, 0x21, 0x02, 0x07];
+  const written = headerBytes(half);
+  assert.deepEqual([...written], [...content, crc32(content) & 0xff]);
+  assert.deepEqual(readHeader(written), { header: half, length: 13 });
+  assert.deepEqual(planeShape(half, { stride: 8, bits: 5 }), { height: 3, width: 19, bits: 5 });
+  const whole = headerBytes({ ...half, downscale: 1 });
+  assert.equal(whole.length, 12);
+  assert.equal(whole[2], 0x22);
 });
 
 test("headers that make no sense", () => {
@@ -233,6 +276,20 @@ test("sizes are held against the limits and the bytes before memory is taken", (
       return error instanceof TruncatedStreamError;
     },
   );
+});
+
+test("the pixels that are shown are counted, not the fewer that are coded", () => {
+  const { header } = read(stream("downscale 2"));
+  const half = { ...header, width: 39, height: 30, iterations: 2 };
+  const writer = new StreamWriter(half, SPEC);
+  const plane = emptyPlane(planeShape(half, SPEC));
+  for (let i = 0; i < 2; i++) writer.add({ ...plane, values: plane.values.map(() => 1) });
+  const data = writer.whole();
+  // 39x30 pixels are 40x32 at a stride of 8.
+  assert.throws(() => read(data, { maxPixels: 40 * 32 - 1 }), TooLargeError);
+  assert.throws(() => read(data, { maxWork: 2 * 40 * 32 - 1 }), TooLargeError);
+  const { planes } = read(data, { maxPixels: 40 * 32, maxWork: 2 * 40 * 32 });
+  assert.deepEqual([planes[0].height, planes[0].width], [2, 3]);
 });
 
 test("pixels are counted with their padding", () => {
@@ -355,7 +412,7 @@ test("any bytes after the magic give planes or a stream's error", () => {
   const next = random(8);
   for (let i = 0; i < 3000; i++) {
     const data = Uint8Array.from({ length: 3 + Math.floor(next() * 60) }, () => next() * 256);
-    data.set([0x52, 0x4e, 0x02 | (Math.floor(next() * 16) << 4)]);
+    data.set([0x52, 0x4e, (2 + (i % 2)) | (Math.floor(next() * 16) << 4)]);
     mendHeader(data);
     try {
       read(data, { allowTruncated: true, maxPixels: 1e6 });
@@ -407,5 +464,6 @@ function mendHeader(data: Uint8Array): void {
     while (data[at] >= 0x80) at++;
     at++;
   }
+  if ((data[2] & VERSION_BITS) === DOWNSCALE_VERSION) at++;
   if (at + 1 < data.length) data[at + 1] = crc32(data.subarray(0, at + 1));
 }

@@ -1,12 +1,13 @@
 /** The codec that applications meet. */
 
 import { same, toHex } from "./bytes";
+import { ChoosingEncoder, type Downscale } from "./choosing_encoder";
 import type { EntropyModel } from "./entropy_model";
 import { ConfigError, ImageError, ModelError, WrongModelError } from "./errors";
 import { type Header, headerBytes, readHeader } from "./header";
 import { requireWork, type WorkLimits } from "./limits";
 import { decodeIterations } from "./pictures";
-import type { Pixels } from "./pixels";
+import type { Pixels, Size } from "./pixels";
 import type { Plane } from "./plane";
 import { type Encoded, ProgressiveEncoder } from "./progressive_encoder";
 import { ProgressiveStream } from "./progressive_stream";
@@ -14,7 +15,9 @@ import type { Runtime } from "./runtime";
 import { type Planes, type ReadOptions, readPlanes, wantedIterations } from "./stream_reader";
 import type { StreamSpec } from "./stream_writer";
 
-/** Bytes of decoder states that an encoder or an opened stream keeps to be quick. */
+/**
+ * Bytes of decoder states that an opened stream keeps to be quick, and an encoder for each resolution.
+ */
 export const STATE_BUDGET = 256 * 2 ** 20;
 
 /** The kind of a stream, and what the image may cost. */
@@ -26,6 +29,15 @@ export interface StreamOptions extends WorkLimits {
   readonly headerless?: boolean;
   /** False leaves the entropy model out. */
   readonly entropyCoding?: boolean;
+  /** "auto" by default, and 1 with `headerless`. */
+  readonly downscale?: Downscale;
+}
+
+/** What a header says beside the size of its image. */
+interface HeaderKind {
+  readonly headerless: boolean;
+  readonly entropyCoding: boolean;
+  readonly downscale: number;
 }
 
 /** The limits can be combined; the tightest counts. Without any, all iterations are encoded. */
@@ -90,22 +102,24 @@ export class Codec {
       const allowed = Math.floor((bpp * image.width * image.height) / 8);
       maxBytes = Math.min(allowed, maxBytes ?? allowed);
     }
-    return this.limitedEncoder(image, options, 0, iterations).fit(maxBytes, iterations);
+    return this.newEncoder(image, options, 0, iterations).fit(maxBytes, iterations);
   }
 
   /**
    * Encodes iteration by iteration: for progress, for early pictures, and for streams of several
    * sizes.
-   * @param budget bytes of decoder states to keep.
+   * @param budget bytes of decoder states to keep for each resolution.
+   * @throws ConfigError if the downscale is none.
    * @throws TooLargeError if all iterations cost more than the limits on work.
    */
-  encoder(image: Pixels, options: StreamOptions = {}, budget = STATE_BUDGET): ProgressiveEncoder {
-    return this.limitedEncoder(image, options, budget, this.maxIterations);
+  encoder(image: Pixels, options: StreamOptions = {}, budget = STATE_BUDGET): ChoosingEncoder {
+    return this.newEncoder(image, options, budget, this.maxIterations);
   }
 
   /** The header that makes streams of what `encode` gives with `headerless`. */
-  sharedHeader(width: number, height: number, entropyCoding = true): Uint8Array {
-    return headerBytes(this.header(width, height, entropyCoding, true));
+  sharedHeader(width: number, height: number, entropyCoding = true, downscale = 1): Uint8Array {
+    const kind = { headerless: true, entropyCoding, downscale };
+    return headerBytes(this.header({ width, height }, kind));
   }
 
   /**
@@ -138,21 +152,21 @@ export class Codec {
     return readPlanes(data, this.specOf(data, options), options);
   }
 
-  /** Encodes iteration by iteration; yields each one's plane and the picture after it. */
+  /** Encodes iteration by iteration, without reducing the image; yields each one's plane and the picture after it. */
   async *encodeIterations(
     image: Pixels,
     iterations = this.maxIterations,
   ): AsyncGenerator<{ plane: Plane; picture: Pixels }> {
-    const encoder = this.limitedEncoder(image, {}, 0, iterations);
+    const encoder = this.newEncoder(image, { downscale: 1 }, 0, iterations);
     while (encoder.iterations < iterations) yield await encoder.iterate();
   }
 
-  private limitedEncoder(
+  private newEncoder(
     image: Pixels,
     options: StreamOptions,
     budget: number,
     iterations: number,
-  ): ProgressiveEncoder {
+  ): ChoosingEncoder {
     const { width, height, data } = image;
     if (!(width > 0 && height > 0 && data.length === width * height * 3)) {
       throw new ImageError(
@@ -162,13 +176,12 @@ export class Codec {
     requireWork(image, this.runtime.stride, iterations, options);
     const { headerless = false, entropyCoding = true } = options;
     const entropyModel = entropyCoding ? this.entropyModel : undefined;
-    const header = this.header(width, height, entropyCoding, headerless);
-    return new ProgressiveEncoder(
-      this.runtime,
-      { entropyModel, header, headerless },
-      image,
-      budget,
-    );
+    const { downscale = headerless ? 1 : "auto" } = options;
+    return new ChoosingEncoder(image, downscale, (downscale) => {
+      const header = this.header(image, { headerless, entropyCoding, downscale });
+      const kind = { entropyModel, header, headerless };
+      return new ProgressiveEncoder(this.runtime, kind, image, budget);
+    });
   }
 
   /** What a stream needs of the model; throws a WrongModelError if it is of another one. */
@@ -192,17 +205,14 @@ export class Codec {
     return { stride, bits, entropyModel };
   }
 
-  private header(
-    width: number,
-    height: number,
-    entropyCoding: boolean,
-    headerless: boolean,
-  ): Header {
+  private header({ width, height }: Size, kind: HeaderKind): Header {
+    const { headerless, entropyCoding, downscale } = kind;
     const model = entropyCoding ? this.entropyModel : undefined;
     return {
       modelId: model ? model.entropyCodedId : this.runtime.modelId,
       width,
       height,
+      downscale,
       iterations: this.maxIterations,
       entropyCoded: model !== undefined,
       checked: !headerless,

@@ -7,6 +7,10 @@
 /** The first bytes of a stream, in ASCII. */
 export const MAGIC = "RN";
 export const VERSION = 2;
+/** Of streams whose image was reduced before it was encoded. */
+export const DOWNSCALE_VERSION = 3;
+/** What their `downscale` is: by how much the image was reduced, in width and height. */
+export const DOWNSCALE = 2;
 /** The bits of the byte after the magic that hold the version; the others are flags. */
 export const VERSION_BITS = 0x0f;
 export const ENTROPY_CODED = 0x10;
@@ -26,6 +30,11 @@ export const PARTIAL_SHARE = 8;
 export const MAX_PIXELS = 2 ** 25;
 /** Most padded pixels times iterations, unless the caller allows more. */
 export const MAX_WORK = 2 ** 28;
+
+/** Encoders try half the resolution up to this many bits per pixel of the picture that is shown, */
+export const MAX_BPP = 0.5;
+/** and from this many pixels on its shorter side. */
+export const LEAST_SIDE = 64;
 
 /** A plane of more bits has a checksum of `LARGE_CHECKSUM_BYTES`. */
 export const SMALL_PLANE = 2048;
@@ -63,6 +72,15 @@ export const LOGIT_MAX = 127;
 
 /** White as a float; black is its negative. Inside tanh's range. */
 export const PIXEL_SCALE = 0.9;
+
+/**
+ * What enlarges a decoded picture by two, along each axis: how much of the pixels before a place and
+ * after it go into a pixel of the picture that is shown. These are for the first of two; the second
+ * one has them the other way round.
+ */
+export const ENLARGEMENT_TAPS = [-3, 29, 111, -9] as const;
+/** Sums over both axes are divided by 2^ENLARGEMENT_SHIFT. */
+export const ENLARGEMENT_SHIFT = 14;
 
 /** Round(65536 / (1 + exp(-(i + 1/2) / 24))) for the logits i from 0 on, literally. */
 // biome-ignore format: a table

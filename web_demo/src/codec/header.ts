@@ -11,6 +11,8 @@ import {
   ADAPTIVE,
   ascii,
   CHECKED,
+  DOWNSCALE,
+  DOWNSCALE_VERSION,
   ENTROPY_CODED,
   MAGIC,
   MAX_SIDE,
@@ -19,6 +21,7 @@ import {
   VERSION,
   VERSION_BITS,
 } from "./format";
+import type { Size } from "./pixels";
 import type { PlaneShape } from "./plane";
 
 const MAGIC_BYTES = ascii(MAGIC);
@@ -27,9 +30,11 @@ const MAGIC_BYTES = ascii(MAGIC);
 export interface Header {
   /** Identity of the model, or of the entropy model where the stream is entropy-coded. */
   readonly modelId: Uint8Array;
-  /** Of the image in pixels. */
+  /** Of the picture that is shown, in pixels. */
   readonly width: number;
   readonly height: number;
+  /** By how much the image was reduced before it was encoded, in width and height: 1 or 2. */
+  readonly downscale: number;
   /** How many follow; the last one, or more, may be cut if the end is open. */
   readonly iterations: number;
   readonly entropyCoded: boolean;
@@ -47,22 +52,24 @@ export function headerBytes(header: Header): Uint8Array {
   return concatenate(content, [crc32(content) & 0xff]);
 }
 
+/** The size of the image that is encoded, which may be smaller than what is shown. */
+export function codedSize({ width, height, downscale }: Header): Size {
+  return { height: Math.ceil(height / downscale), width: Math.ceil(width / downscale) };
+}
+
 /** The shape of an iteration's plane. */
 export function planeShape(
   header: Header,
   { stride, bits }: { readonly stride: number; readonly bits: number },
 ): PlaneShape {
-  return {
-    height: Math.ceil(header.height / stride),
-    width: Math.ceil(header.width / stride),
-    bits,
-  };
+  const { height, width } = codedSize(header);
+  return { height: Math.ceil(height / stride), width: Math.ceil(width / stride), bits };
 }
 
 /**
  * Reads the header of a stream, whole or cut, and tells its length in bytes.
  * @throws ForeignStreamError if this is no tfrnnc stream.
- * @throws UnsupportedVersionError if it is of an unknown version.
+ * @throws UnsupportedVersionError if it is of an unknown version, or its downscale is not known.
  * @throws TruncatedStreamError if it ends within the header.
  * @throws CorruptStreamError if the header is damaged.
  */
@@ -74,18 +81,20 @@ export function readHeader(data: Uint8Array): { header: Header; length: number }
   const reader = new FieldReader(data, MAGIC_BYTES.length);
   const [first] = reader.take(1);
   const version = first & VERSION_BITS;
-  if (version !== VERSION) {
-    throw new UnsupportedVersionError(
-      `format version ${version} is not known to this decoder, which reads version ${VERSION}; ` +
-        "a newer tfrnnc may read it",
-    );
+  if (version !== VERSION && version !== DOWNSCALE_VERSION) {
+    const known = `versions ${VERSION} and ${DOWNSCALE_VERSION}`;
+    throw unsupported(`format version ${version}`, known);
   }
   const modelId = reader.take(MODEL_ID_BYTES);
   const width = reader.varint();
   const height = reader.varint();
+  const downscale = version === DOWNSCALE_VERSION ? reader.take(1)[0] : 1;
   const [iterations, checksum] = reader.take(2);
   if ((crc32(data.subarray(0, reader.offset - 1)) & 0xff) !== checksum) {
     throw new CorruptStreamError("the stream is damaged: its header is wrong");
+  }
+  if (version === DOWNSCALE_VERSION && downscale !== DOWNSCALE) {
+    throw unsupported(`a downscale of ${downscale}`, `only that of ${DOWNSCALE}`);
   }
   if (!(width > 0 && width <= MAX_SIDE && height > 0 && height <= MAX_SIDE && iterations)) {
     throw new CorruptStreamError(
@@ -96,6 +105,7 @@ export function readHeader(data: Uint8Array): { header: Header; length: number }
     modelId,
     width,
     height,
+    downscale,
     iterations,
     entropyCoded: (first & ENTROPY_CODED) > 0,
     checked: (first & CHECKED) > 0,
@@ -103,6 +113,12 @@ export function readHeader(data: Uint8Array): { header: Header; length: number }
     adaptive: (first & ADAPTIVE) > 0,
   };
   return { header, length: reader.offset };
+}
+
+function unsupported(what: string, known: string): UnsupportedVersionError {
+  return new UnsupportedVersionError(
+    `${what} is not known to this decoder, which reads ${known}; a newer tfrnnc may read it`,
+  );
 }
 
 /** What the checksums cover beside the planes; undefined if there are none. */
@@ -117,11 +133,14 @@ function identity(header: Header): Uint8Array {
     (header.checked ? CHECKED : 0) |
     (header.openEnd ? OPEN_END : 0) |
     (header.adaptive ? ADAPTIVE : 0);
+  const { modelId, width, height, downscale } = header;
+  const version = downscale === 1 ? VERSION : DOWNSCALE_VERSION;
   return concatenate(
     MAGIC_BYTES,
-    [VERSION | flags],
-    header.modelId,
-    varint(header.width),
-    varint(header.height),
+    [version | flags],
+    modelId,
+    varint(width),
+    varint(height),
+    downscale === 1 ? [] : [downscale],
   );
 }

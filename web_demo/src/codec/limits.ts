@@ -6,7 +6,8 @@ import { padded, type Size } from "./pixels";
 
 /**
  * Time and memory grow with an image's pixels after padding to the model's stride, and time with the
- * iterations, whether they take bytes or not.
+ * iterations, whether they take bytes or not. The pixels are those of the picture that is shown, also
+ * where fewer are coded.
  */
 export interface WorkLimits {
   /** Most padded pixels; `MAX_PIXELS` by default. */
@@ -23,7 +24,7 @@ export const NO_LIMITS: WorkLimits = {
 
 /**
  * Refuses an image that is too large.
- * @param size of the image in pixels.
+ * @param size of the picture that is shown, in pixels.
  * @param stride to whose multiples its sides are padded.
  * @param iterations that are to be computed.
  * @throws TooLargeError if it costs more than the limits.

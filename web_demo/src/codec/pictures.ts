@@ -1,6 +1,7 @@
 /** Planes to pictures, iteration by iteration. */
 
-import type { Header } from "./header";
+import { enlarge } from "./enlargement";
+import { codedSize, type Header } from "./header";
 import { type Pixels, padded, toPixels } from "./pixels";
 import { codedLocations, type Plane } from "./plane";
 import type { Decoded, Runtime } from "./runtime";
@@ -35,16 +36,25 @@ async function decodeIteration(
   return decoded;
 }
 
+/**
+ * The picture that is shown: without the padding, and enlarged where the image was reduced.
+ * @param reconstruction of all planes' locations, (height, width, 3).
+ */
+export function toPicture(reconstruction: Float32Array, header: Header, stride: number): Pixels {
+  const coded = codedSize(header);
+  const picture = toPixels(reconstruction, padded(coded, stride), coded);
+  return header.downscale === 1 ? picture : enlarge(picture, header);
+}
+
 /** Yields the picture after each plane. */
 export async function* decodeIterations(
   runtime: Runtime,
   { header, planes }: Planes,
 ): AsyncGenerator<Pixels> {
-  const size = padded(header, runtime.stride);
   let decoded: Decoded | undefined;
   for (const [iteration, plane] of planes.entries()) {
     decoded = await decodeIteration(runtime, header, plane, decoded, iteration);
-    yield toPixels(decoded.reconstruction, size, header);
+    yield toPicture(decoded.reconstruction, header, runtime.stride);
   }
 }
 
@@ -74,7 +84,7 @@ export class PictureCache {
       if (iteration < wholeIterations) this.remember(iteration + 1, decoded);
     }
     if (!decoded) throw new RangeError("there are no planes");
-    return toPixels(decoded.reconstruction, padded(header, this.runtime.stride), header);
+    return toPicture(decoded.reconstruction, header, this.runtime.stride);
   }
 
   /** Decodes the plane of the next iteration, all those before it being whole. */

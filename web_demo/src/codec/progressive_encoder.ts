@@ -5,9 +5,10 @@ import { type BitModel, RememberedPasses } from "./entropy_model";
 import { ConfigError, TruncatedStreamError } from "./errors";
 import { type Header, headerBytes } from "./header";
 import { NO_LIMITS } from "./limits";
-import { PictureCache } from "./pictures";
-import { type Pixels, padded, type Size, squaredError, toFloats, toPixels } from "./pixels";
+import { PictureCache, toPicture } from "./pictures";
+import { type Pixels, padded, type Size, squaredError, toFloats } from "./pixels";
 import type { Plane } from "./plane";
+import { reduce } from "./reduction";
 import type { Runtime, States } from "./runtime";
 import { type Planes, type ReadOptions, readPlanes } from "./stream_reader";
 import { type StreamSpec, StreamWriter } from "./stream_writer";
@@ -33,11 +34,12 @@ export interface StreamKind {
 }
 
 /**
- * Encodes one image iteration by iteration, and then gives streams of it of any size.
- * `Codec.encoder` makes them; `Codec.encode` is the short way. Calls that are under way at a time
- * take turns.
+ * Encodes one image at one resolution, iteration by iteration, and then gives streams of it of any
+ * size. Calls that are under way at a time take turns.
  */
 export class ProgressiveEncoder {
+  private readonly header: Header;
+  /** Of what is encoded, with its padding. */
   private readonly size: Size;
   private readonly original: Float32Array;
   private readonly spec: StreamSpec;
@@ -53,7 +55,7 @@ export class ProgressiveEncoder {
   /**
    * @param runtime that encodes and decodes.
    * @param kind of the streams.
-   * @param image to encode.
+   * @param image to encode; it is reduced here if the header says so.
    * @param budget bytes of decoder states that are kept for `fit`.
    */
   constructor(
@@ -63,8 +65,10 @@ export class ProgressiveEncoder {
     budget: number,
   ) {
     const { stride, bits } = runtime;
-    this.size = padded(image, stride);
-    this.original = toFloats(image, this.size);
+    const coded = header.downscale === 1 ? image : reduce(image);
+    this.header = header;
+    this.size = padded(coded, stride);
+    this.original = toFloats(coded, this.size);
     this.residual = this.original;
     const passes = entropyModel && new RememberedPasses(entropyModel);
     this.spec = { stride, bits, entropyModel: passes };
@@ -122,7 +126,7 @@ export class ProgressiveEncoder {
     const { original } = this;
     const residual = new Float32Array(original.length);
     for (let i = 0; i < residual.length; i++) residual[i] = original[i] - reconstruction[i];
-    const picture = toPixels(reconstruction, this.size, this.image);
+    const picture = toPicture(reconstruction, this.header, this.runtime.stride);
     this.writer.add(plane);
     this.wholePictures.push(picture);
     this.states = states;

@@ -1,6 +1,6 @@
 /** The page. */
 
-import { type Pixels, psnr } from "../codec";
+import { type Pixels, psnr, readHeader } from "../codec";
 import { FOLDERS } from "../offline/folders";
 import type { Opened, Progress, View } from "../worker/protocol";
 import { CodecClient, WorkerError } from "./codec_client";
@@ -182,7 +182,9 @@ async function showExample(): Promise<void> {
   if (chosen > 0) return;
   const { width, height } = photo;
   const { wholeIterations, iterations } = info;
-  const shown = { picture, data: first, wholeIterations, share: 0, psnr: psnr(photo, picture) };
+  const { downscale } = readHeader(first).header;
+  const quality = psnr(photo, picture);
+  const shown = { picture, data: first, downscale, wholeIterations, share: 0, psnr: quality };
   const view = { ...shown, time: undefined };
   const all = { ...view, data: whole, wholeIterations: iterations };
   hideResult(false);
@@ -290,10 +292,11 @@ function staleJpeg(stale: boolean): void {
   for (const part of [jpeg.canvas, jpeg.line]) part.classList.toggle("stale", stale);
 }
 
-/** Such as "3 of 8 iterations and 40 % of the next". */
-function contents({ wholeIterations, share }: View, iterations: number): string {
+/** Such as "3 of 8 iterations and 40 % of the next at half the resolution". */
+function contents({ downscale, wholeIterations, share }: View, iterations: number): string {
   const whole = `${wholeIterations} of ${iterations} iterations`;
-  return share > 0 ? `${whole} and ${Math.round(100 * share)} % of the next` : whole;
+  const all = share > 0 ? `${whole} and ${Math.round(100 * share)} % of the next` : whole;
+  return downscale > 1 ? `${all} at half the resolution` : all;
 }
 
 function measured(length: number, psnr: number | undefined): string {

@@ -7,6 +7,8 @@ export interface View {
   readonly picture: Pixels;
   /** The stream. */
   readonly data: Uint8Array<ArrayBuffer>;
+  /** By how much the image was reduced before it was encoded, in width and height. */
+  readonly downscale: number;
   readonly wholeIterations: number;
   /** How much of the iteration after those is there, from 0 to 1. */
   readonly share: number;

@@ -1,11 +1,11 @@
 /** Runs the codec beside the page, so that the page stays responsive. */
 
 import {
+  type ChoosingEncoder,
   type Codec,
   CorruptStreamError,
   type Pixels,
   type Planes,
-  type ProgressiveEncoder,
   type ProgressiveStream,
   psnr,
   TruncatedStreamError,
@@ -15,7 +15,7 @@ import { startLiteRt } from "../litert/start";
 import type { Methods, Opened, Progress, Request, Response, View } from "./protocol";
 
 type Shown =
-  | { readonly kind: "encoder"; readonly encoder: ProgressiveEncoder; readonly image: Pixels }
+  | { readonly kind: "encoder"; readonly encoder: ChoosingEncoder; readonly image: Pixels }
   | {
       readonly kind: "stream";
       readonly stream: ProgressiveStream;
@@ -147,13 +147,14 @@ class CodecWorker implements Methods {
 function view(
   data: Uint8Array,
   picture: Pixels,
-  { planes, wholeIterations }: Planes,
+  { header, planes, wholeIterations }: Planes,
   time: number,
   quality?: number,
 ): View {
   const partial = planes[wholeIterations]?.values;
   const share = partial ? partial.filter((bit) => bit !== 0).length / partial.length : 0;
-  return { data: data.slice(), picture, wholeIterations, share, psnr: quality, time };
+  const { downscale } = header;
+  return { picture, data: data.slice(), downscale, wholeIterations, share, psnr: quality, time };
 }
 
 function nextTask(): Promise<void> {
