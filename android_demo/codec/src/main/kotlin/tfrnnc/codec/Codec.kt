@@ -64,9 +64,9 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
     ): Encoded {
         val iterations = options.wantedIterations(runtime.iterations)
         val byteLimit = options.byteLimit(pixels)
-        options.limits.require(pixels.width, pixels.height, runtime.stride, iterations)
         val (headerless, entropyCoding) = options.headerless to options.entropyCoding
         val header = header(pixels.width, pixels.height, entropyCoding, headerless)
+        options.limits.require(header, runtime.stride, iterations)
         return Encoding(this, pixels, header, spec(), headerless, byteLimit)
             .run(iterations, onIteration)
     }
@@ -109,7 +109,7 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
             var decoded: Runtime.Decoded? = null
             for ((iteration, plane) in stream.planes.withIndex()) {
                 decoded = runtime.decodeIteration(header, plane, decoded, iteration)
-                yield(decoded.reconstruction.toPixels(header.width, header.height))
+                yield(header.picture(decoded.reconstruction))
             }
         }
     }
@@ -165,7 +165,7 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
         for ((iteration, plane) in planes.withIndex()) {
             decoded = runtime.decodeIteration(header, plane, decoded, iteration)
         }
-        return checkNotNull(decoded).reconstruction.toPixels(header.width, header.height)
+        return header.picture(checkNotNull(decoded).reconstruction)
     }
 
     private fun spec() = StreamSpec(runtime.stride, runtime.bits, entropyModel)

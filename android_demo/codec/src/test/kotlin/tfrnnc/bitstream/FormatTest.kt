@@ -18,6 +18,8 @@ class FormatTest {
         mapOf(
             "stream.magic" to Format.MAGIC,
             "stream.version" to Format.VERSION,
+            "stream.downscale_version" to Format.DOWNSCALE_VERSION,
+            "stream.downscale" to Format.DOWNSCALE,
             "stream.version_bits" to Format.VERSION_BITS,
             "stream.flags.entropy_coded" to Format.ENTROPY_CODED,
             "stream.flags.checked" to Format.CHECKED,
@@ -29,6 +31,8 @@ class FormatTest {
             "stream.partial_share" to Format.PARTIAL_SHARE,
             "limits.max_pixels" to Format.MAX_PIXELS,
             "limits.max_work" to Format.MAX_WORK,
+            "enlargement.taps" to Format.ENLARGEMENT_TAPS.joinToString(","),
+            "enlargement.shift" to Format.ENLARGEMENT_SHIFT,
             "checksum.small_plane_bits" to Format.SMALL_PLANE,
             "checksum.small_bytes" to Format.SMALL_CHECKSUM_BYTES,
             "checksum.large_bytes" to Format.LARGE_CHECKSUM_BYTES,
