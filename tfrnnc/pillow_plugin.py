@@ -37,7 +37,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from tfrnnc.bitstream import read_header
-from tfrnnc.bitstream.constants import MAGIC, VERSION, VERSION_BITS
+from tfrnnc.bitstream.constants import MAGIC, VERSION_BITS, VERSIONS
 from tfrnnc.codec import load
 from tfrnnc.codec.encode_options import EncodeOptions
 from tfrnnc.codec.select import CodecSelector
@@ -137,7 +137,7 @@ class RnncDecoder(ImageFile.PyDecoder):
 
 def _accept(prefix: bytes) -> bool:
     first = prefix[len(MAGIC)] if len(prefix) > len(MAGIC) else 0
-    return prefix.startswith(MAGIC) and first & VERSION_BITS == VERSION
+    return prefix.startswith(MAGIC) and first & VERSION_BITS in VERSIONS
 
 
 def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:

@@ -608,13 +608,14 @@ def test_padded_pixels_are_counted():
         read_as(line, spec_of(3), limits=WorkLimits(max_pixels=7999))
 
 
-def test_pixels_of_the_picture_that_is_shown_are_counted():
+def test_pixels_of_the_picture_that_is_shown_and_work_of_the_coded_ones_are_counted():
     _, data = make_stream(width=39, height=30, iterations=2, downscale=2)
     with pytest.raises(TooLargeError, match=r"1,280 pixels, padded .* limit of 1,279"):
         read_as(data, spec_of(3), limits=WorkLimits(max_pixels=1279))
-    with pytest.raises(TooLargeError, match=r"2 iterations of 1,280 pixels"):
-        read_as(data, spec_of(3), limits=WorkLimits(max_work=2559))
-    limits = WorkLimits(max_pixels=1280, max_work=2560)
+    # Two iterations of the 384 pixels that the planes are of.
+    with pytest.raises(TooLargeError, match=r"2 iterations of 384 pixels"):
+        read_as(data, spec_of(3), limits=WorkLimits(max_work=767))
+    limits = WorkLimits(max_pixels=1280, max_work=768)
     assert read_as(data, spec_of(3), limits=limits).planes[0].shape == (2, 3, 3)
 
 

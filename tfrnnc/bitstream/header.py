@@ -85,11 +85,13 @@ class Header:
         return -(-height // stride), -(-width // stride), bits
 
     def padded_pixels(self, stride: int) -> int:
-        """How many pixels the picture has once it is padded to multiples of the stride.
-
-        The picture that is shown, as that takes the memory, and whatever its `downscale`.
-        """
+        """How many pixels the picture that is shown has, padded to multiples of the stride."""
         return -(-self.height // stride) * -(-self.width // stride) * stride**2
+
+    def coded_pixels(self, stride: int) -> int:
+        """How many pixels the image that the planes are of has, padded the same way."""
+        height, width, _ = self.plane_shape(stride, 0)
+        return height * width * stride**2
 
     def _identity(self) -> bytes:
         flags = (

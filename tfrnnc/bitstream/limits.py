@@ -14,14 +14,15 @@ class WorkLimits:
     """Bounds on time and memory, which grow with pixels and iterations, whatever the bytes are.
 
     Attributes:
-        max_pixels: most pixels of an image, padded to the model's stride; bounds the memory.
-        max_work: most padded pixels times iterations; bounds the time.
+        max_pixels: most pixels of the picture that is shown, padded to the model's stride; bounds
+            the memory.
+        max_work: most pixels that are coded, padded, times iterations; bounds the time.
 
     Raises:
         ConfigError: if one is no whole number above 0.
 
     Examples:
-        >>> WorkLimits(max_pixels=4096).require(64 * 64, iterations=16)
+        >>> WorkLimits(max_pixels=4096).require_pixels(64 * 64)
     """
 
     max_pixels: int = MAX_PIXELS
@@ -31,15 +32,14 @@ class WorkLimits:
         require_int("max_pixels", self.max_pixels, 1)
         require_int("max_work", self.max_work, 1)
 
-    def require(self, pixels: int, iterations: int = 1) -> None:
-        """Refuses what is too much.
+    def require_pixels(self, pixels: int) -> None:
+        """Refuses pictures that are too large.
 
         Args:
-            pixels: of an image, padded.
-            iterations: that are to be computed of it.
+            pixels: of the picture that is shown, padded.
 
         Raises:
-            TooLargeError: if it is more than a limit.
+            TooLargeError: if they are more than the limit.
         """
         if pixels > self.max_pixels:
             raise TooLargeError(
@@ -47,6 +47,17 @@ class WorkLimits:
                 f"limit of {self.max_pixels:,}; raise the limit (max_pixels=, --max-pixels) if "
                 "you trust it"
             )
+
+    def require_work(self, pixels: int, iterations: int) -> None:
+        """Refuses what takes too long.
+
+        Args:
+            pixels: that are coded, padded.
+            iterations: that are to be computed of them.
+
+        Raises:
+            TooLargeError: if it is more than the limit.
+        """
         if pixels * iterations > self.max_work:
             raise TooLargeError(
                 f"{iterations} iterations of {pixels:,} pixels, padded to the model's stride, are "

@@ -151,11 +151,11 @@ class _StreamReader:
         self._data, self._options = data, options
         self._header, self._offset = read_header(data)
         header = self._header
-        self._pixels = header.padded_pixels(spec.stride)
-        options.limits.require(self._pixels)
+        options.limits.require_pixels(header.padded_pixels(spec.stride))
+        self._coded_pixels = header.coded_pixels(spec.stride)
         self._wanted = min(options.iterations or header.iterations, header.iterations)
         if not header.open_end:
-            options.limits.require(self._pixels, self._wanted)
+            options.limits.require_work(self._coded_pixels, self._wanted)
         self._model = spec.entropy_model_of(header, self._wanted)
         self._shape = header.plane_shape(spec.stride, spec.bits)
         self._payload, self._end_is_wrong = self._without_end_checksum(spec)
@@ -173,7 +173,7 @@ class _StreamReader:
         """
         if self._ended or self._decoder is None or len(self._decoder.planes) >= self._wanted:
             return False
-        self._options.limits.require(self._pixels, len(self._decoder.planes) + 1)
+        self._options.limits.require_work(self._coded_pixels, len(self._decoder.planes) + 1)
         return True
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfrnnc.bitstream import Planes, read_header
 from tfrnnc.bitstream.bit_planes import coded_locations
-from tfrnnc.bitstream.constants import CERTAIN, STORED, VERSION
+from tfrnnc.bitstream.constants import CERTAIN, STORED
 from tfrnnc.bitstream.plane_coder import checksum_bytes
 from tfrnnc.cli.common import JSON_HELP, Report, command, read_input
 from tfrnnc.cli.file_tasks import Fact, display, failure
@@ -87,9 +87,10 @@ def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> Fact:
     identity = _identity(select, data)
     return {
         "file": source,
-        "version": VERSION,
+        "version": header.version,
         "width": header.width,
         "height": header.height,
+        "downscale": header.downscale,
         "preset": identity.preset,
         "model_id": identity.model_id and identity.model_id.hex(),
         "entropy_coded_id": identity.entropy_coded_id and identity.entropy_coded_id.hex(),
@@ -128,6 +129,7 @@ def describe(fact: Fact) -> str:
         f"{fact['bpp']:.3f} bpp, {fact['model']}, "
         f"{'' if fact['entropy_coded'] else 'not '}entropy-coded, "
         f"{'adaptive, ' if fact['adaptive'] else ''}"
+        f"{'' if fact['downscale'] == 1 else 'at half the resolution, '}"
         f"format version {fact['version']}, {iterations}"
     )
 

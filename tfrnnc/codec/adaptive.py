@@ -102,7 +102,7 @@ class AdaptiveEncoder(ProgressiveEncoder):
 
     def _encode(self, request: Request) -> Calls[Encoded]:
         """The stream of the fewest bits that reach the targets, within the bytes."""
-        self._options.work_limits.require(self._padded, request.iterations)
+        self._options.work_limits.require_work(self._padded, request.iterations)
         assignment = yield from self._assign(request.iterations)
         count = assignment.size
         if request.targets:

@@ -27,6 +27,7 @@ from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
+from tfrnnc.codec.downscaling import as_shown
 from tfrnnc.codec.effort import MAX_EFFORT, refinement
 from tfrnnc.codec.encode_options import EncodeOptions, settled_options
 from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
@@ -389,8 +390,8 @@ class Codec:
             iterations: decode at most this many iterations; None decodes all.
             allow_truncated: decode whatever has arrived of a stream that was cut, or what is before
                 the damage of one that is damaged.
-            max_pixels: refuse larger images, padded to the model's stride.
-            max_work: refuse more padded pixels times iterations.
+            max_pixels: refuse larger pictures, padded to the model's stride.
+            max_work: refuse more pixels that are coded, padded, times iterations.
 
         Returns:
             uint8 (H, W, 3).
@@ -401,8 +402,9 @@ class Codec:
         stream = self.read_planes(
             data, iterations, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
-        shape = stream.header.height, stream.header.width
-        return decode(self.runtime, stream.planes, shape, stream.header.adaptive)
+        header = stream.header
+        picture = decode(self.runtime, stream.planes, header.coded_size, header.adaptive)
+        return as_shown(picture, header)
 
     def decode_batch(
         self,
@@ -469,8 +471,11 @@ class Codec:
         stream = self.read_planes(
             data, None, allow_truncated, max_pixels=max_pixels, max_work=max_work
         )
-        shape = stream.header.height, stream.header.width
-        yield from decode_iterations(self.runtime, stream.planes, shape, stream.header.adaptive)
+        header = stream.header
+        for picture in decode_iterations(
+            self.runtime, stream.planes, header.coded_size, header.adaptive
+        ):
+            yield as_shown(picture, header)
 
     def read_planes(
         self,
@@ -487,8 +492,8 @@ class Codec:
             data: as for `decode`, like the others.
             iterations: how many at most.
             allow_truncated: whether the stream may be cut or damaged.
-            max_pixels: refuse larger images.
-            max_work: refuse more padded pixels times iterations.
+            max_pixels: as for `decode`.
+            max_work: as for `decode`.
 
         Raises:
             StreamError: one of its subclasses, if the stream cannot be decoded.
@@ -518,7 +523,10 @@ class Codec:
 
     def _decoding(self, planes: Planes) -> Calls[np.ndarray]:
         header = planes.header
-        return decoding(self.runtime, planes.planes, (header.height, header.width), header.adaptive)
+        picture = yield from decoding(
+            self.runtime, planes.planes, header.coded_size, header.adaptive
+        )
+        return as_shown(picture, header)
 
     @property
     def _worker(self) -> Worker:
@@ -543,7 +551,7 @@ class Codec:
 
 
 class _Stream(NamedTuple):
-    """A stream, and the size of its image, padded to the model's stride."""
+    """A stream, and the coded size of its image, padded to the model's stride."""
 
     data: bytes
     padded_size: tuple[int, int]

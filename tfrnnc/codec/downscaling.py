@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from tfrnnc.bitstream import Header
 from tfrnnc.bitstream.constants import DOWNSCALE, ENLARGEMENT_SHIFT, ENLARGEMENT_TAPS
 
 #: Samples of the small picture that are enlarged at once: what they take stays in the CPU's cache.
@@ -65,6 +66,18 @@ def enlarged(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
                 picture = _levels(levels.T).reshape(len(target), columns, channels)
                 shown[:] = picture[:, : shown.shape[1]]
     return result
+
+
+def as_shown(picture: np.ndarray, header: Header) -> np.ndarray:
+    """The picture that a stream shows, uint8 (H, W, 3).
+
+    Args:
+        picture: that its planes decode to, uint8, of the header's coded size.
+        header: of the stream.
+    """
+    if header.downscale == 1:
+        return picture
+    return enlarged(picture, (header.height, header.width))
 
 
 def _sums(lines: np.ndarray, distance: int = 1) -> tuple[np.ndarray, np.ndarray]:

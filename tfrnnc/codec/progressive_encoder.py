@@ -114,7 +114,7 @@ class ProgressiveEncoder:
             width, height, headerless=options.headerless, adaptive=options.adaptive
         )
         self._padded = self._header.padded_pixels(spec.stride)
-        options.work_limits.require(self._padded)
+        options.work_limits.require_pixels(self._padded)
         self._planes: list[np.ndarray] = []
         self._decoded: dict[int, Decoded] = {0: Decoded()}  # by the number of iterations
         self._writer = self._new_writer()
@@ -155,7 +155,7 @@ class ProgressiveEncoder:
         given = with_keywords(self._options.size_limits, limits) if limits else self._options
         request = self._settle(given)
         if request.max_bytes is None and not request.targets:
-            self._options.work_limits.require(self._padded, request.iterations)
+            self._options.work_limits.require_work(self._padded, request.iterations)
         return (yield from self._encode(request))
 
     def _settle(self, limits: SizeLimits) -> Request:
@@ -221,7 +221,7 @@ class ProgressiveEncoder:
     def _take(self, count: int) -> Calls[bool]:
         """Encodes what is missing of a number of iterations; False if there are fewer."""
         while len(self._planes) < count:
-            self._options.work_limits.require(self._padded, len(self._planes) + 1)
+            self._options.work_limits.require_work(self._padded, len(self._planes) + 1)
             if self._planes:
                 yield from self._decode_last()  # Encoding goes on from what it shows.
             plane = yield from self._next_plane()

@@ -76,7 +76,7 @@ class StripEncoder(ProgressiveEncoder):
     def _take(self, count: int) -> Calls[bool]:
         while len(self._planes) < count:
             number = len(self._planes)
-            self._options.work_limits.require(self._padded, number + 1)
+            self._options.work_limits.require_work(self._padded, number + 1)
             if number >= len(self._computed or []):
                 yield from self._compute(min(count + 1, self._spec.iterations), shown=2)
             assert self._computed is not None
