@@ -148,7 +148,10 @@ class PythonTest {
         val model = Repository.small(256)
         val (python) = answers(listOf("encode\t$model\t$file\t2000\tfalse"))
         Codec.load(filesOf(model), ::JvmRunner).use { codec ->
-            assertEquals(python, hex(codec.encode(image, EncodeOptions(maxBytes = 2000)).data))
+            assertEquals(
+                python,
+                hex(codec.encode(image, EncodeOptions(maxBytes = 2000, downscale = 1)).data),
+            )
         }
     }
 }

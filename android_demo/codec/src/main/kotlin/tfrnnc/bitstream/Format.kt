@@ -53,6 +53,12 @@ object Format {
     /** Bits by which the sums over rows and columns are too large. */
     const val ENLARGEMENT_SHIFT = 14
 
+    /** The most bits per pixel at which an encoder tries [DOWNSCALE] too, unless told. */
+    const val DOWNSCALE_MAX_BPP = 0.5
+
+    /** The shorter side in pixels from which on it does. */
+    const val DOWNSCALE_LEAST_SIDE = 64
+
     /** A plane of more bits has a checksum of [LARGE_CHECKSUM_BYTES]. */
     const val SMALL_PLANE = 2048
     const val SMALL_CHECKSUM_BYTES = 1
