@@ -82,7 +82,7 @@ def independent(codec: Codec, image: np.ndarray) -> dict:
     """Bytes at the PSNR of each second iteration, of plain and of adaptive streams."""
     iterations = list(codec.encode_iterations(image))
     plain = curve(codec, image, iterations, header_of(codec, image, adaptive=False))
-    encoder = codec.encoder(image, adaptive=True)
+    encoder = codec.encoder(image, adaptive=True, downscale=1)
     rows = []
     for iteration in targets(codec):
         size, reached = plain[iteration - 1]
@@ -116,7 +116,9 @@ def convolutional(codec: Codec, image: np.ndarray) -> dict:
                 "iteration": iteration,
                 "psnr": round(reached, 3),
                 "plain_bytes": size,
-                "adaptive_bytes": len(codec.encode(image, psnr=reached, adaptive=True)),
+                "adaptive_bytes": len(
+                    codec.encode(image, psnr=reached, adaptive=True, downscale=1)
+                ),
                 "tiles_bytes": bytes_at(tile_curve, reached),
                 "adaptive_tiles_bytes": assigned(reached),
                 "seams_plain": round(seams(image, iterations[iteration - 1][1]), 3),

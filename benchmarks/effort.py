@@ -64,7 +64,7 @@ def measure(
     for picture in pictures:
         pixels = picture[..., 0].size
         start = time.process_time()
-        encoder = codec.encoder(picture, effort=effort)
+        encoder = codec.encoder(picture, effort=effort, downscale=1)
         encoder.fit()
         seconds += (time.process_time() - start) / (pixels / 1e6)
         points.append([])

@@ -2,9 +2,8 @@
 
     python benchmarks/half_resolution.py FOLDER [--bpp 0.06,0.125,0.25,0.5]
 
-Each photo of FOLDER is encoded as it is, and once more reduced by 2 (Pillow's Lanczos); the
-smaller picture is enlarged again (bicubic) before it is compared. Both take at most the same
-bytes; bits per pixel are of the whole photo. Prints a table of means, for docs/BENCHMARKS.md.
+Each photo of FOLDER is encoded with `downscale` 1, 2 and "auto", within the same bytes; bits per
+pixel are of the whole photo. Prints a table of means, for docs/BENCHMARKS.md.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-from PIL import Image
 
+from tfrnnc.bitstream import read_header
 from tfrnnc.cli.common import command
 from tfrnnc.codec import Codec, load
 from tfrnnc.errors import DataError
@@ -22,6 +21,7 @@ from tfrnnc.images import find_images, read_image
 from tfrnnc.metrics import ms_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
+DOWNSCALES = (1, 2, "auto")
 RATES = "0.06,0.08,0.1,0.125,0.16,0.2,0.25,0.3,0.4,0.5"
 
 
@@ -40,34 +40,33 @@ def main(folder: Path, bpp: str, model: str) -> None:
 
 
 def measure(codec: Codec, path: Path, rates: list[float]) -> np.ndarray:
-    """PSNR and MS-SSIM as it is, and at half its resolution: float64 (rates, 4)."""
+    """PSNR of each downscale, MS-SSIM of each, and whether auto takes half: float64 (rates, 7)."""
     photo = read_image(path)
-    height, width, _ = photo.shape
-    reduced = Image.fromarray(photo).resize((width // 2, height // 2), Image.Resampling.LANCZOS)
-    whole, half = codec.encoder(photo), codec.encoder(np.asarray(reduced))
+    encoders = [codec.encoder(photo, downscale=downscale) for downscale in DOWNSCALES]
     rows = []
     for rate in rates:
-        max_bytes = int(rate * height * width / 8)
-        pictures = [
-            Image.fromarray(codec.decode(encoder.fit(max_bytes=max_bytes).data))
-            for encoder in (whole, half)
-        ]
-        enlarged = [
-            np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
-            for picture in pictures
-        ]
-        rows.append([metric(photo, each) for each in enlarged for metric in (psnr, ms_ssim)])
+        encoded = [encoder.fit(bpp=rate) for encoder in encoders]
+        qualities = [metric(photo, each.picture) for metric in (psnr, ms_ssim) for each in encoded]
+        header, _ = read_header(encoded[-1].data)
+        rows.append([*qualities, header.downscale == 2])
     return np.array(rows)
 
 
 def markdown(rates: list[float], means: np.ndarray) -> str:
     """A row for each rate."""
-    head = "| bpp | PSNR | at half | MS-SSIM | at half |\n|---|---|---|---|---|"
+    names = [str(downscale) for downscale in DOWNSCALES]
+    columns = ["bpp", *(f"{metric}, {name}" for metric in ("PSNR", "MS-SSIM") for name in names)]
     rows = [
-        f"| {rate:g} | {full:.2f} dB | {half:.2f} dB | {full_ssim:.4f} | {half_ssim:.4f} |"
-        for rate, (full, full_ssim, half, half_ssim) in zip(rates, means, strict=True)
+        [
+            f"{rate:g}",
+            *(f"{level:.2f} dB" for level in values[: len(names)]),
+            *(f"{likeness:.4f}" for likeness in values[len(names) : -1]),
+            f"{100 * values[-1]:.0f} %",
+        ]
+        for rate, values in zip(rates, means, strict=True)
     ]
-    return "\n".join([head, *rows])
+    lines = [[*columns, "auto takes half"], ["---"] * (len(columns) + 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -48,10 +48,27 @@ def test_by_its_extension(photo, codec, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"iterations": 2}, {"max_bytes": 200}, {"psnr": 20}, {"entropy_coding": False}]
-)
+    "options",
+    [
+        {}, {"iterations": 2}, {"max_bytes": 200}, {"psnr": 20}, {"entropy_coding": False},
+        {"downscale": 2}, {"downscale": 2, "max_bytes": 70},
+    ],
+)  # fmt: skip
 def test_options_are_those_of_encode(photo, codec, options):
     assert saved(photo, **options) == codec.encode(photo, **options)
+
+
+def test_a_reduced_image(photo, codec):
+    data = saved(photo, downscale=2, iterations=3)
+    assert read_header(data)[0].downscale == 2
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("RNNC", photo.size)
+        np.testing.assert_array_equal(np.asarray(image), codec.decode(data))
+    with Image.open(io.BytesIO(data)) as image:
+        image.thumbnail((20, 20))
+        assert image.size == (20, 11)
+    with pytest.raises(OSError, match="downscale must be 1, 2 or 'auto'"):
+        saved(photo, downscale=4)
 
 
 def test_model(photo, tiny_model_folder):

@@ -39,7 +39,7 @@ TYPE_CHECKING = False  # That of `typing`, whose import takes milliseconds.
 if TYPE_CHECKING:
     from typing import Any
 
-    from tfrnnc.codec import Codec, EncodeOptions, ProgressiveEncoder, load
+    from tfrnnc.codec import Codec, EncodeOptions, ImageEncoder, load
     from tfrnnc.model_folder.presets import list_presets
     from tfrnnc.preview import preview, preview_color, preview_image
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Codec": "tfrnnc.codec",
     "EncodeOptions": "tfrnnc.codec",
-    "ProgressiveEncoder": "tfrnnc.codec",
+    "ImageEncoder": "tfrnnc.codec",
     "list_presets": "tfrnnc.model_folder.presets",
     "load": "tfrnnc.codec",
     "preview_color": "tfrnnc.preview",
@@ -63,10 +63,10 @@ __all__ = [
     "EncodeOptions",
     "EvaluationError",
     "ForeignStreamError",
+    "ImageEncoder",
     "ImageError",
     "InstallationError",
     "ModelError",
-    "ProgressiveEncoder",
     "RunError",
     "ShardError",
     "StreamError",

@@ -86,6 +86,8 @@ def preset_subject(name: str, weight: int) -> Subject:
         network.encode(photo[:16, :24]),
         network.encode(photo[50:74, 60:77], entropy_coding=False),
         network.encode(piece, max_bytes=60),
+        network.encode(piece, downscale=2),
+        network.encode(photo[80:111, 80:109], downscale=2, max_bytes=40),
         network.shared_header(32, 32) + headerless,
     ]
     if network.runtime.independent:

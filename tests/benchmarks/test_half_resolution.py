@@ -12,7 +12,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 
 
-def test_both_ways_are_measured(tmp_path):
+def test_all_ways_are_measured(tmp_path):
     with Image.open(ROOT / "examples" / "photos" / "coffee.png") as photo:
         photo.crop((100, 100, 420, 420)).save(tmp_path / "photo.png")
     script = ROOT / "benchmarks" / "half_resolution.py"
@@ -26,4 +26,6 @@ def test_both_ways_are_measured(tmp_path):
     )
     assert [low[0], high[0]] == [0.06, 0.5]
     assert low[2] > low[1] + 1  # Half the resolution pays at a low rate,
-    assert high[1] > high[2] + 1  # and costs at a high one.
+    assert high[1] > high[2] + 1  # and costs at a high one,
+    assert (low[3], high[3]) == (low[2], high[1])  # which auto knows.
+    assert (low[7], high[7]) == (100, 0)

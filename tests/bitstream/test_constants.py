@@ -7,6 +7,7 @@ import json
 from tfrnnc.bitstream import constants, mask_coder
 from tfrnnc.bitstream.plane_coder import checksum_bytes
 from tfrnnc.bitstream.probabilities import PROBABILITIES
+from tfrnnc.codec import choosing_encoder
 from tfrnnc.images import SCALE
 from tfrnnc.metrics.ssim import BLOCK
 
@@ -30,6 +31,10 @@ def test_the_numbers_of_the_format(request):
         "enlargement": {
             "taps": list(constants.ENLARGEMENT_TAPS),
             "shift": constants.ENLARGEMENT_SHIFT,
+        },
+        "downscale_choice": {
+            "max_bpp": choosing_encoder.MAX_BPP,
+            "least_side": choosing_encoder.LEAST_SIDE,
         },
         "checksum": {
             "small_plane_bits": constants.SMALL_PLANE,

@@ -17,6 +17,7 @@ from tfrnnc.cli.decode import main as decode
 from tfrnnc.cli.encode import main as encode
 from tfrnnc.cli.info import main as info
 from tfrnnc.images import read_image
+from tfrnnc.metrics import psnr
 
 
 @pytest.fixture
@@ -90,6 +91,41 @@ def test_adaptive(image, independent_folder, tmp_path, monkeypatch):
         info, "photo.rnnc"
     )
     assert f"{mean:.2f} on average" in run(info, "photo.rnnc")
+
+
+def test_half_the_resolution(run, image):
+    run(encode, image, "whole.rnnc", "--downscale", "1", "--bpp", "0.4")
+    told = run(encode, image, "half.rnnc", "--downscale", "2", "--bpp", "0.4").stdout
+    assert "at half the resolution" in told
+    pixels = read_image(image)
+    codec = tfrnnc.load()
+    data, picture, *_ = codec.encode_with_picture(pixels, downscale=2, bpp=0.4)
+    assert Path("half.rnnc").read_bytes() == data
+    assert Path("whole.rnnc").read_bytes() == codec.encode(pixels, downscale=1, bpp=0.4)
+    run(decode, "half.rnnc", "half.png")
+    np.testing.assert_array_equal(read_image("half.png"), picture)
+    (fact,) = read_json(
+        run(
+            encode, image, "half.rnnc", "--overwrite", "--downscale", "2", "--bpp", "0.4", "--json"
+        ).stdout
+    )
+    assert (fact["downscale"], fact["width"], fact["height"]) == (2, 48, 40)
+    assert fact["psnr"] == pytest.approx(psnr(pixels, picture), abs=0.006)
+    facts = read_json(run(info, "half.rnnc", "whole.rnnc", "--json").stdout)
+    assert [fact["downscale"] for fact in facts] == [2, 1]
+    assert [fact["version"] for fact in facts] == [3, 2]
+    assert [(fact["width"], fact["height"]) for fact in facts] == [(48, 40)] * 2
+    assert facts[0]["bpp"] == pytest.approx(8 * len(data) / (48 * 40), abs=1e-4)
+    assert facts[0]["iteration_ends"] == codec.read_planes(data).ends
+    lines = run(info, "half.rnnc", "whole.rnnc").stdout.splitlines()
+    assert "entropy-coded, at half the resolution, format version 3" in lines[0]
+    assert "half the resolution" not in lines[1]
+
+
+def test_a_downscale_that_there_is_not(run, image):
+    result = run(encode, image, "photo.rnnc", "--downscale", "3", code=2)
+    assert "'3' is not one of '1', '2', 'auto'" in result.output
+    assert not Path("photo.rnnc").exists()
 
 
 def test_adaptive_needs_a_limit_where_locations_depend_on_each_other(run, image):

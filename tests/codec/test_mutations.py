@@ -34,6 +34,8 @@ def streams(codec, request):
         codec.encode(photo[:16, :24]),
         codec.encode(photo[50:74, 60:77], entropy_coding=False),
         codec.encode(photo[80:112, 80:112], max_bytes=60),
+        codec.encode(photo[50:93, 60:97], downscale=2),
+        codec.encode(photo[80:143, 80:144], downscale=2, max_bytes=60),
         codec.shared_header(32, 32) + headerless,
         (request.config.rootpath / "tests" / "golden" / "conv_lstm_small_v2.rnnc").read_bytes()[
             :300

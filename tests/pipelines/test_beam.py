@@ -89,6 +89,11 @@ def test_command(thumbnails, model_folder, tmp_path, monkeypatch, capsys):
         main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: psnr must be")
+    half = ["beam", *arguments(thumbnails, tmp_path / "half", model_folder), "--downscale", "2"]
+    monkeypatch.setattr(sys, "argv", [*half, *LOCAL])
+    main()
+    assert json.loads(capsys.readouterr().out)["images"] == 60
+    assert {image.header.downscale for image in PackedImages(tmp_path / "half")} == {2}
     monkeypatch.setattr(sys, "argv", ["beam", *words, "--shards", "0"])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -87,6 +87,30 @@ def test_another_shard_is_not_taken_for_this_one(shard, items, codec, change):
     assert Path(shard.path).read_bytes() == before
 
 
+def test_images_of_shards_are_reduced_only_if_that_is_asked_for(shard, noise, codec, tmp_path):
+    items = [("a", noise(140, 150))]
+    asked = tfrnnc.EncodeOptions(bpp=0.2)
+    encode_shard(shard, items, codec, asked)
+    (image,) = PackedImages(shard.folder)
+    assert image.header.downscale == 1
+    assert image.code == codec.encode(items[0][1], asked, headerless=True)
+    # As in shards of earlier releases, so that they are found again.
+    assert "downscale" not in ShardFile(shard.path).metadata.options
+    same = tfrnnc.EncodeOptions(bpp=0.2, downscale=1)
+    assert encode_shard(shard, items, codec, same).skipped
+
+    half = tfrnnc.EncodeOptions(bpp=0.2, downscale=2)
+    with pytest.raises(ShardError, match="is there already"):
+        encode_shard(shard, items, codec, half)
+    other = Shard(str(tmp_path / "half"), 0, 1)
+    encode_shard(other, items, codec, half)
+    (image,) = PackedImages(other.folder)
+    assert (image.header.downscale, image.header.height, image.header.width) == (2, 140, 150)
+    encoded = codec.encode_with_picture(items[0][1], half, headerless=True)
+    assert image.code == encoded.data
+    np.testing.assert_array_equal(codec.decode(image.stream), encoded.picture)
+
+
 def test_damaged_shard_is_made_again(shard, items, codec, caplog):
     encode_shard(shard, items, codec, OPTIONS)
     whole = Path(shard.path).read_bytes()

@@ -39,7 +39,13 @@ class StreamSpec:
         return replace(self, entropy_model=None)
 
     def header(
-        self, width: int, height: int, *, headerless: bool = False, adaptive: bool = False
+        self,
+        width: int,
+        height: int,
+        *,
+        headerless: bool = False,
+        adaptive: bool = False,
+        downscale: int = 1,
     ) -> Header:
         """The header of streams of this model.
 
@@ -49,6 +55,7 @@ class StreamSpec:
             headerless: for streams that are kept without it: not checked, with an open end and as
                 many iterations as the model has, so that it fits all of them.
             adaptive: whether each location takes its own number of iterations.
+            downscale: 2 if the image is encoded at half its width and height.
         """
         return Header(
             self.stream_id,
@@ -59,6 +66,7 @@ class StreamSpec:
             checked=not headerless,
             open_end=headerless,
             adaptive=adaptive,
+            downscale=downscale,
         )
 
     def entropy_model_of(self, header: Header, iterations: int) -> EntropyModel | None:

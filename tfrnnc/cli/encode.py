@@ -107,6 +107,7 @@ class EncodeTask(FileTask):
             "output": loaded.output,
             "width": width,
             "height": height,
+            "downscale": read_header(data)[0].downscale,
             "input_bytes": loaded.size_bytes,
             "bytes": len(data),
             "bpp": round(8 * len(data) / (height * width), 4),
@@ -166,6 +167,8 @@ def _describe(fact: Fact) -> str:
         f"{fact['bytes']:,} bytes, {fact['bpp']:.3f} bpp, PSNR {quality}, "
         f"SSIM {fact['ssim']:.3f}"
     )
+    if fact["downscale"] != 1:
+        line += ", at half the resolution"
     missed = " and ".join(fact["not_reached"])
     return f"{line} (the {missed} asked for is not reached)" if missed else line
 

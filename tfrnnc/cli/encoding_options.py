@@ -50,6 +50,16 @@ _OPTIONS = (
         "quality. Models other than fc and fc_lstm need a limit with it and take about seven times "
         "as long.",
     ),
+    _how(
+        "--downscale",
+        type=click.Choice(["1", "2", "auto"]),
+        default="auto",
+        show_default=True,
+        callback=lambda _, __, word: word if word == "auto" else int(word),
+        help="2 encodes photos at half their width and height, which is better at few bits per "
+        "pixel. auto keeps the better of both where the limits leave at most 0.5 bits per pixel, "
+        "and is 1 in shards.",
+    ),
     _files("--background", help="The colour behind transparent images (white, #rrggbb)."),
 )
 

@@ -2,6 +2,6 @@
 
 from tfrnnc.codec.codec import Codec, load
 from tfrnnc.codec.encode_options import EncodeOptions
-from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Target
+from tfrnnc.codec.progressive_encoder import Encoded, ImageEncoder, Target
 
-__all__ = ["Codec", "EncodeOptions", "Encoded", "ProgressiveEncoder", "Target", "load"]
+__all__ = ["Codec", "EncodeOptions", "Encoded", "ImageEncoder", "Target", "load"]

@@ -11,7 +11,7 @@ from tfrnnc.bitstream import EntropyModel, StreamSpec, coded_locations
 from tfrnnc.bitstream.probabilities import costs_of
 from tfrnnc.codec.calls import Calls
 from tfrnnc.codec.encode_options import EncodeOptions
-from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request
+from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder, Request, Target
 from tfrnnc.codec.strips import per_pixel
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import location_errors, psnr
@@ -94,9 +94,9 @@ class AdaptiveEncoder(ProgressiveEncoder):
     """
 
     def __init__(
-        self, runtime: Runtime, spec: StreamSpec, pixels: np.ndarray, options: EncodeOptions
+        self, runtime: Runtime, spec: StreamSpec, image: np.ndarray, options: EncodeOptions
     ):
-        super().__init__(runtime, spec, pixels, options)
+        super().__init__(runtime, spec, image, options)
         self._assignments: dict[int, IterationAssignment] = {}
         self._pictures: list[np.ndarray] = []  # after each iteration
 
@@ -120,7 +120,7 @@ class AdaptiveEncoder(ProgressiveEncoder):
                 return (yield from super()._encode(request._replace(iterations=1)))
         picture = self._assigned_picture(assignment, count)
         iterations = int(assignment.iterations(count).max())
-        return Encoded(data, picture, iterations, self._missed(request.targets, picture))
+        return self._encoded(data, picture, iterations, request.targets)
 
     def _assign(self, iterations: int) -> Calls[IterationAssignment]:
         if iterations not in self._assignments:
@@ -201,36 +201,33 @@ class StoppingEncoder(ProgressiveEncoder):
                 "where locations stop follows from a limit: with adaptive give psnr, ssim, bpp or "
                 "max_bytes, too"
             )
-        plain = yield from self._attempt(math.inf, request)
-        start = psnr(self._pixels, plain.picture)
-        tried = {math.inf: (self._rank(plain, request), plain)}
+        plain = self._attempt(math.inf, request)
+        encoded = yield from plain._encode(request)
+        tried = {math.inf: (self._rank(encoded, request), encoded)}
 
         def consider(threshold: float) -> Calls[None]:
             if threshold not in tried:
-                encoded = yield from self._attempt(threshold, request)
+                encoded = yield from self._attempt(threshold, request)._encode(request)
                 tried[threshold] = self._rank(encoded, request), encoded
 
         def best() -> float:
             return min(tried, key=lambda threshold: tried[threshold][0])
 
-        if math.isfinite(start):
+        if math.isfinite(plain.coded_psnr):
             for offset in FIRST_THRESHOLDS:
-                yield from consider(start + offset)
+                yield from consider(plain.coded_psnr + offset)
             if math.isfinite(middle := best()):
                 for threshold in (middle - FINER, middle + FINER):
                     yield from consider(threshold)
         return tried[best()][1]
 
-    def _attempt(self, stop_psnr: float, request: Request) -> Calls[Encoded]:
-        attempt = _Attempt(
-            self._runtime, self._spec, self._pixels, self._options, stop_psnr, request
-        )
-        return (yield from attempt._encode(request))
+    def _attempt(self, stop_psnr: float, request: Request) -> _Attempt:
+        return _Attempt(self._runtime, self._spec, self._image, self._options, stop_psnr, request)
 
     def _rank(self, encoded: Encoded, request: Request) -> tuple[int, float]:
         reached = request.targets and not encoded.missed
         return len(encoded.missed), (
-            len(encoded.data) if reached else -psnr(self._pixels, encoded.picture)
+            len(encoded.data) if reached else -psnr(self._image, encoded.picture)
         )
 
 
@@ -272,19 +269,24 @@ class _Attempt(ProgressiveEncoder):
         stop_psnr: see `StoppingLoop`.
         request: what it is for. Of the iteration that reaches its targets, only the locations are
             taken that are needed for that.
+
+    Attributes:
+        coded_psnr: of the picture that it came to, in decibels, before that is enlarged.
     """
+
+    coded_psnr = math.nan
 
     def __init__(
         self,
         runtime: Runtime,
         spec: StreamSpec,
-        pixels: np.ndarray,
+        image: np.ndarray,
         options: EncodeOptions,
         stop_psnr: float,
         request: Request,
     ):
         self._stop_psnr, self._targets = stop_psnr, request.targets
-        super().__init__(runtime, spec, pixels, options)
+        super().__init__(runtime, spec, image, options)
 
     def _new_loop(self) -> ResidualLoop:
         return StoppingLoop(self._runtime, self._pixels, self._refine, self._stop_psnr)
@@ -302,6 +304,12 @@ class _Attempt(ProgressiveEncoder):
             location_errors(self._pixels, picture, self._spec.stride) for picture in (before, shown)
         ]
         return self._thinned(plane, errors[0] - errors[1])
+
+    def _encoded(
+        self, data: bytes, picture: np.ndarray, iterations: int, targets: Sequence[Target]
+    ) -> Encoded:
+        self.coded_psnr = psnr(self._pixels, picture)
+        return super()._encoded(data, picture, iterations, targets)
 
     def _thinned(self, plane: np.ndarray, gains: np.ndarray) -> np.ndarray:
         """The last plane with the bits of fewer locations, whose picture reaches the targets.

@@ -129,10 +129,16 @@ def run_alone(worker: Worker, calls: Calls[T]) -> T:
 
 
 def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | ItemError]:
-    """What computations for images of one size return, or the errors that they raise."""
+    """What computations return, or the errors that they raise.
+
+    Args:
+        worker: what does the work.
+        computations: for images of one size, and of half of it.
+    """
     results: list[T | ItemError] = [_NOT_RUN] * len(computations)
-    waiting: dict[tuple[type, int], list[int]] = {}
+    waiting: dict[tuple[tuple[int, int], type, int], list[int]] = {}
     calls: dict[int, Call] = {}
+    stride = worker.runtime.stride
 
     def go_on(number: int, result: Any) -> None:
         try:
@@ -146,19 +152,30 @@ def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | I
             results[number] = error
         else:
             calls[number] = call
-            waiting.setdefault((type(call), call.iteration), []).append(number)
+            kind = _grid(call, stride), type(call), call.iteration
+            waiting.setdefault(kind, []).append(number)
 
     for number in range(len(computations)):
         go_on(number, None)
     while waiting:
         # What is furthest behind comes first, so that the others wait for it and go on together;
-        # and what is written last, as some have to be for others to have it done with them.
-        kind = min(waiting, key=lambda kind: (kind[0] is Probabilities, kind[1]))
+        # and what is written last, as some have to be for others to have it done with them. Images
+        # that are encoded at half their resolution too are so once all are encoded as they are.
+        kind = max(waiting, key=lambda kind: (kind[0], kind[1] is not Probabilities, -kind[2]))
         numbers = waiting.pop(kind)
         done = worker.try_all([calls.pop(number) for number in numbers])
         for number, result in zip(numbers, done, strict=True):
             go_on(number, result)
     return results
+
+
+def _grid(call: Call, stride: int) -> tuple[int, int]:
+    """Rows and columns of the latent bits that a call is about."""
+    if isinstance(call, EncodeIteration):
+        height, width, _ = call.residual.shape
+        return height // stride, width // stride
+    rows, columns, _ = call.plane.shape
+    return rows, columns
 
 
 _NOT_RUN = RunError("the computation was not run")

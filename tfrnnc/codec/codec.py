@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -27,10 +28,11 @@ from tfrnnc.bitstream.shortening import shorten
 from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
+from tfrnnc.codec.choosing_encoder import ChoosingEncoder
 from tfrnnc.codec.downscaling import as_shown
 from tfrnnc.codec.effort import MAX_EFFORT, refinement
-from tfrnnc.codec.encode_options import EncodeOptions, settled_options
-from tfrnnc.codec.progressive_encoder import Encoded, ProgressiveEncoder
+from tfrnnc.codec.encode_options import AUTO, EncodeOptions, settled_options
+from tfrnnc.codec.progressive_encoder import Encoded, ImageEncoder, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
 from tfrnnc.codec.strip_encoder import StripEncoder
 from tfrnnc.codec.strips import takes_strips
@@ -256,7 +258,7 @@ class Codec:
         image: Image.Image | np.ndarray,
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
-    ) -> ProgressiveEncoder:
+    ) -> ImageEncoder:
         """What encodes an image once, for streams of any size.
 
         Args:
@@ -278,11 +280,22 @@ class Codec:
         pixels = as_rgb(image, options.background, max_pixels=options.max_pixels)
         return self._encoder(pixels, options)
 
-    def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ProgressiveEncoder:
+    def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ImageEncoder:
         """What encodes pixels, uint8 (H, W, 3), once."""
+        if options.downscale == AUTO:
+            return ChoosingEncoder(
+                lambda downscale: self._encoder_at(pixels, options, downscale), pixels, options
+            )
+        return self._encoder_at(pixels, options, options.downscale)
+
+    def _encoder_at(
+        self, pixels: np.ndarray, options: EncodeOptions, downscale: Literal[1, 2]
+    ) -> ProgressiveEncoder:
+        options = replace(options, downscale=downscale)
         spec = self.spec if options.entropy_coding else self.spec.without_entropy_model()
         kind = ProgressiveEncoder
-        if takes_strips(self.runtime, pixels.shape) and not options.effort:
+        height, width = (-(-side // downscale) for side in pixels.shape[:2])
+        if takes_strips(self.runtime, (height, width)) and not options.effort:
             kind = StripEncoder
         if options.adaptive:
             kind = AdaptiveEncoder if self.runtime.independent else StoppingEncoder
@@ -349,7 +362,13 @@ class Codec:
         yield from loop.run(self.max_iterations if iterations is None else iterations)
 
     def shared_header(
-        self, width: int, height: int, *, entropy_coding: bool = True, adaptive: bool = False
+        self,
+        width: int,
+        height: int,
+        *,
+        entropy_coding: bool = True,
+        adaptive: bool = False,
+        downscale: Literal[1, 2] = 1,
     ) -> bytes:
         """The header that makes streams of what `encode` gives with `headerless=True`.
 
@@ -358,6 +377,7 @@ class Codec:
             height: of the images in pixels.
             entropy_coding: as for `encode`.
             adaptive: as for `encode`.
+            downscale: as for `encode`, where "auto" is 1 with `headerless=True`.
 
         Returns:
             the header; in front of the payload of any such image it makes a stream.
@@ -372,7 +392,8 @@ class Codec:
             True
         """
         spec = self.spec if entropy_coding else self.spec.without_entropy_model()
-        return spec.header(width, height, headerless=True, adaptive=adaptive).to_bytes()
+        header = spec.header(width, height, headerless=True, adaptive=adaptive, downscale=downscale)
+        return header.to_bytes()
 
     def decode(
         self,

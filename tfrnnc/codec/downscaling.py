@@ -10,6 +10,7 @@ from PIL import Image
 
 from tfrnnc.bitstream import Header
 from tfrnnc.bitstream.constants import DOWNSCALE, ENLARGEMENT_SHIFT, ENLARGEMENT_TAPS
+from tfrnnc.images import pad_to_multiple
 
 #: Samples of the small picture that are enlarged at once: what they take stays in the CPU's cache.
 _SAMPLES_AT_ONCE = 1 << 16
@@ -31,8 +32,7 @@ def reduced(pixels: np.ndarray) -> np.ndarray:
         >>> reduced(np.zeros((5, 8, 3), np.uint8)).shape
         (3, 4, 3)
     """
-    height, width, _ = pixels.shape
-    even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    even = pad_to_multiple(pixels, DOWNSCALE)
     size = even.shape[1] // DOWNSCALE, even.shape[0] // DOWNSCALE
     return np.asarray(Image.fromarray(even).resize(size, Image.Resampling.LANCZOS))
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, TypedDict, TypeVar
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from tfrnnc.arguments import require_bool, require_int, require_number
-from tfrnnc.bitstream.constants import MAX_ITERATIONS, MAX_PIXELS, MAX_WORK
+from tfrnnc.bitstream.constants import DOWNSCALE, MAX_ITERATIONS, MAX_PIXELS, MAX_WORK
 from tfrnnc.bitstream.limits import WorkLimits
 from tfrnnc.codec.effort import MAX_EFFORT
 from tfrnnc.errors import ConfigError
 
 _Options = TypeVar("_Options", bound="SizeLimits")
+
+AUTO: Literal["auto"] = "auto"
+#: 1 encodes the image as it is, 2 at half its width and height, "auto" what is better.
+Downscale: TypeAlias = Literal[1, 2, "auto"]
 
 
 class SizeKeywords(TypedDict, total=False):
@@ -34,6 +38,7 @@ class EncodeKeywords(SizeKeywords, total=False):
     entropy_coding: bool
     effort: int
     adaptive: bool
+    downscale: Downscale
     max_pixels: int
     max_work: int
 
@@ -72,6 +77,17 @@ class SizeLimits:
         if self.ssim is not None:
             self._set("ssim", require_number("ssim", self.ssim, above=-1, most=1))
 
+    def most_bytes(self, pixels: int) -> int | None:
+        """The bytes that the limits leave to an image; None for any.
+
+        Args:
+            pixels: of the image.
+        """
+        if self.bpp is None:
+            return self.max_bytes
+        allowed = int(min(self.bpp * pixels / 8, 2**62))
+        return allowed if self.max_bytes is None else min(self.max_bytes, allowed)
+
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
@@ -95,8 +111,15 @@ class EncodeOptions(SizeLimits):
             the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
             once; without limits, each location takes what its picture gains from. Others
             encode up to seven times, and need `psnr`, `ssim`, `bpp` or `max_bytes`.
+        downscale: 2 reduces the image to half its width and height before it is encoded, and the
+            picture is enlarged after decoding, which is better for photos at few bits per pixel;
+            1 does not. "auto" tries both where `bpp` and `max_bytes` leave at most 0.5 bits per
+            pixel, or `psnr` and `ssim` are reached with that, and keeps the better stream: the
+            smaller one of two that reach the targets, else the one with the smaller product of
+            squared error and 1 - SSIM. It does not try 2 with images whose shorter side is below
+            64 pixels, and `headerless`.
         max_pixels: refuse larger images, padded to the model's stride.
-        max_work: refuse more padded pixels times iterations.
+        max_work: refuse more pixels that are coded, padded, times iterations.
 
     Raises:
         ConfigError: if a value is of the wrong type or out of range.
@@ -111,6 +134,7 @@ class EncodeOptions(SizeLimits):
     entropy_coding: bool = True
     effort: int = 0
     adaptive: bool = False
+    downscale: Downscale = AUTO
     max_pixels: int = MAX_PIXELS
     max_work: int = MAX_WORK
 
@@ -121,12 +145,22 @@ class EncodeOptions(SizeLimits):
         for name in ("headerless", "entropy_coding", "adaptive"):
             self._set(name, require_bool(name, getattr(self, name)))
         self._set("effort", require_int("effort", self.effort, 0, MAX_EFFORT))
+        if self.downscale != AUTO:
+            self._set("downscale", self._checked_downscale())
         self.work_limits  # noqa: B018  (says what is wrong with them)
 
     @cached_property
     def work_limits(self) -> WorkLimits:
         """The bounds on time and memory."""
         return WorkLimits(self.max_pixels, self.max_work)
+
+    def _checked_downscale(self) -> int:
+        try:
+            return require_int("downscale", self.downscale, 1, DOWNSCALE)
+        except ConfigError as error:
+            raise ConfigError(
+                f"downscale must be 1, 2 or 'auto', not {self.downscale!r}"
+            ) from error
 
     @property
     def size_limits(self) -> SizeLimits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,8 +19,9 @@ from tfrnnc.codec.calls import (
     Worker,
     run_alone,
 )
+from tfrnnc.codec.downscaling import as_shown, reduced
 from tfrnnc.codec.effort import refinement
-from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
+from tfrnnc.codec.encode_options import AUTO, EncodeOptions, SizeLimits, with_keywords
 from tfrnnc.codec.reconstruction import decoding
 from tfrnnc.errors import ConfigError
 from tfrnnc.metrics import block_ssim, squared_error
@@ -82,20 +84,14 @@ class Request(NamedTuple):
     targets: list[Target]
 
 
-class ProgressiveEncoder:
-    """Encodes one image iteration by iteration, and gives streams of it of any size.
+class ImageEncoder(ABC):
+    """Encodes one image once, and gives streams of it of any size.
 
     `Codec.encoder` makes them; `Codec.encode` is the short way to one stream. Iterations are
     computed as they are needed, and none twice.
 
-    Args:
-        runtime: of the model.
-        spec: what streams need of the model.
-        pixels: the image, uint8 (H, W, 3).
-        options: how to encode it.
-
-    Raises:
-        TooLargeError: if the image has more pixels than the options allow.
+    Attributes:
+        worker: what does the work.
 
     Examples:
         >>> import tfrnnc
@@ -104,31 +100,12 @@ class ProgressiveEncoder:
         [True, True, True]
     """
 
-    def __init__(
-        self, runtime: Runtime, spec: StreamSpec, pixels: np.ndarray, options: EncodeOptions
-    ):
-        height, width, _ = pixels.shape
-        self._runtime, self._spec, self._pixels, self._options = runtime, spec, pixels, options
-        self._worker = Worker(runtime, spec.entropy_model)
-        self._header = spec.header(
-            width, height, headerless=options.headerless, adaptive=options.adaptive
-        )
-        self._padded = self._header.padded_pixels(spec.stride)
-        options.work_limits.require_pixels(self._padded)
-        self._planes: list[np.ndarray] = []
-        self._decoded: dict[int, Decoded] = {0: Decoded()}  # by the number of iterations
-        self._writer = self._new_writer()
-        self._refine = self._new_refine()
-
-    @functools.cached_property
-    def _loop(self) -> ResidualLoop:
-        return self._new_loop()
+    worker: Worker
 
     @property
+    @abstractmethod
     def padded_size(self) -> tuple[int, int]:
-        """Height and width of the image, padded to the model's stride."""
-        height, width, _ = self._header.plane_shape(self._spec.stride, self._spec.bits)
-        return height * self._spec.stride, width * self._spec.stride
+        """Height and width of what is encoded first, padded to the model's stride."""
 
     def fit(self, **limits: Unpack[SizeKeywords]) -> Encoded:
         """The best stream within limits.
@@ -144,14 +121,64 @@ class ProgressiveEncoder:
             ConfigError: if a limit is out of range, or too few bytes for a picture.
             TooLargeError: if it takes more work than the options allow.
         """
-        return run_alone(self._worker, self.fitting(**limits))
+        return run_alone(self.worker, self.fitting(**limits))
 
+    @abstractmethod
     def fitting(self, **limits: Unpack[SizeKeywords]) -> Calls[Encoded]:
         """What `fit` computes; `run_together` does that for many images at once.
 
         Args:
             **limits: as for `fit`.
         """
+
+
+class ProgressiveEncoder(ImageEncoder):
+    """Encodes one image iteration by iteration, as it is or at half its resolution.
+
+    Args:
+        runtime: of the model.
+        spec: what streams need of the model.
+        image: uint8 (H, W, 3).
+        options: how to encode it; their `downscale` is 1 or 2.
+
+    Raises:
+        TooLargeError: if the image has more pixels than the options allow.
+    """
+
+    def __init__(
+        self, runtime: Runtime, spec: StreamSpec, image: np.ndarray, options: EncodeOptions
+    ):
+        height, width, _ = image.shape
+        self._runtime, self._spec, self._image, self._options = runtime, spec, image, options
+        self.worker = Worker(runtime, spec.entropy_model)
+        assert options.downscale != AUTO
+        self._header = spec.header(
+            width,
+            height,
+            headerless=options.headerless,
+            adaptive=options.adaptive,
+            downscale=options.downscale,
+        )
+        options.work_limits.require_pixels(self._header.padded_pixels(spec.stride))
+        self._padded = self._header.coded_pixels(spec.stride)
+        self._pixels = image if options.downscale == 1 else reduced(image)  # What is encoded.
+        self._planes: list[np.ndarray] = []
+        self._decoded: dict[int, Decoded] = {0: Decoded()}  # by the number of iterations
+        self._writer = self._new_writer()
+        self._refine = self._new_refine()
+
+    @functools.cached_property
+    def _loop(self) -> ResidualLoop:
+        return self._new_loop()
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of what is encoded, padded to the model's stride."""
+        height, width, _ = self._header.plane_shape(self._spec.stride, self._spec.bits)
+        return height * self._spec.stride, width * self._spec.stride
+
+    def fitting(self, **limits: Unpack[SizeKeywords]) -> Calls[Encoded]:
+        """What `fit` computes; see `ImageEncoder.fitting`."""
         given = with_keywords(self._options.size_limits, limits) if limits else self._options
         request = self._settle(given)
         if request.max_bytes is None and not request.targets:
@@ -165,10 +192,7 @@ class ProgressiveEncoder:
             raise ConfigError(
                 f"iterations must be from 1 to {most} for this model, not {iterations}"
             )
-        max_bytes = limits.max_bytes
-        if limits.bpp is not None:
-            allowed = int(min(limits.bpp * self._pixels[..., 0].size / 8, 2**62))
-            max_bytes = allowed if max_bytes is None else min(max_bytes, allowed)
+        max_bytes = limits.most_bytes(self._image[..., 0].size)
         wanted = (("PSNR", measure_psnr, limits.psnr), ("SSIM", block_ssim, limits.ssim))
         targets = [
             Target(name, measure, value) for name, measure, value in wanted if value is not None
@@ -187,12 +211,11 @@ class ProgressiveEncoder:
             if cut and (cut.iterations > whole or not fits):
                 picture = yield from self._cut_picture(cut)
                 if not fits or self._gains((yield from self._picture(whole)), picture):
-                    missed = self._missed(request.targets, picture)
-                    return Encoded(cut.data, picture, cut.whole_iterations, missed)
+                    return self._encoded(cut.data, picture, cut.whole_iterations, request.targets)
         if data is None or not fits:
             raise self._too_few(max_bytes)
         picture = yield from self._picture(whole)
-        return Encoded(data, picture, whole, self._missed(request.targets, picture))
+        return self._encoded(data, picture, whole, request.targets)
 
     def _count_whole(self, request: Request) -> Calls[tuple[int, bool]]:
         """How many iterations are asked for, and whether the next one lacks bytes."""
@@ -261,7 +284,7 @@ class ProgressiveEncoder:
         return writer
 
     def _picture(self, count: int) -> Calls[np.ndarray]:
-        """The picture after a number of iterations, uint8 (H, W, 3)."""
+        """The picture after a number of iterations, uint8, of the coded size."""
         if count == len(self._planes):
             yield from self._decode_last()
         decoded = self._decoded.get(count)
@@ -286,7 +309,7 @@ class ProgressiveEncoder:
                 self._decoded.pop(count - 2, None)
 
     def _cut_picture(self, cut: CutStream) -> Calls[np.ndarray]:
-        """What a cut stream decodes to, uint8 (H, W, 3)."""
+        """What a cut stream decodes to, uint8, of the coded size."""
         whole = cut.whole_iterations
         if cut.partial is None:
             return (yield from self._picture(whole))
@@ -311,16 +334,30 @@ class ProgressiveEncoder:
     def _new_loop(self) -> ResidualLoop:
         return ResidualLoop(self._runtime, self._pixels, self._refine)
 
+    def _encoded(
+        self, data: bytes, picture: np.ndarray, iterations: int, targets: Sequence[Target]
+    ) -> Encoded:
+        """What has come of it, with the picture enlarged if the image was reduced."""
+        shown = as_shown(picture, self._header)
+        return Encoded(data, shown, iterations, self._missed_by(shown, targets))
+
     def _missed(self, targets: Sequence[Target], picture: np.ndarray) -> list[Target]:
-        return [each for each in targets if each.measure(self._pixels, picture) < each.value]
+        """The targets that a picture of the coded size does not reach."""
+        return self._missed_by(as_shown(picture, self._header), targets) if targets else []
+
+    def _missed_by(self, shown: np.ndarray, targets: Sequence[Target]) -> list[Target]:
+        return [each for each in targets if each.measure(self._image, shown) < each.value]
 
     def _gains(self, before: np.ndarray, after: np.ndarray) -> bool:
-        """Whether the second picture is nearer to the image than the first."""
-        return squared_error(self._pixels, after) < squared_error(self._pixels, before)
+        """Whether the second picture of the coded size shows the image better than the first."""
+        errors = [
+            squared_error(self._image, as_shown(each, self._header)) for each in (before, after)
+        ]
+        return errors[1] < errors[0]
 
     def _too_few(self, max_bytes: int | None) -> ConfigError:
         """What to raise if not even a part of the first iteration fits."""
-        height, width, _ = self._pixels.shape
+        height, width, _ = self._image.shape
         return ConfigError(
             f"{max_bytes} bytes are too few for {width}x{height} pixels: the first iteration takes "
             f"{self._writer.size(1)}, of which a picture needs about an eighth and the header"

@@ -45,7 +45,7 @@ class StripEncoder(ProgressiveEncoder):
 
     @functools.cached_property
     def _at_once(self) -> ProgressiveEncoder:
-        return ProgressiveEncoder(self._runtime, self._spec, self._pixels, self._options)
+        return ProgressiveEncoder(self._runtime, self._spec, self._image, self._options)
 
     def _estimate(self, max_bytes: int, most: int) -> Calls[int]:
         """How many iterations a number of bytes takes, by the middle of the image."""
@@ -57,7 +57,10 @@ class StripEncoder(ProgressiveEncoder):
         sample = self._pixels[rows, columns]
         share = sample[..., 0].size / (height * width)
         encoder = ProgressiveEncoder(
-            self._runtime, self._spec, sample, replace(self._options, headerless=False)
+            self._runtime,
+            self._spec,
+            sample,
+            replace(self._options, headerless=False, downscale=1),
         )
         for count in range(1, most):
             yield from encoder._take(count)

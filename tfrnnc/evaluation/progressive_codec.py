@@ -19,7 +19,7 @@ from tfrnnc.model_folder.presets import find_model
 
 
 class ProgressiveCodec:
-    """A preset or a trained model; an `EvaluatedCodec`.
+    """A preset or a trained model, on images as they are; an `EvaluatedCodec`.
 
     LiteRT has one thread, so that results and times do not depend on the machine's number of CPUs.
     Keras is imported only for folders without TFLite files, and for efforts that follow gradients.
@@ -65,7 +65,7 @@ class ProgressiveCodec:
         decoding up to it.
         """
         start = time.perf_counter()
-        data = self._encoder.encode(pixels, effort=self._effort)
+        data = self._encoder.encode(pixels, effort=self._effort, downscale=1)
         encoding = time.perf_counter() - start
         start = time.perf_counter()
         ends = self._codec.read_planes(data).ends
@@ -83,7 +83,7 @@ class ProgressiveCodec:
         The time to encode each is that of the encoding up to it.
         """
         start = time.perf_counter()
-        encoder = self._encoder.encoder(pixels, headerless=True, effort=self._effort)
+        encoder = self._encoder.encoder(pixels, headerless=True, effort=self._effort, downscale=1)
         header = self._codec.shared_header(pixels.shape[1], pixels.shape[0])
         encoding = time.perf_counter() - start
         coded = []
@@ -101,7 +101,7 @@ class ProgressiveCodec:
             ConfigError: if the bytes are too few for any picture.
         """
         start = time.perf_counter()
-        data = self._encoder.encode(pixels, max_bytes=max_bytes, effort=self._effort)
+        data = self._encoder.encode(pixels, max_bytes=max_bytes, effort=self._effort, downscale=1)
         return self._decoded(max_bytes, data, b"", time.perf_counter() - start)
 
     def _decoded(self, max_bytes: int, data: bytes, header: bytes, encoding: float) -> Coded:

@@ -151,7 +151,7 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     options = EncodeOptions(
         **{
             name: getattr(known, name)
-            for name in ("iterations", "bpp", "max_bytes", "psnr", "ssim")
+            for name in ("iterations", "bpp", "max_bytes", "psnr", "ssim", "downscale")
         },
         background=known.background,
     )
@@ -216,6 +216,13 @@ def argument_parser() -> argparse.ArgumentParser:
         ("ssim", "stop at the first iteration that reaches this SSIM"),
     ):
         parser.add_argument(f"--{name}", type=float, help=what)
+    parser.add_argument(
+        "--downscale",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2 encodes at half the width and height (default: 1)",
+    )
     parser.add_argument("--background", help="the colour behind transparent images")
     return parser
 

@@ -70,7 +70,8 @@ def encode_shard(
         items: keys and images: the path or URI of an image file, the file's bytes, or pixels as
             for `Codec.encode`.
         codec: that encodes them.
-        options: how to encode them; codes are headerless in any case.
+        options: how to encode them; codes are headerless in any case, and at half the resolution
+            only if `downscale` is 2.
         overwrite: make the shard again if it is there.
 
     Returns:
@@ -143,9 +144,15 @@ def _is_same(one: Content, other: Content) -> bool:
 def _metadata(codec: Codec, options: EncodeOptions, keys: Sequence[str]) -> ShardMetadata:
     """What the shard's images share, of which no failure is known yet."""
     header = codec.shared_header(
-        1, 1, entropy_coding=options.entropy_coding, adaptive=options.adaptive
+        1,
+        1,
+        entropy_coding=options.entropy_coding,
+        adaptive=options.adaptive,
+        downscale=2 if options.downscale == 2 else 1,
     ).hex()
     settings = asdict(options)
+    if options.downscale != 2:
+        del settings["downscale"]  # Shards of releases before it are those of these options.
     described = json.dumps([header, settings, sorted(keys)])
     fingerprint = hashlib.sha256(described.encode()).hexdigest()
     return ShardMetadata(header, str(codec.identity), settings, fingerprint)
