@@ -50,7 +50,7 @@ private const val ROUNDING = 1 shl Format.ENLARGEMENT_SHIFT - 1
 
 /**
  * The rows of a picture at twice its width, not rounded; above the first and below the last are
- * more of the same. They are computed as they are asked for, and the last five are kept.
+ * more of the same. They are computed as they are asked for, and the last four are kept.
  */
 private class WidenedRows(private val pixels: Pixels) {
     private val kept = Array(KEPT) { IntArray(6 * pixels.width) }
@@ -93,7 +93,7 @@ private class WidenedRows(private val pixels: Pixels) {
     }
 
     private companion object {
-        /** Those around two rows of the result. */
-        const val KEPT = 5
+        /** As many as a row of the result takes: they follow each other, so none is lost early. */
+        const val KEPT = 4
     }
 }

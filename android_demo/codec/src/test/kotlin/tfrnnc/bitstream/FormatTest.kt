@@ -33,6 +33,8 @@ class FormatTest {
             "limits.max_work" to Format.MAX_WORK,
             "enlargement.taps" to Format.ENLARGEMENT_TAPS.joinToString(","),
             "enlargement.shift" to Format.ENLARGEMENT_SHIFT,
+            "downscale_choice.max_bpp" to Format.DOWNSCALE_MAX_BPP,
+            "downscale_choice.least_side" to Format.DOWNSCALE_LEAST_SIDE,
             "checksum.small_plane_bits" to Format.SMALL_PLANE,
             "checksum.small_bytes" to Format.SMALL_CHECKSUM_BYTES,
             "checksum.large_bytes" to Format.LARGE_CHECKSUM_BYTES,
