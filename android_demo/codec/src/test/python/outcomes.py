@@ -3,9 +3,11 @@
 Reads a line for each question from standard input and answers with a line.
 
     read MODEL STREAM ITERATIONS ALLOW       planes as Kotlin prints them, or the error's name
-    encode FOLDER IMAGE BYTES HEADERLESS    the stream in hexadecimal, or the error's name
+    encode FOLDER IMAGE BYTES HEADERLESS DOWNSCALE
+                                            the stream in hexadecimal, or the error's name
 
-MODEL is an entropy model's file in hexadecimal, ITERATIONS and BYTES are 0 where there is no limit.
+MODEL is an entropy model's file in hexadecimal, ITERATIONS and BYTES are 0 where there is no limit,
+DOWNSCALE is 1, 2 or auto.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import functools
 import sys
 
 import tfrnnc
+from tfrnnc import EncodeOptions
 from tfrnnc.bitstream import (
     EntropyModel,
     ReadOptions,
@@ -35,15 +38,14 @@ def read(model: str, stream: str, iterations: str, allow: str) -> str:
     return f"{found.whole_iterations} {found.ends} {' '.join(planes)}"
 
 
-def encode(folder: str, image: str, max_bytes: str, headerless: str) -> str:
+def encode(folder: str, image: str, max_bytes: str, headerless: str, downscale: str) -> str:
     """The stream of an image."""
-    return (
-        codec_of(folder)
-        .encode(
-            read_image(image), max_bytes=int(max_bytes) or None, headerless=headerless == "true"
-        )
-        .hex()
+    options = EncodeOptions(
+        max_bytes=int(max_bytes) or None,
+        headerless=headerless == "true",
+        downscale={"1": 1, "2": 2, "auto": "auto"}[downscale],
     )
+    return codec_of(folder).encode(read_image(image), options).hex()
 
 
 entropy_model_of = functools.cache(lambda model: EntropyModel.from_bytes(bytes.fromhex(model)))

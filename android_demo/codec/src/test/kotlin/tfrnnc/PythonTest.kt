@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty
 import org.junit.jupiter.api.io.TempDir
 import tfrnnc.bitstream.GoldenContainer
+import tfrnnc.bitstream.Header
 import tfrnnc.bitstream.ReadOptions
 import tfrnnc.bitstream.known
 import tfrnnc.bitstream.mutate
@@ -19,6 +20,7 @@ import tfrnnc.bitstream.readPlanes
 import tfrnnc.codec.Codec
 import tfrnnc.codec.EncodeOptions
 import tfrnnc.codec.JvmRunner
+import tfrnnc.codec.Pixels
 import tfrnnc.codec.crop
 
 /** The same questions to Kotlin and to Python; needs `-Dtfrnnc.python=PATH`. */
@@ -116,39 +118,70 @@ class PythonTest {
             List(60) {
                 val stream = images.random(random)
                 val image = File(golden, "${stream.nameWithoutExtension}.png")
-                Triple(image, random.nextInt(1, stream.length().toInt() + 4), it % 3 == 0)
+                val options =
+                    EncodeOptions(
+                        maxBytes = random.nextInt(1, stream.length().toInt() + 4),
+                        headerless = it % 3 == 0,
+                    )
+                image to options
             }
         val expected =
-            answers(
-                cases.map { (image, maxBytes, headerless) ->
-                    "encode\t$folder\t$image\t$maxBytes\t$headerless"
-                }
-            )
+            answers(cases.map { (image, options) -> encodeQuestion(folder, image, options) })
         Codec.load(filesOf(folder), ::JvmRunner).use { codec ->
             for ((case, python) in cases.zip(expected)) {
-                val (image, maxBytes, headerless) = case
-                val found = outcome {
-                    val pixels = Repository.image(image)
-                    val options = EncodeOptions(maxBytes = maxBytes, headerless = headerless)
-                    hex(codec.encode(pixels, options).data)
-                }
-                assertEquals(python, found, "$image, $maxBytes bytes, headerless: $headerless")
+                val (image, options) = case
+                val found = outcome { hex(codec.encode(Repository.image(image), options).data) }
+                assertEquals(python, found, "$image, $options")
             }
         }
     }
 
-    @Test
-    fun `large images on the shipped files`(@TempDir folder: Path) {
+    /** A part of a photo, in a file too. */
+    private fun cropIn(folder: Path): Pair<Pixels, File> {
         val photo = Repository.image(File(Repository.root, "examples/photos/coffee.png"))
         val image = crop(photo, 70, 50, 293, 262)
         val file = File(folder.toFile(), "crop.png")
         val buffered = java.awt.image.BufferedImage(image.width, image.height, 1)
         buffered.setRGB(0, 0, image.width, image.height, image.toArgb(), 0, image.width)
         ImageIO.write(buffered, "png", file)
+        return image to file
+    }
+
+    @Test
+    fun `large images on the shipped files`(@TempDir folder: Path) {
+        val (image, file) = cropIn(folder)
         val model = Repository.small(256)
-        val (python) = answers(listOf("encode\t$model\t$file\t2000\tfalse"))
+        val options = EncodeOptions(maxBytes = 2000, downscale = 1)
+        val (python) = answers(listOf(encodeQuestion(model, file, options)))
         Codec.load(filesOf(model), ::JvmRunner).use { codec ->
-            assertEquals(python, hex(codec.encode(image, EncodeOptions(maxBytes = 2000)).data))
+            assertEquals(python, hex(codec.encode(image, options).data))
         }
+    }
+
+    @Test
+    fun `half the resolution is taken where Python takes it`(@TempDir folder: Path) {
+        val (image, file) = cropIn(folder)
+        val model = Repository.floatPreset
+        val cases =
+            listOf(
+                EncodeOptions(maxBytes = 960) to 2, // 0.1 bits per pixel
+                EncodeOptions(maxBytes = 4790) to 1, // 0.5
+                EncodeOptions(maxBytes = 3000, downscale = 2) to 2,
+                EncodeOptions(maxBytes = 1000, downscale = 1) to 1,
+            )
+        val expected = answers(cases.map { (options, _) -> encodeQuestion(model, file, options) })
+        Codec.load(filesOf(model), ::JvmRunner).use { codec ->
+            for ((case, python) in cases.zip(expected)) {
+                val (options, downscale) = case
+                val found = codec.encode(image, options).data
+                assertEquals(python, hex(found), "$options")
+                assertEquals(downscale, Header.read(found).downscale, "$options")
+            }
+        }
+    }
+
+    private fun encodeQuestion(folder: File, image: File, options: EncodeOptions): String {
+        val downscale = options.downscale ?: "auto"
+        return "encode\t$folder\t$image\t${options.maxBytes}\t${options.headerless}\t$downscale"
     }
 }

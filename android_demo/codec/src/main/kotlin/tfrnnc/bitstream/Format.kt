@@ -9,7 +9,15 @@ package tfrnnc.bitstream
 object Format {
     /** The first bytes of a stream, in ASCII. */
     const val MAGIC = "RN"
+
+    /** The version of streams of an image as it is. */
     const val VERSION = 2
+
+    /** The version of streams of a reduced image; their header says by how much. */
+    const val DOWNSCALE_VERSION = 3
+
+    /** The only downscale beside 1: half the width and half the height. */
+    const val DOWNSCALE = 2
 
     /** The bits of the byte after the magic that hold the version; the others are flags. */
     const val VERSION_BITS = 0x0F
@@ -35,6 +43,21 @@ object Format {
 
     /** Most padded pixels times iterations, unless the caller says otherwise. */
     const val MAX_WORK = 1L shl 28
+
+    /**
+     * What enlarges a decoded picture by two: every second row, or column, of the result is this
+     * sum of the four around it, times 2^-7. The others are the mirror image.
+     */
+    internal val ENLARGEMENT_TAPS = intArrayOf(-3, 29, 111, -9)
+
+    /** Bits by which the sums over rows and columns are too large. */
+    const val ENLARGEMENT_SHIFT = 14
+
+    /** The most bits per pixel at which an encoder tries [DOWNSCALE] too, unless told. */
+    const val DOWNSCALE_MAX_BPP = 0.5
+
+    /** The shorter side in pixels from which on it does. */
+    const val DOWNSCALE_LEAST_SIDE = 64
 
     /** A plane of more bits has a checksum of [LARGE_CHECKSUM_BYTES]. */
     const val SMALL_PLANE = 2048

@@ -89,7 +89,7 @@ fun readPlanes(data: ByteArray, spec: StreamSpec, options: ReadOptions = ReadOpt
     val wanted = wantedIterations(header, options)
     // An open end may come before the iterations of the header: those that are read are counted.
     val promised = if (header.openEnd) 1 else wanted
-    options.limits.require(header.width, header.height, spec.stride, promised)
+    options.limits.require(header, spec.stride, promised)
     requireEntropyModel(header, spec, wanted)
     return StreamReader(data, offset, header, spec, options).read(wanted)
 }

@@ -51,7 +51,7 @@ internal class StreamReader(
     private fun readUntilEnd(wanted: Int) {
         while (decoder.planes.size < wanted) {
             val iteration = decoder.planes.size + 1
-            options.limits.require(header.width, header.height, spec.stride, iteration)
+            options.limits.require(header, spec.stride, iteration)
             when (val outcome = decoder.read()) {
                 is PlaneOutcome.Whole -> tracked += outcome.read
                 is PlaneOutcome.Partial -> {

@@ -17,8 +17,8 @@ class StreamSpec(val stride: Int, val bits: Int, val entropyModel: EntropyModel?
      * @throws TooLargeException if a plane of it does not fit in an array.
      */
     fun planeShape(header: Header): PlaneShape {
-        val height = (header.height - 1) / stride + 1
-        val width = (header.width - 1) / stride + 1
+        val height = (header.codedHeight - 1) / stride + 1
+        val width = (header.codedWidth - 1) / stride + 1
         if (height.toLong() * width > MAX_ARRAY / bits) {
             throw TooLargeException(
                 "the image has ${header.width}x${header.height} pixels, more than this decoder " +

@@ -6,8 +6,9 @@ import tfrnnc.TooLargeException
  * What an image may cost. Time and memory grow with its pixels after padding to the model's stride,
  * and time with the iterations, whether they take bytes or not.
  *
- * @property maxPixels most padded pixels; on a phone, as many as its memory holds.
- * @property maxWork most padded pixels times iterations.
+ * @property maxPixels most pixels of the picture that is shown, padded; on a phone, as many as its
+ *   memory holds.
+ * @property maxWork most pixels that are coded, padded, times iterations.
  */
 data class WorkLimits(
     val maxPixels: Long = Format.MAX_PIXELS,
@@ -16,25 +17,26 @@ data class WorkLimits(
     /**
      * Refuses an image that is too large.
      *
-     * @param width of the image in pixels.
-     * @param height of the image in pixels.
+     * @param header of its stream.
      * @param stride to whose multiples the sides are padded.
      * @param iterations that are to be computed.
      * @throws TooLargeException if the image costs more than the limits.
      */
-    fun require(width: Int, height: Int, stride: Int, iterations: Int) {
-        val pixels = paddedPixels(width, height, stride)
-        val size = "the image has ${width}x$height pixels, with padding $pixels"
+    fun require(header: Header, stride: Int, iterations: Int) {
+        val size = "the image has ${header.width}x${header.height} pixels"
+        val pixels = paddedPixels(header.width, header.height, stride)
         if (pixels > maxPixels) {
             throw TooLargeException(
-                "$size, more than the limit of $maxPixels; raise maxPixels if you trust it"
+                "$size, with padding $pixels, more than the limit of $maxPixels; raise maxPixels " +
+                    "if you trust it"
             )
         }
+        val coded = paddedPixels(header.codedWidth, header.codedHeight, stride)
         // Divided, as the product may not fit in a Long.
-        if (pixels > maxWork / iterations) {
+        if (coded > maxWork / iterations) {
             throw TooLargeException(
-                "$size, and $iterations iterations, more work than the limit of $maxWork; take " +
-                    "fewer iterations, or raise maxWork if you trust it"
+                "$size; $iterations iterations of $coded, with padding, are more work than the " +
+                    "limit of $maxWork; take fewer iterations, or raise maxWork if you trust it"
             )
         }
     }

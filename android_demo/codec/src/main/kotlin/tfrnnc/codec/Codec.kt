@@ -51,10 +51,11 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
      *
      * @param pixels the image.
      * @param options the limits, and the kind of the stream.
-     * @param onIteration called after each iteration. What it throws ends the encoding.
+     * @param onIteration called after each iteration, if two downscales are tried of the one and
+     *   then of the other. What it throws ends the encoding.
      * @return the stream, and what it decodes to.
-     * @throws ConfigException if a limit is out of range or too few bytes for a picture, or the
-     *   model does not take images of this size.
+     * @throws ConfigException if an option is out of range, a limit is too few bytes for a picture,
+     *   or the model does not take images of this size.
      * @throws tfrnnc.TooLargeException if the image costs more than the limits on work.
      */
     fun encode(
@@ -64,11 +65,14 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
     ): Encoded {
         val iterations = options.wantedIterations(runtime.iterations)
         val byteLimit = options.byteLimit(pixels)
-        options.limits.require(pixels.width, pixels.height, runtime.stride, iterations)
-        val (headerless, entropyCoding) = options.headerless to options.entropyCoding
-        val header = header(pixels.width, pixels.height, entropyCoding, headerless)
-        return Encoding(this, pixels, header, spec(), headerless, byteLimit)
-            .run(iterations, onIteration)
+        val candidates =
+            encodedAt(downscalesToTry(pixels, options, byteLimit)) { downscale ->
+                val header = header(pixels.width, pixels.height, options, downscale)
+                options.limits.require(header, runtime.stride, iterations)
+                Encoding(this, pixels, header, spec(), options.headerless, byteLimit)
+                    .run(iterations, onIteration)
+            }
+        return bestOf(candidates, pixels)
     }
 
     /**
@@ -78,9 +82,18 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
      * @param width of the images in pixels.
      * @param height of the images in pixels.
      * @param entropyCoding as for [encode].
+     * @param downscale as for [encode]: 2 for payloads that were encoded so.
+     * @throws ConfigException if the downscale is neither 1 nor 2.
      */
-    fun sharedHeader(width: Int, height: Int, entropyCoding: Boolean = true): ByteArray =
-        header(width, height, entropyCoding, headerless = true).toBytes()
+    fun sharedHeader(
+        width: Int,
+        height: Int,
+        entropyCoding: Boolean = true,
+        downscale: Int = 1,
+    ): ByteArray {
+        val options = EncodeOptions(headerless = true, entropyCoding = entropyCoding)
+        return header(width, height, options, downscale).toBytes()
+    }
 
     /**
      * Decompresses a stream.
@@ -109,7 +122,7 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
             var decoded: Runtime.Decoded? = null
             for ((iteration, plane) in stream.planes.withIndex()) {
                 decoded = runtime.decodeIteration(header, plane, decoded, iteration)
-                yield(decoded.reconstruction.toPixels(header.width, header.height))
+                yield(header.picture(decoded.reconstruction))
             }
         }
     }
@@ -165,7 +178,7 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
         for ((iteration, plane) in planes.withIndex()) {
             decoded = runtime.decodeIteration(header, plane, decoded, iteration)
         }
-        return checkNotNull(decoded).reconstruction.toPixels(header.width, header.height)
+        return header.picture(checkNotNull(decoded).reconstruction)
     }
 
     private fun spec() = StreamSpec(runtime.stride, runtime.bits, entropyModel)
@@ -186,21 +199,17 @@ class Codec(val runtime: Runtime, val entropyModel: EntropyModel? = null) : Auto
         }
     }
 
-    private fun header(
-        width: Int,
-        height: Int,
-        entropyCoding: Boolean,
-        headerless: Boolean,
-    ): Header {
-        val model = entropyModel.takeIf { entropyCoding }
+    private fun header(width: Int, height: Int, options: EncodeOptions, downscale: Int): Header {
+        val model = entropyModel.takeIf { options.entropyCoding }
         return Header(
             model?.entropyCodedId ?: runtime.modelId,
             width,
             height,
             runtime.iterations,
             entropyCoded = model != null,
-            checked = !headerless,
-            openEnd = headerless,
+            checked = !options.headerless,
+            openEnd = options.headerless,
+            downscale = downscale,
         )
     }
 

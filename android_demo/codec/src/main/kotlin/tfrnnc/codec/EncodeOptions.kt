@@ -8,12 +8,17 @@ import tfrnnc.bitstream.WorkLimits
  * iterations are encoded.
  *
  * @property iterations encode at most this many.
- * @property bpp at most this many bits per pixel, all bytes counted.
+ * @property bpp at most this many bits per pixel of the image, all bytes counted.
  * @property maxBytes at most this many bytes, all counted. The last iteration is cut where the
  *   bytes end, if the picture gains from what is there of it.
  * @property headerless leaves out the header and the checksums, for stores that know the size of
  *   their images and check for themselves; [Codec.sharedHeader] makes it a stream again.
  * @property entropyCoding false leaves the entropy model out.
+ * @property downscale 2 reduces the image to half its width and height before it is encoded, and
+ *   the picture is enlarged after decoding, which is better for photos at few bits per pixel; 1
+ *   does not. null, which Python calls "auto", tries both where [bpp] and [maxBytes] leave at most
+ *   0.5 bits per pixel, and keeps the stream with the smaller product of squared error and 1 -
+ *   SSIM. It does not try 2 with images whose shorter side is below 64 pixels, and [headerless].
  * @property limits what the image may cost, as for decoding.
  */
 data class EncodeOptions(
@@ -22,6 +27,7 @@ data class EncodeOptions(
     val maxBytes: Int? = null,
     val headerless: Boolean = false,
     val entropyCoding: Boolean = true,
+    val downscale: Int? = null,
     val limits: WorkLimits = WorkLimits(),
 ) {
     /**

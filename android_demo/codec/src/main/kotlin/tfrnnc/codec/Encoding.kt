@@ -32,7 +32,7 @@ internal class Encoding(
     private val maxBytes: Int?,
 ) {
     private val writer = StreamWriter(header, spec)
-    private val loop = ResidualLoop(codec.runtime, pixels, keep = maxBytes != null)
+    private val loop = ResidualLoop(codec.runtime, pixels, header, keep = maxBytes != null)
     private val prefix = if (headerless) header.toBytes() else ByteArray(0)
     private var data = ByteArray(0)
     private var picture: Pixels? = null
@@ -79,7 +79,7 @@ internal class Encoding(
                 if (planes.size == writer.iterations) loop.lastPicture(planes.last())
                 else codec.decode(header, planes)
             val before = picture
-            if (before == null || needed || squaredError(cutPicture) < squaredError(before)) {
+            if (before == null || needed || gains(before, cutPicture)) {
                 data = cut
                 picture = cutPicture
             }
@@ -93,6 +93,10 @@ internal class Encoding(
         }
     }
 
+    /** Whether the second picture is nearer to the image than the first. */
+    private fun gains(before: Pixels, after: Pixels): Boolean =
+        squaredError(pixels, after) < squaredError(pixels, before)
+
     /** The planes of a stream or payload; null if it is too short for any. */
     private fun read(bytes: ByteArray): Planes? =
         try {
@@ -101,13 +105,4 @@ internal class Encoding(
         } catch (_: TruncatedStreamException) {
             null
         }
-
-    private fun squaredError(picture: Pixels): Long {
-        var sum = 0L
-        for (i in picture.rgb.indices) {
-            val difference = (picture.rgb[i].toInt() and 0xFF) - (pixels.rgb[i].toInt() and 0xFF)
-            sum += difference * difference
-        }
-        return sum
-    }
 }

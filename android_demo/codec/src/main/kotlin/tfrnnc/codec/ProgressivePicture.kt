@@ -55,6 +55,5 @@ class ProgressivePicture(private val runtime: Runtime, val planes: Planes) {
         }
     }
 
-    private fun pixels(decoded: Runtime.Decoded) =
-        decoded.reconstruction.toPixels(planes.header.width, planes.header.height)
+    private fun pixels(decoded: Runtime.Decoded) = planes.header.picture(decoded.reconstruction)
 }

@@ -1,20 +1,24 @@
 package tfrnnc.codec
 
 import tfrnnc.bitstream.BitPlane
+import tfrnnc.bitstream.Header
 
 /**
  * Encodes an image iteration by iteration (section 3.1 of the paper).
  *
  * @param runtime of the codec.
  * @param pixels the image.
+ * @param header of its stream; says whether the image is reduced before it is encoded.
  * @param keep whether [lastPicture] will be asked for; takes memory.
  */
 internal class ResidualLoop(
     private val runtime: Runtime,
-    private val pixels: Pixels,
+    pixels: Pixels,
+    private val header: Header,
     private val keep: Boolean,
 ) {
-    private val image = pixels.toFeatures(runtime.stride)
+    private val image =
+        (if (header.downscale == 1) pixels else pixels.reduced()).toFeatures(runtime.stride)
     private var residual = image
     private var iterations = 0
     private var encoderStates: List<FeatureMap>? = null
@@ -33,13 +37,10 @@ internal class ResidualLoop(
         val values = FloatArray(image.values.size) { image.values[it] - picture.values[it] }
         residual = FeatureMap(image.height, image.width, image.channels, values)
         iterations++
-        return encoded.plane to picture.toPixels(pixels.width, pixels.height)
+        return encoded.plane to header.picture(picture)
     }
 
     /** The picture after the last iteration, had a decoder this plane for it. */
     fun lastPicture(plane: BitPlane): Pixels =
-        runtime
-            .decodeIteration(plane, before, iterations - 1)
-            .reconstruction
-            .toPixels(pixels.width, pixels.height)
+        header.picture(runtime.decodeIteration(plane, before, iterations - 1).reconstruction)
 }

@@ -44,6 +44,7 @@ object GoldenContainer {
                 boolean("checked"),
                 boolean("open_end"),
                 boolean("adaptive"),
+                int("downscale"),
             )
         val wholeIterations = int("whole_iterations")
         val ends = json.getValue("ends").jsonArray.map { it.jsonPrimitive.int }

@@ -120,12 +120,15 @@ class HostileStreamsTest {
                 "",
                 "524e",
                 "524e22",
+                "524e23",
                 "524e32",
+                "524e33",
                 "524e52",
                 "524e72",
                 "524e82",
                 "524eb2",
                 "524ef2",
+                "524ef3",
             )) {
             repeat(500) {
                 val data = hex(start) + random.nextBytes(random.nextInt(60))
@@ -143,8 +146,9 @@ class HostileStreamsTest {
         assertTrue(message("") is TruncatedStreamException)
         assertEquals("the stream is empty", message("")?.message)
         assertTrue(message("52") is TruncatedStreamException)
-        assertTrue("version 3" in message("524e23c0ffee01")!!.message!!)
-        assertTrue(message("524e23c0ffee01") is UnsupportedVersionException)
+        assertTrue("version 4" in message("524e24c0ffee01")!!.message!!)
+        assertTrue("reads versions 2 and 3" in message("524e24c0ffee01")!!.message!!)
+        assertTrue(message("524e24c0ffee01") is UnsupportedVersionException)
         assertTrue(message("524e22c0ffee018100") is CorruptStreamException)
         assertTrue("idle bytes" in message("524e22c0ffee018100")!!.message!!)
         assertTrue("too long" in message("524e22c0ffee01ffffffffff01")!!.message!!)
@@ -190,6 +194,24 @@ class HostileStreamsTest {
     }
 
     @Test
+    fun `pixels are counted of the picture that is shown, and work of what is coded`() {
+        // 39x30 pixels are 40x32 at a stride of 8; 20x15 are coded, which are 24x16.
+        val header = header(39, 30, 2).copy(downscale = 2)
+        val writer = StreamWriter(header, StreamSpec(8, 3))
+        val shape = PlaneShape(2, 3, 3)
+        repeat(2) { writer.add(BitPlane(shape, ByteArray(shape.size) { 1 })) }
+        val limits = WorkLimits(maxPixels = 40 * 32, maxWork = 2 * 24 * 16)
+        val found = readWithin(writer.whole(), limits)
+        assertEquals(listOf(shape, shape), found.planes.map { it.shape })
+        fun message(limits: WorkLimits) =
+            assertFailsWith<TooLargeException> { readWithin(writer.whole(), limits) }.message!!
+        val pixels = message(limits.copy(maxPixels = 40 * 32 - 1))
+        assertTrue("39x30 pixels, with padding 1280, more than the limit of 1279" in pixels)
+        val work = message(limits.copy(maxWork = 2 * 24 * 16 - 1))
+        assertTrue("39x30 pixels; 2 iterations of 384, with padding, are more work" in work)
+    }
+
+    @Test
     fun `iterations are work, those too that cost no bytes`() {
         val writer =
             StreamWriter(header(64, 64, 1).copy(checked = false, adaptive = true), StreamSpec(8, 3))
@@ -203,7 +225,9 @@ class HostileStreamsTest {
         assertEquals(100, readWithin(stream, WorkLimits(maxWork = 100 * 64 * 64)).wholeIterations)
         val limits = WorkLimits(maxWork = 100 * 64 * 64 - 1)
         val error = assertFailsWith<TooLargeException> { readWithin(stream, limits) }
-        assertTrue("100 iterations, more work than the limit" in error.message!!)
+        assertTrue(
+            "100 iterations of 4096, with padding, are more work than the limit" in error.message!!
+        )
         assertEquals(99, readWithin(stream, limits, iterations = 99).wholeIterations)
         // With an open end what is read counts, and not what the header promises.
         val open = Header.read(stream).copy(iterations = 255, openEnd = true).toBytes()

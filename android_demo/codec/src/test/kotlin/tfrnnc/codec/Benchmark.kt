@@ -22,6 +22,10 @@ fun main() {
         println("decoding: ${milliseconds(5) { codec.decode(stream) }}")
         println("encoding: ${milliseconds(5) { codec.encode(image) }}")
     }
+    val large = blobs(6000, 4000)
+    val half = large.reduced()
+    println("reducing 24 megapixels: ${milliseconds(5) { large.reduced() }}")
+    println("enlarging to 24 megapixels: ${milliseconds(5) { half.enlarged(6000, 4000) }}")
 
     // Sides that are too short for the margins: how far this is from the image at once.
     val preset = filesOf(Repository.floatPreset)

@@ -216,6 +216,7 @@ class DemoPresenter(
                 minBytes = planes.minBytes,
                 wholeIterations = new.wholeIterations(place),
                 iterations = planes.header.iterations,
+                downscale = planes.header.downscale,
                 encodeMilliseconds = opened.encodeMilliseconds,
                 decodeMilliseconds = milliseconds,
                 exact = isExact(planes.header),
@@ -227,7 +228,7 @@ class DemoPresenter(
 
     private fun isExact(header: Header): Boolean {
         val runtime = codec.runtime
-        return runtime !is ExportedRuntime || runtime.isExact(header.width, header.height)
+        return runtime !is ExportedRuntime || runtime.isExact(header.codedWidth, header.codedHeight)
     }
 
     private fun Shown.wholeIterations(bytes: Int) = pictures.planes.ends.count { it <= bytes }
@@ -252,7 +253,8 @@ class DemoPresenter(
     companion object {
         /**
          * Most pixels, padded, that are compressed or shown: the states of the networks take about
-         * 200 bytes for each, and an app has but a few hundred megabytes.
+         * 200 bytes for each, and an app has but a few hundred megabytes. Of a stream coded at half
+         * the resolution too, those of the picture that is shown count.
          */
         const val MAX_PIXELS = 1L shl 20
 

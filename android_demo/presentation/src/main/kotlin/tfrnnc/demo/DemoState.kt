@@ -12,6 +12,7 @@ import tfrnnc.codec.Pixels
  * @property minBytes that give a picture, the slider's beginning.
  * @property wholeIterations how many iterations the shown bytes hold whole.
  * @property iterations of the stream.
+ * @property downscale 2 if the stream is coded at half the picture's width and height, else 1.
  * @property encodeMilliseconds that compressing took; null for a file that was opened.
  * @property decodeMilliseconds that the shown picture took; 0 if it was at hand.
  * @property exact whether other clients show the same picture.
@@ -26,13 +27,14 @@ data class DemoState(
     val minBytes: Int = 0,
     val wholeIterations: Int = 0,
     val iterations: Int = 0,
+    val downscale: Int = 1,
     val encodeMilliseconds: Long? = null,
     val decodeMilliseconds: Long = 0,
     val exact: Boolean = true,
     val busy: Busy? = null,
     val problem: Problem? = null,
 ) {
-    /** Bits per pixel of the shown bytes. */
+    /** Bits per pixel of the shown bytes; the pixels are those of the shown picture. */
     val bpp: Double
         get() = picture?.let { 8.0 * bytes / (it.width.toDouble() * it.height) } ?: 0.0
 

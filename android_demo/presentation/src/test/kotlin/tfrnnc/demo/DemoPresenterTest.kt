@@ -19,6 +19,8 @@ import kotlinx.coroutines.test.runTest
 import kotlinx.coroutines.test.testTimeSource
 import tfrnnc.ModelException
 import tfrnnc.bitstream.ReadOptions
+import tfrnnc.bitstream.StreamSpec
+import tfrnnc.bitstream.StreamWriter
 import tfrnnc.bitstream.WorkLimits
 import tfrnnc.codec.Codec
 import tfrnnc.codec.Pixels
@@ -100,6 +102,37 @@ class DemoPresenterTest {
         presenter.show(Int.MAX_VALUE)
         advanceUntilIdle()
         assertEquals(stream.size, presenter.state.value.bytes)
+    }
+
+    /** A stream of a picture of this size, coded at half of it. */
+    private fun half(width: Int, height: Int): ByteArray {
+        val codec = Codec(BlockRuntime())
+        val planes = codec.readPlanes(codec.encode(gradient(width / 2, height / 2)).data)
+        val header = planes.header.copy(width = width, height = height, downscale = 2)
+        val writer = StreamWriter(header, StreamSpec(8, 3))
+        for (plane in planes.planes) writer.add(plane)
+        return writer.whole()
+    }
+
+    @Test
+    fun `at half the resolution the picture that is shown counts`() = runTest {
+        val presenter = presenter()
+        val half = half(122, 86)
+        presenter.open(file("half.rnnc") { half })
+        advanceUntilIdle()
+        val state = presenter.state.value
+        assertNull(state.problem)
+        assertEquals(122 to 86, state.picture?.let { it.width to it.height })
+        assertEquals(8.0 * half.size / (122 * 86), state.bpp)
+        assertEquals(2, state.downscale)
+        presenter.open(file("cat.rnnc") { stream })
+        advanceUntilIdle()
+        assertEquals(1, presenter.state.value.downscale)
+        // 1024x513 pixels are coded, few enough by themselves.
+        presenter.open(file("large.rnnc") { half(2048, 1026) })
+        advanceUntilIdle()
+        assertEquals(Problem(Kind.TOO_LARGE), presenter.state.value.problem)
+        assertEquals("cat.rnnc", presenter.state.value.name)
     }
 
     @Test
@@ -212,7 +245,7 @@ class DemoPresenterTest {
                 byteArrayOf(1, 2, 3) to Kind.FOREIGN,
                 ByteArray(0) to Kind.CUT_TOO_EARLY,
                 stream.copyOf(20) to Kind.CUT_TOO_EARLY,
-                stream.copyOf().also { it[2] = 0x23 } to Kind.NEWER,
+                stream.copyOf().also { it[2] = 0x24 } to Kind.NEWER,
                 stream.copyOf().also { it[8] = 99 } to Kind.DAMAGED,
                 Codec(BlockRuntime(id = 7)).encode(image).data to Kind.OTHER_MODEL,
                 stream + 0 to Kind.DAMAGED,

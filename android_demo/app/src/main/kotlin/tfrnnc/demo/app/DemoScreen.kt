@@ -149,6 +149,9 @@ private fun Numbers(state: DemoState, show: (Int) -> Unit) {
     Column {
         Text(size)
         Text(timeWords(state), style = MaterialTheme.typography.bodySmall)
+        if (state.downscale > 1) {
+            Text(stringResource(R.string.half), style = MaterialTheme.typography.bodySmall)
+        }
         if (!state.exact) {
             Text(stringResource(R.string.inexact), style = MaterialTheme.typography.bodySmall)
         }
