@@ -257,3 +257,14 @@ def test_batches_give_what_one_by_one_gives(preset, request, limits):
     assert {downscale_of(data) for data in found} >= {2}
     for data, picture in zip(found, preset.decode_batch(found), strict=True):
         np.testing.assert_array_equal(picture, preset.decode(data))
+
+
+def test_files_for_larger_images_take_the_image_as_it_is(request):
+    root = request.config.rootpath
+    codec = tfrnnc.load(root / "export" / "conv_lstm_medium" / "small_256x256", threads=1)
+    image = read_image(root / "examples" / "photos" / "chelsea.png")[:262, :293]
+    with pytest.raises(ConfigError, match="256"):
+        codec.encode(image, max_bytes=960, downscale=2)
+    data = codec.encode(image, max_bytes=960, downscale=1)
+    assert codec.encode(image, max_bytes=960) == data
+    assert codec.encode_batch([image, image], max_bytes=960) == [data, data]

@@ -103,28 +103,31 @@ class Worker(NamedTuple):
         """As `do_all`; where that fails, each call is done alone, and errors stand for results."""
         try:
             return self.do_all(calls)
-        except RunError as error:
+        except ITEM_ERRORS as error:
             if len(calls) == 1:
                 return [error]
         results = []
         for call in calls:
             try:
                 results.append(self.do(call))
-            except RunError as error:
+            except ITEM_ERRORS as error:
                 results.append(error)
         return results
 
 
 def run_alone(worker: Worker, calls: Calls[T]) -> T:
-    """What one computation returns."""
+    """What one computation returns; what goes wrong with its calls is raised where it made them."""
     result = None
     while True:
         try:
-            call = calls.send(result)
+            call = calls.throw(result) if isinstance(result, ITEM_ERRORS) else calls.send(result)
         except StopIteration as end:
             returned: T = end.value
             return returned
-        result = worker.do(call)
+        try:
+            result = worker.do(call)
+        except ITEM_ERRORS as error:
+            result = error
         del call  # What it was given may be large, and of no use any more.
 
 
@@ -142,7 +145,7 @@ def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | I
 
     def go_on(number: int, result: Any) -> None:
         try:
-            if isinstance(result, RunError):
+            if isinstance(result, ITEM_ERRORS):
                 call = computations[number].throw(result)
             else:
                 call = computations[number].send(result)
