@@ -11,7 +11,7 @@ from tfrnnc.codec import Encoded, EncodeOptions
 from tfrnnc.codec.calls import Worker
 from tfrnnc.codec.choosing_encoder import LEAST_SIDE, MAX_BPP, ChoosingEncoder
 from tfrnnc.codec.codec import Codec
-from tfrnnc.errors import ConfigError
+from tfrnnc.errors import ConfigError, TooLargeError
 from tfrnnc.images import read_image
 from tfrnnc.metrics import block_ssim, psnr, squared_error
 
@@ -161,6 +161,24 @@ def test_one_that_fits_is_kept(choose):
     assert choose(whole, few, max_bytes=3)[0] is whole
     with pytest.raises(ConfigError, match="3 bytes are too few"):
         choose(few, ConfigError("another"), max_bytes=3)
+
+
+def test_half_the_resolution_that_takes_too_much_work_is_left_out(choose):
+    """It may take more iterations for the same bytes."""
+    whole, large = result(100), TooLargeError("5 iterations are more work than the limit")
+    assert choose(whole, large, bpp=0.25)[0] is whole
+    with pytest.raises(TooLargeError, match="5 iterations"):
+        choose(large, result(100), bpp=0.25)
+
+
+def test_one_candidate_is_not_measured(choose, monkeypatch):
+    def fail(*_):
+        raise AssertionError("there is nothing to compare with")
+
+    monkeypatch.setattr("tfrnnc.codec.choosing_encoder.block_ssim", fail)
+    for limits in ({}, {"bpp": 2}, {"iterations": 1}):
+        whole = result(100)
+        assert choose(whole, result(50), **limits)[0] is whole
 
 
 @pytest.mark.parametrize(

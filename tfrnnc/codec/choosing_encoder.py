@@ -12,7 +12,7 @@ import numpy as np
 from tfrnnc.codec.calls import Calls
 from tfrnnc.codec.encode_options import EncodeOptions, SizeLimits, with_keywords
 from tfrnnc.codec.progressive_encoder import Encoded, ImageEncoder, ProgressiveEncoder
-from tfrnnc.errors import ConfigError
+from tfrnnc.errors import ConfigError, TooLargeError
 from tfrnnc.metrics import block_ssim, squared_error
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ class ChoosingEncoder(ImageEncoder):
 
         Raises:
             ConfigError: if there is neither.
+            TooLargeError: if the image as it is takes too much work.
         """
         candidates: list[Encoded] = []
-        failure: ConfigError | None = None
+        failure: ConfigError | TooLargeError | None = None
         try:
             candidates.append((yield from self._whole.fitting(**asdict(limits))))
         except ConfigError as error:  # Too few bytes, which may be enough for the other.
@@ -77,7 +78,7 @@ class ChoosingEncoder(ImageEncoder):
             tighter = replace(limits, max_bytes=max_bytes, bpp=None)
             try:
                 candidates.append((yield from self._half.fitting(**asdict(tighter))))
-            except ConfigError as error:
+            except (ConfigError, TooLargeError) as error:  # Of more iterations, in that case.
                 failure = failure or error
         if failure is not None and not candidates:
             raise failure
@@ -96,6 +97,8 @@ class ChoosingEncoder(ImageEncoder):
 
     def _best(self, candidates: list[Encoded], limits: SizeLimits) -> Encoded:
         """The smallest of those that reach the targets; where there are none, the best picture."""
+        if len(candidates) == 1:
+            return candidates[0]
 
         def rank(encoded: Encoded) -> tuple[int, float]:
             reached = _has_targets(limits) and not encoded.missed

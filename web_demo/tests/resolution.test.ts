@@ -194,6 +194,7 @@ test("bits per pixel are those of the picture that is shown", async () => {
 test("headerless payloads are reduced only where that is asked for", async () => {
   for (const [downscale, expected] of [
     [undefined, 1],
+    ["auto", 1],
     [1, 1],
     [2, 2],
   ] as const) {

@@ -29,7 +29,7 @@ export interface StreamOptions extends WorkLimits {
   readonly headerless?: boolean;
   /** False leaves the entropy model out. */
   readonly entropyCoding?: boolean;
-  /** "auto" by default, and 1 with `headerless`. */
+  /** "auto" by default, which is 1 with `headerless`. */
   readonly downscale?: Downscale;
 }
 
@@ -174,9 +174,10 @@ export class Codec {
       );
     }
     requireWork(image, this.runtime.stride, iterations, options);
-    const { headerless = false, entropyCoding = true } = options;
+    const { headerless = false, entropyCoding = true, downscale: asked = "auto" } = options;
     const entropyModel = entropyCoding ? this.entropyModel : undefined;
-    const { downscale = headerless ? 1 : "auto" } = options;
+    // A payload does not tell its resolution.
+    const downscale = headerless && asked === "auto" ? 1 : asked;
     return new ChoosingEncoder(image, downscale, (downscale) => {
       const header = this.header(image, { headerless, entropyCoding, downscale });
       const kind = { entropyModel, header, headerless };
