@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from watch_it_sharpen import Cell, caption, strip
 
 import tfrnnc
-from tfrnnc.evaluation import open_codec
+from tfrnnc.evaluation import CodecSpec, open_codec
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.images import read_image
 from tfrnnc.metrics import psnr
@@ -118,7 +118,7 @@ def showcase() -> Image.Image:
 
 def photo_row(name: str, image: np.ndarray) -> list[Shown]:
     """A photo by a codec in the files of the showcase; it says so where none is as small."""
-    codec = open_codec(name)
+    codec = open_codec(CodecSpec(name, half=name == DEFAULT_PRESET))
     row = []
     for size in SHOWCASE_BYTES:
         coded = codec.within(image, size)
