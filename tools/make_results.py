@@ -17,6 +17,7 @@ import numpy as np
 
 import preview_tables
 from checked_page import write_or_check
+from tfrnnc.evaluation import RateCurve
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.plots import (
     PublishedCurve,
@@ -72,6 +73,7 @@ def page() -> str:
         kodak_reference=codec_label(kodak["references"][0]),
         kodak_table=modern_protocol(kodak["codecs"], kodak["references"][0]),
         literature_table=literature(kodak),
+        direct_table=direct(kodak),
         kodak_strips=strips("kodak"),
         previews_small=preview_tables.comparison(preview_tables.SMALL),
         previews_small_strips=strips("previews_thumbnails"),
@@ -332,6 +334,30 @@ def literature(kodak: dict) -> str:
     report = {"metrics": ["psnr", "msssim"], "codecs": [entry_of(kodak, reference), *entries]}
     add_curves(report, [reference])
     return modern_protocol(entries, reference)
+
+
+def direct(kodak: dict) -> str:
+    """The BD-rate of our codec against each other one, over the qualities that both have."""
+    ours = entry_of(kodak, ours_of(kodak))
+    others = [
+        *((codec_label(each["codec"]), each["points"]) for each in kodak["codecs"]),
+        *((curve.name, {"bpp": curve.rates, **curve.qualities}) for curve in published()),
+    ]
+    rows = []
+    for name, their_points in others:
+        if name == codec_label(ours["codec"]):
+            continue
+        row = [name]
+        for metric in ("psnr", "msssim"):
+            our_curve, their_curve = (
+                RateCurve(lists["bpp"], lists[metric], metric)
+                for lists in (ours["points"], their_points)
+            )
+            delta = our_curve.bd_rate(their_curve)
+            shown = {"percent": delta.percent, "from": delta.low, "to": delta.high}
+            row.append(shown_delta(shown, metric))
+        rows.append(row)
+    return table([f"{codec_label(ours['codec'])} against", "PSNR", "MS-SSIM"], rows)
 
 
 def strips(folder: str) -> str:
