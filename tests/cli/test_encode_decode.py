@@ -56,6 +56,39 @@ def test_report_says_what_people_ask_first(run, image):
         assert part in result.stdout
 
 
+def test_arithmetic(image, tmp_path, monkeypatch):
+    """With the default preset, and from either to the other."""
+    monkeypatch.chdir(tmp_path)
+    codecs = {each: tfrnnc.load(arithmetic=each) for each in ("float32", "int8")}
+    streams = {each: codec.encode(read_image(image)) for each, codec in codecs.items()}
+    assert streams["float32"] != streams["int8"]
+    for each, stream in streams.items():
+        assert (
+            CliRunner().invoke(encode, [str(image), "a.rnnc", "--arithmetic", each]).exit_code == 0
+        )
+        assert Path("a.rnnc").read_bytes() == stream
+        for other, codec in codecs.items():
+            words = ["a.rnnc", "a.png", "--arithmetic", other]
+            assert CliRunner().invoke(decode, words).exit_code == 0
+            np.testing.assert_array_equal(read_image("a.png"), codec.decode(stream))
+
+
+@pytest.mark.parametrize("command", [encode, decode], ids=["encode", "decode"])
+def test_arithmetic_that_is_not_there(run, command, image, tiny_model_folder):
+    run(encode, image, "photo.rnnc")
+    source, target = ("photo.rnnc", "a.png") if command is decode else (image, "a.rnnc")
+    told = run(command, source, target, "--arithmetic", "int8", code=1).stderr
+    assert f"tfrnnc-export --quantize dynamic {tiny_model_folder} FOLDER" in told
+    words = [source, target, "--arithmetic", "int8", "--runtime", "keras"]
+    assert "--arithmetic int8 is LiteRT's" in run(command, *words, code=2).stderr
+    assert not Path(target).exists()
+
+
+def test_effort_in_keras_is_not_for_int8(run, image):
+    told = run(encode, image, "a.rnnc", "--arithmetic", "int8", "--effort", 5, code=2).stderr
+    assert "an --effort of 5 and more" in told
+
+
 def test_json_report(run, image):
     (fact,) = read_json(run(encode, image, "photo.rnnc", "--json", "--iterations", 2).stdout)
     assert fact["bytes"] == Path("photo.rnnc").stat().st_size

@@ -21,12 +21,13 @@ EXPORT = Path(__file__).parents[2] / "export"
 SHIPPED = sorted(path.parent for path in EXPORT.glob("*/*/manifest.json"))
 PRESETS = [find_model(name).path for name in list_presets()]
 WITH_WEIGHTS = [find_model(name).path for name in list_presets() if find_model(name).has_weights]
-FROM_KERAS = [*SHIPPED, *WITH_WEIGHTS]
+INT8 = find_model(DEFAULT_PRESET).int8_path
+FROM_KERAS = [*SHIPPED, *WITH_WEIGHTS, INT8]
 
 
 def keras_model(folder):
     """The model whose files are in a folder."""
-    return load_model(find_model(DEFAULT_PRESET if folder in SHIPPED else folder.name))
+    return load_model(find_model(folder.name if folder in PRESETS else DEFAULT_PRESET))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,17 @@ def test_what_is_shipped():
         assert folder.name.endswith("{}x{}".format(*manifest.size))
         for file in (*manifest.encoders, *manifest.decoders):
             file.read(folder)
+
+
+def test_the_default_preset_has_files_with_8_bit_arithmetic():
+    manifest = Manifest.read(INT8)
+    assert manifest.quantization == "dynamic"
+    assert manifest.size is None
+    assert manifest.model_id == find_model(DEFAULT_PRESET).read_manifest().model_id
+    for file in (*manifest.encoders, *manifest.decoders):
+        file.read(INT8)
+    assert manifest.parity["images"] == 500
+    assert max(manifest.parity["psnr_lost"]) < 0.1
 
 
 @pytest.mark.parametrize("folder", PRESETS, ids=lambda folder: folder.name)

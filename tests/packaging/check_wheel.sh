@@ -52,7 +52,9 @@ import sys, zipfile
 names = zipfile.ZipFile(sys.argv[1]).namelist()
 strangers = [name for name in names if not name.startswith(("tfrnnc/", "tfrnnc-"))]
 assert not strangers, strangers
-for file in ("encoder_1.tflite", "decoder_1.tflite", "entropy_model.bin", "MODEL_CARD.md"):
+exported = ("encoder_1.tflite", "decoder_1.tflite", "manifest.json")
+int8 = [f"int8/{file}" for file in exported]
+for file in (*exported, *int8, "entropy_model.bin", "MODEL_CARD.md"):
     assert f"tfrnnc/presets/conv_lstm_medium/{file}" in names, file
 END
 
@@ -67,6 +69,7 @@ for command in "$work"/empty/bin/tfrnnc-*; do
   expect 0 "Usage:" "$command" --help
 done
 expect 0 " dB" tfrnnc-encode photo.png photo.rnnc
+expect 0 " dB" tfrnnc-encode photo.png int8.rnnc --arithmetic int8
 head -c 3000 photo.rnnc > cut.rnnc
 expect 0 "cut: " tfrnnc-info cut.rnnc
 expect 0 "451x300" tfrnnc-decode cut.rnnc preview.png --partial

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpers.thumbnails import BROKEN, write_thumbnails
+from tfrnnc.images import read_image
 from tfrnnc.pipelines import PackedImages, Shard, assign_to_shards, encode_shard, list_images
 
 beam = pytest.importorskip("apache_beam")
@@ -79,7 +80,7 @@ def test_in_a_pipeline_of_ones_own(noise, tmp_path):
     assert list(PackedImages(tmp_path).keys()) == ["good"]
 
 
-def test_command(thumbnails, model_folder, tmp_path, monkeypatch, capsys):
+def test_command(thumbnails, model_folder, image_folder, tmp_path, monkeypatch, capsys):
     words = arguments(thumbnails, tmp_path / "out", model_folder)
     monkeypatch.setattr(sys, "argv", ["beam", *words, *LOCAL])
     main()
@@ -89,6 +90,15 @@ def test_command(thumbnails, model_folder, tmp_path, monkeypatch, capsys):
         main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: psnr must be")
+    int8 = ["beam", "--input", str(image_folder), "--output", str(tmp_path / "int8")]
+    int8 += ["--shards", "1", "--max-bytes", "64", "--arithmetic", "int8"]
+    monkeypatch.setattr(sys, "argv", [*int8, *LOCAL])
+    main()
+    assert json.loads(capsys.readouterr().out)["images"] == 12
+    codec = tfrnnc.load(threads=1, arithmetic="int8")
+    for image in PackedImages(tmp_path / "int8"):
+        pixels = read_image(image_folder / image.key)
+        assert image.code == codec.encode(pixels, max_bytes=64, headerless=True, downscale=1)
     half = ["beam", *arguments(thumbnails, tmp_path / "half", model_folder), "--downscale", "2"]
     monkeypatch.setattr(sys, "argv", [*half, *LOCAL])
     main()

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import tfrnnc
 from helpers.commands import wait_for_end_of_group
 from helpers.thumbnails import BROKEN
 from tfrnnc.cli.pack import main
+from tfrnnc.images import read_image
+from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines import PackedImages
 
 
@@ -57,6 +60,22 @@ def test_folder(pack, thumbnails, good_keys, tmp_path):
     text = pack(thumbnails, "-o", "out", "--shards", 3, "--overwrite", code=1).stdout
     assert text.startswith("out: 60 images in 3 shards, 180 bytes of code, PSNR ")
     assert pack(thumbnails, "-o", "out", "--shards", 3, "-q", code=1).stdout == ""
+
+
+def test_arithmetic(pack, image_folder):
+    """Of the default preset; the images decode to what its 8-bit arithmetic encoded."""
+    words = [image_folder, "--model", DEFAULT_PRESET, "--max-bytes", 64]
+    for arithmetic in ("float32", "int8"):
+        pack(*words, "-o", arithmetic, "--arithmetic", arithmetic)
+        codec = tfrnnc.load(threads=1, arithmetic=arithmetic)
+        for packed in PackedImages(arithmetic):
+            image = read_image(image_folder / packed.key)
+            expected = codec.encode(image, max_bytes=64, headerless=True, downscale=1)
+            assert packed.code == expected
+    codes = [[each.code for each in PackedImages(name)] for name in ("float32", "int8")]
+    assert codes[0] != codes[1]
+    told = pack(*words, "-o", "k", "--arithmetic", "int8", "--runtime", "keras", code=2).stderr
+    assert "--arithmetic int8 is LiteRT's" in told
 
 
 def test_list(pack, thumbnails, good_keys):

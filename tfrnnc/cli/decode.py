@@ -59,7 +59,7 @@ class DecodeTask(FileTask):
     @functools.cached_property
     def select(self) -> CodecSelector:
         """What finds the codec of a stream."""
-        return CodecSelector(self.model, self.runtime, self.threads)
+        return CodecSelector(self.model, self.runtime, self.threads, self.arithmetic)
 
     def load(self, source: str, output: str) -> Loaded:
         """Reads a stream."""

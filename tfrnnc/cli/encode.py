@@ -67,7 +67,12 @@ class EncodeTask(FileTask):
     @functools.cached_property
     def codec(self) -> Codec:
         """What encodes."""
-        return load(self.model or DEFAULT_PRESET, runtime=self.runtime, threads=self.threads)
+        return load(
+            self.model or DEFAULT_PRESET,
+            runtime=self.runtime,
+            threads=self.threads,
+            arithmetic=self.arithmetic,
+        )
 
     def start(self) -> None:
         """Makes a process ready."""

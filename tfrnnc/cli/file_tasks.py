@@ -66,7 +66,7 @@ class FileTask(ABC):
     """What a command does with each of its files; goes to other processes as a pickle.
 
     Attributes:
-        model, runtime, threads: as for `tfrnnc.load`.
+        model, runtime, threads, arithmetic: as for `tfrnnc.load`.
         output_is_named: whether the user has named the output.
         overwrite: whether outputs that are there are written over.
         skip_existing: whether their inputs are skipped.
@@ -75,6 +75,7 @@ class FileTask(ABC):
     model: str | None
     runtime: str | None
     threads: int | None
+    arithmetic: str
     output_is_named: bool
     overwrite: bool
     skip_existing: bool
@@ -102,7 +103,7 @@ class FileTask(ABC):
             ModelError: if there is no such model.
             InstallationError: if Keras is needed and not installed.
         """
-        start_runtime(self.model, self.runtime)
+        start_runtime(self.model, self.runtime, self.arithmetic)
 
     def skip(self, source: str, output: str) -> Fact | None:
         """What to report of a file with which nothing is to be done; None for others."""

@@ -165,8 +165,8 @@ def main(
 def _load(models: ModelOptions) -> Codec:
     """The codec, in whatever process this is."""
     model = models.model or DEFAULT_PRESET
-    start_runtime(model, models.runtime)
-    return load(model, runtime=models.runtime, threads=models.threads)
+    start_runtime(model, models.runtime, models.arithmetic)
+    return load(model, runtime=models.runtime, threads=models.threads, arithmetic=models.arithmetic)
 
 
 def _read_items(source: str) -> list[Item]:

@@ -75,12 +75,13 @@ def _logged_later() -> Iterator[None]:
             handler.close()
 
 
-def start_runtime(model: str | None, runtime: str | None) -> None:
+def start_runtime(model: str | None, runtime: str | None, arithmetic: str = "float32") -> None:
     """Starts what will run a model, so that it prints nothing later.
 
     Args:
         model: a preset or a folder; None for the presets.
         runtime: as for `tfrnnc.load`.
+        arithmetic: as for `tfrnnc.load`.
 
     Raises:
         ModelError: if there is no such model.
@@ -88,7 +89,8 @@ def start_runtime(model: str | None, runtime: str | None) -> None:
     """
     folder = find_model(model or DEFAULT_PRESET)
     with native_messages_held_back():
-        if runtime == "keras" or (runtime is None and not folder.is_exported):
+        exported = folder.is_exported or arithmetic == "int8"
+        if runtime == "keras" or (runtime is None and not exported):
             prepare_environment()
         else:
             _start_litert()

@@ -58,6 +58,7 @@ def load(
     *,
     runtime: str | None = None,
     threads: int | None = None,
+    arithmetic: str = "float32",
 ) -> Codec:
     """Loads a codec.
 
@@ -68,15 +69,20 @@ def load(
         runtime: "litert" runs the folder's TFLite files, "keras" its weights in Keras. None
             takes LiteRT if the folder has TFLite files, else Keras.
         threads: that LiteRT uses; None takes one for each CPU.
+        arithmetic: "int8" runs the TFLite files in the folder's `int8/`, which compute in 8 bits.
+            The default preset has them. They are about three times as fast and write and read the
+            same streams, at a slightly lower quality; now and then another CPU encodes other bits,
+            which are as good. "float32" runs the folder's own files.
 
     Returns:
         a codec, ready to encode and decode.
 
     Raises:
-        ModelError: if there is no such model, or its files are broken or do not belong
-            together.
+        ModelError: if there is no such model, it has no files with this arithmetic, or its files
+            are broken or do not belong together.
         InstallationError: if Keras or the hub's client is needed and not installed.
-        ConfigError: if the runtime is not one of the two.
+        ConfigError: if the runtime or the arithmetic is not one of the two, or they do not go
+            together: Keras computes in float32.
 
     Examples:
         >>> codec = load()
@@ -85,17 +91,22 @@ def load(
         (20, 30, 3)
     """
     folder = find_model(name_or_path)
+    exported = folder.exported_path(arithmetic)
     if runtime is None:
-        runtime = "litert" if folder.is_exported else "keras"
+        runtime = "litert" if folder.is_exported or arithmetic == "int8" else "keras"
     entropy_model = folder.read_entropy_model()
     if runtime == "keras":
+        if arithmetic == "int8":
+            raise ConfigError(
+                "Keras computes in float32; for the arithmetic 'int8' take the runtime 'litert'"
+            )
         return Codec(KerasRuntime.load(folder), entropy_model)
     if runtime != "litert":
         raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
-    codec = Codec(LiteRTRuntime(folder, threads), entropy_model)
+    codec = Codec(LiteRTRuntime(folder, threads, arithmetic), entropy_model)
     if folder.has_config and (trained := folder.read_config().model_id) != codec.runtime.model_id:
         raise ModelError(
-            f"{folder}: its TFLite files are of {ModelIdentity(codec.runtime.model_id)}, but its "
+            f"{exported}: its TFLite files are of {ModelIdentity(codec.runtime.model_id)}, but the "
             f"weights are {ModelIdentity(trained)}; export it again, or take the runtime 'keras'"
         )
     return codec

@@ -15,7 +15,7 @@ class CodecSelector:
 
     Args:
         model: use this preset or model folder for all streams instead; it is loaded at once.
-        runtime, threads: as for `load`.
+        runtime, threads, arithmetic: as for `load`.
 
     Raises:
         ModelError: if `model` cannot be loaded.
@@ -23,10 +23,14 @@ class CodecSelector:
     """
 
     def __init__(
-        self, model: str | None = None, runtime: str | None = None, threads: int | None = None
+        self,
+        model: str | None = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+        arithmetic: str = "float32",
     ):
         self.model = model
-        self._load = partial(load, runtime=runtime, threads=threads)
+        self._load = partial(load, runtime=runtime, threads=threads, arithmetic=arithmetic)
         self._codecs: dict[str, Codec] = {}
         if model is not None:
             self._codecs[model] = self._load(model)

@@ -11,7 +11,7 @@ from typing import Any
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.constants import ID_BYTES, MAX_ITERATIONS
 from tfrnnc.bitstream.entropy_model import entropy_coded_id
-from tfrnnc.errors import InstallationError, ModelError
+from tfrnnc.errors import ConfigError, InstallationError, ModelError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     CONFIG_FILE,
@@ -19,6 +19,7 @@ from tfrnnc.model_folder.file_names import (
     ENTROPY_MODEL_FILE,
     ENTROPY_SETTINGS_FILE,
     ENTROPY_WEIGHTS_FILE,
+    INT8_FOLDER,
     LOG_FILE,
     MANIFEST_FILE,
     MODEL_CARD_FILE,
@@ -30,6 +31,9 @@ from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_j
 from tfrnnc.model_folder.manifest import MAX_CHANNELS, Manifest
 
 MAX_LAYERS = 256  #: of an encoder or a decoder
+
+#: What a model's TFLite files compute in: those of its folder, or those of its folder int8/.
+ARITHMETICS = ("float32", "int8")
 
 INSTALL_PRESETS = "pip install ./presets, in a clone of tfrnnc's repository"
 
@@ -87,6 +91,11 @@ class ModelFolder:
     def manifest_path(self) -> Path:
         """The description of the TFLite files."""
         return self.path / MANIFEST_FILE
+
+    @property
+    def int8_path(self) -> Path:
+        """The folder of further TFLite files, which compute in 8 bits, and of their manifest."""
+        return self.path / INT8_FOLDER
 
     @property
     def entropy_model_path(self) -> Path:
@@ -162,13 +171,39 @@ class ModelFolder:
         except FieldError as error:
             raise ModelError(f"{self.config_path}: not a model's settings ({error})") from error
 
-    def read_manifest(self) -> Manifest:
-        """What `manifest.json` holds.
+    def exported_path(self, arithmetic: str = "float32") -> Path:
+        """The folder of the TFLite files that compute so, and of their manifest.
+
+        Args:
+            arithmetic: one of `ARITHMETICS`.
 
         Raises:
-            ModelError: if it is missing or broken.
+            ConfigError: if there is no such arithmetic.
         """
-        return Manifest.read(self.path)
+        if arithmetic not in ARITHMETICS:
+            raise ConfigError(
+                f"there is no arithmetic {arithmetic!r}; there are 'float32' and 'int8'"
+            )
+        return self.int8_path if arithmetic == "int8" else self.path
+
+    def read_manifest(self, arithmetic: str = "float32") -> Manifest:
+        """What the manifest of the TFLite files holds.
+
+        Args:
+            arithmetic: as for `exported_path`.
+
+        Raises:
+            ConfigError: if there is no such arithmetic.
+            ModelError: if the manifest is missing or broken.
+        """
+        path = self.exported_path(arithmetic)
+        if arithmetic == "int8" and not path.is_dir():
+            raise ModelError(
+                f"{self}: has no TFLite files that compute in 8 bits (in {INT8_FOLDER}/); make "
+                f"some with tfrnnc-export --quantize dynamic {self.preset or self} FOLDER, and "
+                "load FOLDER as it is"
+            )
+        return Manifest.read(path)
 
     def read_entropy_model(self) -> EntropyModel | None:
         """The entropy model; None if there is none.

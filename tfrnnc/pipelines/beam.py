@@ -19,6 +19,7 @@ from typing import Any
 
 from tfrnnc.codec import EncodeOptions, load
 from tfrnnc.errors import InstallationError, TfrnncError
+from tfrnnc.model_folder.model_folder import ARITHMETICS
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines.encode_shard import encode_shard
 from tfrnnc.pipelines.inputs import Item, list_images
@@ -54,17 +55,26 @@ class EncodeShardFn(beam.DoFn):
         shards: how many there are.
         model: a preset, or a folder that all workers reach.
         options: how to encode.
+        arithmetic: as for `tfrnnc.load`.
     """
 
-    def __init__(self, output: str, shards: int, model: str, options: EncodeOptions):
+    def __init__(
+        self,
+        output: str,
+        shards: int,
+        model: str,
+        options: EncodeOptions,
+        arithmetic: str = "float32",
+    ):
         self._output, self._shards, self._model, self._options = output, shards, model, options
+        self._arithmetic = arithmetic
         names = ("images", "bytes", "failures", "shards", "skipped_shards")
         self._counters = {name: Metrics.counter(NAMESPACE, name) for name in names}
         self._psnr = Metrics.distribution(NAMESPACE, "psnr_centibels")
 
     def setup(self) -> None:
         """Loads the codec, once in each worker."""
-        self._codec = load(self._model, threads=1)
+        self._codec = load(self._model, threads=1, arithmetic=self._arithmetic)
 
     def process(self, element: tuple[int, Iterable[Item | None]]) -> Iterator[Any]:
         """Makes one shard."""
@@ -100,6 +110,7 @@ class PackImages(beam.PTransform):
         shards: how many there are.
         model: a preset, or a folder that all workers reach.
         options: how to encode.
+        arithmetic: as for `tfrnnc.load`.
     """
 
     def __init__(
@@ -108,9 +119,11 @@ class PackImages(beam.PTransform):
         shards: int,
         model: str = DEFAULT_PRESET,
         options: EncodeOptions | None = None,
+        arithmetic: str = "float32",
     ):
         super().__init__()
         self._output, self._shards, self._model = output, shards, model
+        self._arithmetic = arithmetic
         self._options = options or EncodeOptions()
 
     def expand(self, items: beam.PCollection) -> Any:
@@ -130,7 +143,7 @@ class PackImages(beam.PTransform):
             | "Spread" >> beam.Reshuffle()
             | "Encode"
             >> beam.ParDo(
-                EncodeShardFn(self._output, shards, self._model, self._options)
+                EncodeShardFn(self._output, shards, self._model, self._options, self._arithmetic)
             ).with_outputs(FAILED, main="shards")
         )
 
@@ -160,7 +173,7 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         pipeline
         | "Input" >> beam.Create([known.input])
         | "List images" >> beam.FlatMap(list_images)
-        | "Pack" >> PackImages(known.output, known.shards, known.model, options)
+        | "Pack" >> PackImages(known.output, known.shards, known.model, options, known.arithmetic)
     )
     result = pipeline.run()
     result.wait_until_finish()
@@ -207,6 +220,12 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model", default=DEFAULT_PRESET, help=f"a preset or a folder (default: {DEFAULT_PRESET})"
+    )
+    parser.add_argument(
+        "--arithmetic",
+        choices=ARITHMETICS,
+        default="float32",
+        help="int8 is about three times as fast (default: float32)",
     )
     parser.add_argument("--iterations", type=_positive, help="encode this many iterations")
     parser.add_argument("--max-bytes", type=_positive, help="most bytes per image")

@@ -131,7 +131,7 @@ class PackedImages(Sequence[PackedImage]):
         """The codec that decodes the images, if they were encoded with a preset.
 
         Args:
-            **settings: `runtime` and `threads`, as for `tfrnnc.load`.
+            **settings: `runtime`, `threads` and `arithmetic`, as for `tfrnnc.load`.
 
         Raises:
             ModelError: if no preset made them.

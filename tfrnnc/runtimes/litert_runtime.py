@@ -42,17 +42,26 @@ class LiteRTRuntime(Runtime):
     Args:
         folder: with TFLite files and their manifest, as presets and `tfrnnc-export` have them.
         threads: that LiteRT uses for each image; None takes one for each CPU.
+        arithmetic: "int8" takes the files in the folder's `int8/`.
 
     Raises:
+        ConfigError: if there is no such arithmetic.
         ModelError: if the manifest is missing or broken. The files are read when they are first
             needed.
     """
 
-    def __init__(self, folder: ModelFolder | str | os.PathLike[str], threads: int | None = None):
+    def __init__(
+        self,
+        folder: ModelFolder | str | os.PathLike[str],
+        threads: int | None = None,
+        arithmetic: str = "float32",
+    ):
         folder = folder if isinstance(folder, ModelFolder) else ModelFolder(Path(folder))
-        self._set_up(folder, folder.read_manifest(), threads)
+        self._set_up(folder, folder.read_manifest(arithmetic), threads, arithmetic)
 
-    def _set_up(self, folder: ModelFolder, manifest: Manifest, threads: int | None) -> None:
+    def _set_up(
+        self, folder: ModelFolder, manifest: Manifest, threads: int | None, arithmetic: str
+    ) -> None:
         super().__init__(
             StreamSpec(
                 bytes.fromhex(manifest.model_id),
@@ -65,17 +74,18 @@ class LiteRTRuntime(Runtime):
             decoder_margin=max(file.margin for file in manifest.decoders),
             any_size=manifest.size is None,
         )
-        self._arguments = folder, manifest, threads
+        self._arguments = folder, manifest, threads, arithmetic
         threads = threads or os.cpu_count() or 1
+        path = folder.exported_path(arithmetic)
         self._encoders, self._decoders = (
-            [_Iteration(folder.path, file, manifest, threads) for file in files]
+            [_Iteration(path, file, manifest, threads) for file in files]
             for files in (manifest.encoders, manifest.decoders)
         )
 
-    def __getstate__(self) -> tuple[ModelFolder, Manifest, int | None]:
+    def __getstate__(self) -> tuple[ModelFolder, Manifest, int | None, str]:
         return self._arguments
 
-    def __setstate__(self, state: tuple[ModelFolder, Manifest, int | None]) -> None:
+    def __setstate__(self, state: tuple[ModelFolder, Manifest, int | None, str]) -> None:
         self._set_up(*state)
 
     @contextmanager
