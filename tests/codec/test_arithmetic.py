@@ -10,6 +10,7 @@ import pytest
 
 import tfrnnc
 from helpers.images import PHOTOS
+from helpers.models import write_tiny_model
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.tflite import export_tflite
 from tfrnnc.images import read_image
@@ -74,17 +75,21 @@ def test_a_pickle_computes_in_the_same(int8_codec, images):
     np.testing.assert_array_equal(again.decode(stream), int8_codec.decode(stream))
 
 
-def test_the_files_of_a_model_of_ones_own(tiny_folder, tmp_path, noise):
+@pytest.fixture
+def folder(tmp_path):
+    """Of a tiny model, with its TFLite files and its entropy model."""
+    return write_tiny_model("conv_lstm", tmp_path / "model")
+
+
+def test_the_files_of_a_model_of_ones_own(folder, tmp_path, noise):
     """Wherever they are: in its folder int8/, or in a folder of their own."""
-    folder = shutil.copytree(tiny_folder, tmp_path / "model")
     with pytest.raises(
         ModelError,
         match=rf"{folder}: has no .* tfrnnc-export --quantize dynamic {folder} FOLDER, and load",
     ):
         tfrnnc.load(folder, arithmetic="int8")
-    model = load_model(folder)
-    export_tflite(model, folder / "int8", quantize="dynamic")
-    export_tflite(model, tmp_path / "own", quantize="dynamic")
+    export_tflite(load_model(folder), folder / "int8", quantize="dynamic")
+    shutil.copytree(folder / "int8", tmp_path / "own")
     shutil.copyfile(folder / "entropy_model.bin", tmp_path / "own" / "entropy_model.bin")
     data = tfrnnc.load(folder, arithmetic="int8").encode(noise(16, 24))
     assert data == tfrnnc.load(tmp_path / "own").encode(noise(16, 24))
@@ -98,11 +103,11 @@ def test_the_files_of_a_model_of_ones_own(tiny_folder, tmp_path, noise):
         tfrnnc.load(folder, arithmetic="int8")
 
 
-def test_files_of_another_model(tiny_folder, tmp_path):
-    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+def test_files_of_another_model(folder):
     shutil.copytree(find_model(DEFAULT_PRESET).int8_path, folder / "int8")
     (folder / "entropy_model.bin").unlink()
-    with pytest.raises(ModelError, match=r"model/int8: its TFLite files are of conv_lstm_medium"):
+    of_files = find_model(DEFAULT_PRESET).read_identity().model_id.hex()
+    with pytest.raises(ModelError, match=rf"model/int8: its TFLite files are of model {of_files}"):
         tfrnnc.load(folder, arithmetic="int8")
 
 

@@ -170,7 +170,7 @@ _arithmetic_option = _model_group(
     type=click.Choice(ARITHMETICS),
     default="float32",
     show_default=True,
-    help="int8 is about three times as fast, at a slightly lower quality. The default preset has "
+    help="int8 is two to three times as fast, at a slightly lower quality. The default preset has "
     "it. Either decodes the other's files.",
 )
 

@@ -70,9 +70,9 @@ def load(
             takes LiteRT if the folder has TFLite files, else Keras.
         threads: that LiteRT uses; None takes one for each CPU.
         arithmetic: "int8" runs the TFLite files in the folder's `int8/`, which compute in 8 bits.
-            The default preset has them. They are about three times as fast and write and read the
-            same streams, at a slightly lower quality; now and then another CPU encodes other bits,
-            which are as good. "float32" runs the folder's own files.
+            The default preset has them. They are two to three times as fast, at a slightly lower
+            quality, and either decodes what the other encoded. Now and then another CPU encodes
+            other bits, which are as good. "float32" runs the folder's own files.
 
     Returns:
         a codec, ready to encode and decode.
@@ -105,9 +105,10 @@ def load(
         raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
     codec = Codec(LiteRTRuntime(folder, threads, arithmetic), entropy_model)
     if folder.has_config and (trained := folder.read_config().model_id) != codec.runtime.model_id:
+        otherwise = "" if arithmetic == "int8" else ", or take the runtime 'keras'"
         raise ModelError(
             f"{exported}: its TFLite files are of {ModelIdentity(codec.runtime.model_id)}, but the "
-            f"weights are {ModelIdentity(trained)}; export it again, or take the runtime 'keras'"
+            f"weights are {ModelIdentity(trained)}; export it again{otherwise}"
         )
     return codec
 

@@ -225,7 +225,7 @@ def argument_parser() -> argparse.ArgumentParser:
         "--arithmetic",
         choices=ARITHMETICS,
         default="float32",
-        help="int8 is about three times as fast (default: float32)",
+        help="int8 is two to three times as fast (default: float32)",
     )
     parser.add_argument("--iterations", type=_positive, help="encode this many iterations")
     parser.add_argument("--max-bytes", type=_positive, help="most bytes per image")
