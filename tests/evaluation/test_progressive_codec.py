@@ -91,7 +91,7 @@ def test_low_rates_at_half_the_resolution(pixels):
         np.testing.assert_array_equal(one.picture, other.picture)
     sizes = [each.size for each in coded]
     assert sizes == sorted(sizes)
-    data, picture, *_ = codec.encode_with_picture(pixels, max_bytes=200)
+    _, picture, *_ = codec.encode_with_picture(pixels, max_bytes=200)
     np.testing.assert_array_equal(half.within(pixels, 200).picture, picture)
 
 

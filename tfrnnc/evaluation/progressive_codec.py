@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 
 from tfrnnc.arguments import require_int
-from tfrnnc.bitstream.constants import DOWNSCALE
 from tfrnnc.codec import load
 from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
 from tfrnnc.evaluation.evaluated_codec import Coded
@@ -81,7 +80,7 @@ class ProgressiveCodec:
         """
         if not self._half:
             return self._iterations(pixels, 1)
-        reduced = self._iterations(pixels, DOWNSCALE)[:HALF_ITERATIONS]
+        reduced = self._iterations(pixels, 2)[:HALF_ITERATIONS]
         named = [each._replace(setting=f"{each.setting} at half") for each in reduced]
         return named + self._iterations(pixels, 1)[FIRST_WHOLE_ITERATION - 1 :]
 

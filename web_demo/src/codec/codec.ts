@@ -4,7 +4,7 @@ import { same, toHex } from "./bytes";
 import { ChoosingEncoder, type Downscale } from "./choosing_encoder";
 import type { EntropyModel } from "./entropy_model";
 import { ConfigError, ImageError, ModelError, WrongModelError } from "./errors";
-import { type Header, headerBytes, readHeader } from "./header";
+import { codedSize, type Header, headerBytes, readHeader } from "./header";
 import { requireWork, type WorkLimits } from "./limits";
 import { decodeIterations } from "./pictures";
 import type { Pixels, Size } from "./pixels";
@@ -173,8 +173,9 @@ export class Codec {
         `an image of ${width}x${height} pixels cannot have ${data.length} values`,
       );
     }
-    requireWork(image, this.runtime.stride, iterations, options);
     const { headerless = false, entropyCoding = true, downscale: asked = "auto" } = options;
+    const coded = codedSize({ width, height, downscale: asked === "auto" ? 1 : asked });
+    requireWork(image, coded, this.runtime.stride, iterations, options);
     const entropyModel = entropyCoding ? this.entropyModel : undefined;
     // A payload does not tell its resolution.
     const downscale = headerless && asked === "auto" ? 1 : asked;

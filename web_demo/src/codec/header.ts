@@ -53,7 +53,11 @@ export function headerBytes(header: Header): Uint8Array {
 }
 
 /** The size of the image that is encoded, which may be smaller than what is shown. */
-export function codedSize({ width, height, downscale }: Header): Size {
+export function codedSize({
+  width,
+  height,
+  downscale,
+}: Pick<Header, "width" | "height" | "downscale">): Size {
   return { height: Math.ceil(height / downscale), width: Math.ceil(width / downscale) };
 }
 

@@ -5,14 +5,13 @@ import { MAX_PIXELS, MAX_WORK } from "./format";
 import { padded, type Size } from "./pixels";
 
 /**
- * Time and memory grow with an image's pixels after padding to the model's stride, and time with the
- * iterations, whether they take bytes or not. The pixels are those of the picture that is shown, also
- * where fewer are coded.
+ * Memory grows with the pixels of the picture that is shown, and time with those that are coded and
+ * with the iterations, whether they take bytes or not. Pixels count after padding to the model's stride.
  */
 export interface WorkLimits {
-  /** Most padded pixels; `MAX_PIXELS` by default. */
+  /** Most padded pixels of the picture that is shown; `MAX_PIXELS` by default. */
   readonly maxPixels?: number | undefined;
-  /** Most padded pixels times iterations; `MAX_WORK` by default. */
+  /** Most padded pixels that are coded, times iterations; `MAX_WORK` by default. */
   readonly maxWork?: number | undefined;
 }
 
@@ -24,30 +23,41 @@ export const NO_LIMITS: WorkLimits = {
 
 /**
  * Refuses an image that is too large.
- * @param size of the picture that is shown, in pixels.
- * @param stride to whose multiples its sides are padded.
+ * @param shown size of the picture that is shown, in pixels.
+ * @param coded size of the image that is coded, a quarter of it at half the resolution.
+ * @param stride to whose multiples the sides are padded.
  * @param iterations that are to be computed.
  * @throws TooLargeError if it costs more than the limits.
  */
 export function requireWork(
-  size: Size,
+  shown: Size,
+  coded: Size,
   stride: number,
   iterations: number,
   { maxPixels = MAX_PIXELS, maxWork = MAX_WORK }: WorkLimits,
 ): void {
-  const { width, height } = padded(size, stride);
-  const pixels = width * height;
-  const counted = (value: number) => value.toLocaleString("en");
-  const what = `the image has ${size.width}x${size.height} pixels, with padding ${counted(pixels)}`;
+  const pixels = paddedPixels(shown, stride);
   if (pixels > maxPixels) {
     throw new TooLargeError(
-      `${what}, more than the limit of ${counted(maxPixels)}; raise maxPixels if you trust it`,
+      `the image has ${shown.width}x${shown.height} pixels, with padding ${counted(pixels)}, more ` +
+        `than the limit of ${counted(maxPixels)}; raise maxPixels if you trust it`,
     );
   }
-  if (pixels * iterations > maxWork) {
+  const codedPixels = paddedPixels(coded, stride);
+  if (codedPixels * iterations > maxWork) {
     throw new TooLargeError(
-      `${what}, and ${iterations} iterations, more work than the limit of ${counted(maxWork)}; ` +
+      `${coded.width}x${coded.height} pixels are coded, with padding ${counted(codedPixels)}, and ` +
+        `${iterations} iterations, more work than the limit of ${counted(maxWork)}; ` +
         "take fewer iterations, or raise maxWork if you trust it",
     );
   }
+}
+
+function paddedPixels(size: Size, stride: number): number {
+  const { width, height } = padded(size, stride);
+  return width * height;
+}
+
+function counted(value: number): string {
+  return value.toLocaleString("en");
 }

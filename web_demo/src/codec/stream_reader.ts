@@ -8,7 +8,7 @@ import {
   WrongModelError,
 } from "./errors";
 import { checksumBytes, PARTIAL_SHARE, RANGE_BYTES } from "./format";
-import { type Header, planeShape, readHeader, seed } from "./header";
+import { codedSize, type Header, planeShape, readHeader, seed } from "./header";
 import { requireWork, type WorkLimits } from "./limits";
 import { type Plane, type PlaneShape, planeBits } from "./plane";
 import { PlaneDecoder, type SettledPlane } from "./plane_coder";
@@ -54,7 +54,9 @@ export interface ReadOptions extends WorkLimits {
 export function readPlanes(data: Uint8Array, spec: StreamSpec, options: ReadOptions = {}): Planes {
   const { header, length } = readHeader(data);
   const wanted = wantedIterations(header, options);
-  const limit = (iterations: number) => requireWork(header, spec.stride, iterations, options);
+  const coded = codedSize(header);
+  const limit = (iterations: number) =>
+    requireWork(header, coded, spec.stride, iterations, options);
   // An open end may come before the iterations of the header: those that are read are counted.
   limit(header.openEnd ? 1 : wanted);
   requireEntropyModel(header, spec, wanted);
