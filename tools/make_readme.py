@@ -17,7 +17,7 @@ from tfrnnc.evaluation import RateCurve
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = ROOT / "docs" / "results"
-SIZES = (16, 32, 64, 128)
+SIZES = (32, 64, 128)
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def part() -> str:
             f"| {jpeg['bytes'][there]:.1f} | {jpeg['ssim'][there]:.3f} "
             f"| {jpeg['psnr'][there]:.2f} dB |"
         )
-    return "\n".join([*lines, "", caveats(thumbnails), "", on_photos()])
+    return "\n".join([on_photos(), "", *lines, "", caveats(thumbnails)])
 
 
 def caveats(thumbnails: dict) -> str:
@@ -51,12 +51,10 @@ def caveats(thumbnails: dict) -> str:
     history = read_json("training_runs")["history"]
     paper_loss = dict(zip(history["bytes"], history["rows"][0]["ssim"], strict=True))[64]
     return (
-        f"Means over {thumbnails['images']} thumbnails of 32x32 pixels (`{thumbnails['data']}`), "
-        "headers not counted.\n"
-        "Two things favour the model: its training loss contains SSIM, and these thumbnails chose\n"
-        f"its weights. Trained for the paper's own loss, `{history['model']}` has an SSIM of "
-        f"{paper_loss:.3f}\n"
-        "at 64 bytes. The Kodak photos below served for measuring only."
+        f"Means over {thumbnails['images']} thumbnails of 32x32 pixels, headers not counted. Two "
+        "things favour the model:\nits training loss contains SSIM, and these thumbnails chose its "
+        f"weights. Trained for the paper's own\nloss, `{history['model']}` has an SSIM of "
+        f"{paper_loss:.3f} at 64 bytes."
     )
 
 
@@ -76,9 +74,9 @@ def on_photos() -> str:
 
     return (
         f"On the {kodak['images']} Kodak photos tfrnnc takes {bits('jpeg', 'psnr')} bits than JPEG "
-        f"for the same PSNR and\n{bits('jpeg', 'msssim')} for the same MS-SSIM; beside WebP, "
-        f"{bits('webp', 'psnr')} for the same PSNR and {bits('webp', 'msssim')}\n"
-        "for the same MS-SSIM. Each is an average over the qualities that both codecs have."
+        f"for the same PSNR and\n{bits('jpeg', 'msssim')} for the same MS-SSIM; against WebP, "
+        f"{bits('webp', 'psnr')} and {bits('webp', 'msssim')}. These\n"
+        "are averages over the qualities that both codecs have."
     )
 
 
