@@ -656,6 +656,7 @@ def test_a_process_that_is_killed_costs_its_file_only(images, tmp_path, culprit)
         model=None,
         runtime=None,
         threads=1,
+        arithmetic="float32",
         output_is_named=False,
         overwrite=False,
         skip_existing=False,

@@ -174,7 +174,7 @@ export class Codec {
       );
     }
     const { headerless = false, entropyCoding = true, downscale: asked = "auto" } = options;
-    const coded = codedSize({ width, height, downscale: asked === "auto" ? 1 : asked });
+    const coded = codedSize({ width, height, downscale: asked === 2 ? 2 : 1 });
     requireWork(image, coded, this.runtime.stride, iterations, options);
     const entropyModel = entropyCoding ? this.entropyModel : undefined;
     // A payload does not tell its resolution.
