@@ -14,9 +14,9 @@ Pillow finds the formats of other packages only once they are imported.
 
 `Image.save` takes what `tfrnnc.Codec.encode` does (`iterations`, `bpp`, `max_bytes`, `psnr`,
 `ssim`, `background`, `entropy_coding`, `downscale` and so on), and `model`, a preset or the folder
-of a model. Options of
-other formats are ignored, except `quality`: where `iterations` is not given, a quality of 1 to 100
-takes that percentage of the model's iterations, rounded up. Of a model of ten, 75 takes eight.
+of a model. Options of other formats are ignored, except `quality`: where `iterations` is not given,
+a quality of 1 to 100 takes that percentage of the model's iterations, rounded up. Of a model of
+ten, 75 takes eight.
 
 Files that were cut are an `OSError` unless `PIL.ImageFile.LOAD_TRUNCATED_IMAGES` is set, which
 decodes what is there. `Image.thumbnail` and `Image.draft` decode fewer iterations for smaller
