@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import resource
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import h5py
@@ -338,3 +340,14 @@ def test_a_full_disk_ends_in_one_line(run, share):
     result = resume(run, "--epochs", "2")
     assert result.exit_code == 0, result.output
     assert [row["step"] for row in read_log(run / LOG_FILE, 9)] == ["2", "4"]
+
+
+def test_a_checkout_that_is_not_installed(run_words, tmp_path, monkeypatch):
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("tfrnnc.cli.train.version", version)
+    result = CliRunner().invoke(train_command, [*run_words, "--output", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert re.fullmatch(r"error: tfrnnc is not installed, .*pip install.*\n", result.stderr)
+    assert not (tmp_path / "run").exists()

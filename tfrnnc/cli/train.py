@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, fields
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from tfrnnc.cli.options import (
 )
 from tfrnnc.cli.standard_streams import echo
 from tfrnnc.cli.start import native_messages_held_back
-from tfrnnc.errors import ConfigError
+from tfrnnc.errors import ConfigError, InstallationError
 from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     ENTROPY_MODEL_FILE,
@@ -638,11 +638,21 @@ def _provenance(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
         "command": _command_line(),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("tfrnnc", "keras", "numpy")},
+            **{name: _installed_version(name) for name in ("tfrnnc", "keras", "numpy")},
         },
         "data": {name: options[name] for name in DATA},
         "recipe": asdict(recipe),
     }
+
+
+def _installed_version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise InstallationError(
+            f"{package} is not installed, so the run could not say what made it; give pip install "
+            "'.[train]' in a checkout of tfrnnc"
+        ) from error
 
 
 def _command_line() -> str:
