@@ -89,8 +89,7 @@ def start_runtime(model: str | None, runtime: str | None, arithmetic: str = "flo
     """
     folder = find_model(model or DEFAULT_PRESET)
     with native_messages_held_back():
-        exported = folder.is_exported or arithmetic == "int8"
-        if runtime == "keras" or (runtime is None and not exported):
+        if (runtime or folder.default_runtime(arithmetic)) == "keras":
             prepare_environment()
         else:
             _start_litert()

@@ -106,13 +106,14 @@ class Worker(NamedTuple):
         except ITEM_ERRORS as error:
             if len(calls) == 1:
                 return [error]
-        results = []
-        for call in calls:
-            try:
-                results.append(self.do(call))
-            except ITEM_ERRORS as error:
-                results.append(error)
-        return results
+        return [self.try_one(call) for call in calls]
+
+    def try_one(self, call: Call) -> Any:
+        """The result of a call, or the error that it ends with."""
+        try:
+            return self.do(call)
+        except ITEM_ERRORS as error:
+            return error
 
 
 def run_alone(worker: Worker, calls: Calls[T]) -> T:
@@ -120,14 +121,11 @@ def run_alone(worker: Worker, calls: Calls[T]) -> T:
     result = None
     while True:
         try:
-            call = calls.throw(result) if isinstance(result, ITEM_ERRORS) else calls.send(result)
+            call = _next_call(calls, result)
         except StopIteration as end:
             returned: T = end.value
             return returned
-        try:
-            result = worker.do(call)
-        except ITEM_ERRORS as error:
-            result = error
+        result = worker.try_one(call)
         del call  # What it was given may be large, and of no use any more.
 
 
@@ -145,10 +143,7 @@ def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | I
 
     def go_on(number: int, result: Any) -> None:
         try:
-            if isinstance(result, ITEM_ERRORS):
-                call = computations[number].throw(result)
-            else:
-                call = computations[number].send(result)
+            call = _next_call(computations[number], result)
         except StopIteration as end:
             results[number] = end.value
         except ITEM_ERRORS as error:
@@ -170,6 +165,11 @@ def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | I
         for number, result in zip(numbers, done, strict=True):
             go_on(number, result)
     return results
+
+
+def _next_call(calls: Calls[Any], result: Any) -> Call:
+    """The next call of a computation that is sent a result; an error is raised in it."""
+    return calls.throw(result) if isinstance(result, ITEM_ERRORS) else calls.send(result)
 
 
 def _grid(call: Call, stride: int) -> tuple[int, int]:

@@ -93,7 +93,7 @@ def load(
     folder = find_model(name_or_path)
     exported = folder.exported_path(arithmetic)
     if runtime is None:
-        runtime = "litert" if folder.is_exported or arithmetic == "int8" else "keras"
+        runtime = folder.default_runtime(arithmetic)
     entropy_model = folder.read_entropy_model()
     if runtime == "keras":
         if arithmetic == "int8":

@@ -140,6 +140,14 @@ class ModelFolder:
         """Whether there are TFLite files."""
         return self.manifest_path.is_file()
 
+    def default_runtime(self, arithmetic: str = "float32") -> str:
+        """What runs the model unless told otherwise: "litert" or "keras", which has no int8.
+
+        Args:
+            arithmetic: one of `ARITHMETICS`.
+        """
+        return "litert" if self.is_exported or arithmetic == "int8" else "keras"
+
     @property
     def has_entropy_model(self) -> bool:
         """Whether there is an entropy model."""
