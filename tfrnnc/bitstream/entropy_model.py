@@ -8,13 +8,14 @@ docs/FORMAT.md describes the network and its file.
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -225,7 +226,9 @@ class EntropyModel:
             mask: bool (h, w), the locations that take the iteration; None for all.
         """
         height, width, bits = shape
-        order = _order(height, width, self._edges)
+        # That of a large plane would take more memory than the plane.
+        make = _order if height * width <= _SMALL_GRID else _new_order
+        order = make(height, width, self._edges)
         return order if mask is None else order[mask.ravel()[order // bits]]
 
     def probabilities(self, planes: Sequence[np.ndarray], plane: np.ndarray) -> np.ndarray:
@@ -236,7 +239,8 @@ class EntropyModel:
             plane: int8 (h, w, bits) of -1 and +1, and 0 where locations stopped.
 
         Returns:
-            int (h, w, bits), that each bit is 1, of `CERTAIN`; of locations that stopped, anything.
+            uint16 (h, w, bits), that each bit is 1, of `CERTAIN`; of locations that stopped,
+            anything.
         """
         alone: np.ndarray = self.probabilities_of_batch([planes], [plane])[0]
         return alone
@@ -251,7 +255,7 @@ class EntropyModel:
             batch: for each image, its plane, int8 (h, w, bits), all of one shape.
 
         Returns:
-            int (images, h, w, bits): what `probabilities` gives for each image.
+            uint16 (images, h, w, bits): what `probabilities` gives for each image.
         """
         height, width, bits = batch[0].shape
         iteration = self.iterations[len(planes[0])].scaled
@@ -259,7 +263,7 @@ class EntropyModel:
         context = _context(iteration, planes, grid)
         known = grid.with_border(np.array(batch))
         even, odd = iteration.plane
-        result = np.empty((grid.locations.size, bits), np.int32)
+        result = np.empty((grid.locations.size, bits), np.uint16)
         for part in _parts(grid.locations.size):
             around = _around(known, grid.neighbours(part))
             evens = max(grid.evens - part.start, 0)
@@ -525,13 +529,23 @@ def _neighbours(inside: np.ndarray, width: int) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     """The order of a plane's bits; the last one is kept, like the grid."""
+    return _new_order(height, width, edges)
+
+
+def _new_order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     bits = edges[-1]
-    # Half the memory, where that is enough.
-    dtype = np.dtype(np.int32 if height * width * bits < 1 << 31 else np.int64)
-    begins = _grid(height, width).locations[:, None] * bits
-    return np.concatenate(
-        [(begins + np.arange(first, end)).astype(dtype).ravel() for first, end in pairwise(edges)]
-    )
+    dtype = place_dtype((height, width, bits))
+    begins = (_grid(height, width).locations[:, None] * bits).astype(dtype)
+    order = np.empty(begins.size * bits, dtype)
+    for first, end in pairwise(edges):
+        part = order[begins.size * first : begins.size * end]
+        np.add(begins, np.arange(first, end, dtype=dtype), out=part.reshape(begins.size, -1))
+    return order
+
+
+def place_dtype(shape: tuple[int, int, int]) -> np.dtype[Any]:
+    """Of places in a plane (h, w, bits): half the memory, where that is enough."""
+    return np.dtype(np.int32 if math.prod(shape) < 1 << 31 else np.int64)
 
 
 def _parts(size: int) -> Sequence[slice]:

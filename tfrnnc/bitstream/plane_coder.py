@@ -23,7 +23,7 @@ from tfrnnc.bitstream.constants import (
     SMALL_PLANE,
     STORED,
 )
-from tfrnnc.bitstream.entropy_model import EntropyModel, Pass
+from tfrnnc.bitstream.entropy_model import EntropyModel, Pass, place_dtype
 from tfrnnc.bitstream.header import PlaneShape
 from tfrnnc.bitstream.mask_coder import MaskCoder
 from tfrnnc.bitstream.probabilities import costs_of
@@ -90,7 +90,8 @@ class _CodedPlane(NamedTuple):
         mask: bool (h, w), the locations that take it; None for all.
         stored: whether its bits are in the order of the grid.
         preamble: the probabilities of the bits before its own: its mask, and whether it is stored.
-        probabilities: of its bits, in the order of coding.
+        probabilities: of its bits, uint16, in the order of coding; None where they are computed
+            again when they are needed, as planes of large images are too many to keep them.
         start: what the range coder was before it.
         end: what it was after its checksum.
     """
@@ -99,7 +100,7 @@ class _CodedPlane(NamedTuple):
     mask: np.ndarray | None
     stored: bool
     preamble: list[int]
-    probabilities: np.ndarray
+    probabilities: np.ndarray | None
     start: CoderState
     end: CoderState
 
@@ -169,8 +170,8 @@ class PlaneEncoder(_PlaneCoder):
         Args:
             plane: int8 (h, w, bits) of -1 and +1; if adaptive, 0 for all bits of the locations
                 that stopped. A plane of zeros ends the payload, and does not count.
-            probabilities: what the model gives for it after the planes before, int (h, w, bits),
-                if that is known already.
+            probabilities: what the model gives for it after the planes before, uint16
+                (h, w, bits), if that is known already.
         """
         start = self._coder.state
         preamble: list[int] = []
@@ -185,13 +186,13 @@ class PlaneEncoder(_PlaneCoder):
         if self.model is not None:
             if probabilities is None:
                 probabilities = self.model.probabilities(self.planes, plane)
-            coded_with = _take(probabilities.ravel(), order, np.uint16)
-            del probabilities
+            coded_with = _take(probabilities.ravel(), order)
+            del probabilities, order
             stored = _cost(bits, coded_with) > bits.size
             self._coder.encode([int(stored)], [STORED])
             preamble.append(STORED)
             if stored:
-                bits, order = self._in_order(plane, mask, stored)
+                bits, _ = self._in_order(plane, mask, stored)
         if stored:
             coded_with = np.broadcast_to(_EVEN, bits.shape)
         for part in _parts(bits.size):
@@ -199,8 +200,9 @@ class PlaneEncoder(_PlaneCoder):
         self.planes.append(plane)
         if checksum := self._checksum(plane, mask):
             self._coder.encode(checksum, [EVEN] * len(checksum))
+        kept = coded_with if stored or plane.size <= _BITS_AT_ONCE else None
         self._coded.append(
-            _CodedPlane(plane, mask, stored, preamble, coded_with, start, self._coder.state)
+            _CodedPlane(plane, mask, stored, preamble, kept, start, self._coder.state)
         )
 
     def ended(self) -> PlaneEncoder:
@@ -265,7 +267,7 @@ class PlaneEncoder(_PlaneCoder):
         whole = 0
         for coded in self._coded:
             if not coded.end.is_in(payload):
-                return whole, self._partial(coded, payload)
+                return whole, self._partial(whole, payload)
             whole += 1
         return whole, None
 
@@ -274,30 +276,42 @@ class PlaneEncoder(_PlaneCoder):
             return self._coder.state
         return self._coded[count - 1].end
 
-    def _partial(self, coded: _CodedPlane, payload: bytes) -> PartialPlane:
+    def _partial(self, number: int, payload: bytes) -> PartialPlane:
+        """What is settled of a plane, counted from zero."""
+        coded = self._coded[number]
+        order = self._order(coded.mask, coded.stored)
+        probabilities = coded.probabilities
+        if probabilities is None:
+            assert self.model is not None
+            probabilities = _take(
+                self.model.probabilities(self.planes[:number], coded.plane).ravel(), order
+            )
         decoder = RangeDecoder(payload, coded.start)
         preamble = decoder.decode(coded.preamble)
         settled = 0
         if len(preamble) == len(coded.preamble):
-            settled = _decode(decoder, coded.probabilities).size
+            settled = _decode(decoder, probabilities).size
         plane = np.zeros(self.shape, np.int8)
-        known = self._order(coded.mask, coded.stored)[:settled]
+        known = order[:settled]
         plane.ravel()[known] = coded.plane.ravel()[known]
-        return PartialPlane(plane, settled, coded.probabilities.size)
+        return PartialPlane(plane, settled, order.size)
 
     def _order(self, mask: np.ndarray | None, stored: bool) -> np.ndarray:
         """The places of a plane's bits in the plane, in the order of coding."""
         if self.model is not None and not stored:
             return self.model.order(self.shape, mask)
         bits = self.shape[2]
-        return (self._locations(mask)[:, None] * bits + np.arange(bits)).ravel()
+        dtype = place_dtype(self.shape)
+        begins = (self._locations(mask) * bits).astype(dtype)
+        places: np.ndarray = np.add.outer(begins, np.arange(bits, dtype=dtype)).ravel()
+        return places
 
     def _in_order(
         self, plane: np.ndarray, mask: np.ndarray | None, stored: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """A plane's bits as bools, in the order of coding, and that order."""
         order = self._order(mask, stored)
-        return _take(plane.ravel() > 0, order, np.bool_), order
+        return _take(plane.ravel() > 0, order), order
 
     def _encode_mask(self, masks: MaskCoder, mask: np.ndarray) -> list[int]:
         """Writes a mask; returns the probabilities of its bits."""
@@ -442,18 +456,14 @@ def _parts(size: int) -> Sequence[slice]:
 
 def _cost(bits: np.ndarray, probabilities: np.ndarray) -> float:
     """How many bits of the payload a plane's bits take."""
-    return sum(
-        float(costs_of(bits[part], probabilities[part].astype(np.int32)).sum())
-        for part in _parts(bits.size)
-    )
+    return sum(float(costs_of(bits[part], probabilities[part]).sum()) for part in _parts(bits.size))
 
 
-def _take(values: np.ndarray, places: np.ndarray, dtype: type) -> np.ndarray:
+def _take(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Values at places, in parts, as NumPy makes 8 bytes of each place."""
     if places.size <= _BITS_AT_ONCE:
-        few: np.ndarray = values.take(places).astype(dtype, copy=False)
-        return few
-    taken: np.ndarray = np.empty(places.size, dtype)
+        return values.take(places)
+    taken = np.empty(places.size, values.dtype)
     for part in _parts(places.size):
         taken[part] = values.take(places[part])
     return taken

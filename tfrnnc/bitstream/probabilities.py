@@ -43,4 +43,5 @@ def costs_of(bits: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     Returns:
         floats of that shape.
     """
-    return COST_OF_ONE.take(np.where(bits > 0, probabilities, CERTAIN - probabilities))
+    of_one = probabilities.astype(np.int32)  # unsigned ones cannot be taken from CERTAIN
+    return COST_OF_ONE.take(np.where(bits > 0, of_one, CERTAIN - of_one))

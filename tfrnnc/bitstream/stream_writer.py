@@ -60,8 +60,8 @@ class StreamWriter:
             plane: int8 (h, w, bits) of -1 and +1; in adaptive streams 0 for all bits of the
                 locations that stopped, in this iteration or before. A plane of zeros ends the
                 payload and is no iteration.
-            probabilities: what the entropy model gives for it, int (h, w, bits), if that is known
-                already.
+            probabilities: what the entropy model gives for it, uint16 (h, w, bits), if that is
+                known already.
         """
         self._encoder.add(plane, probabilities)
 

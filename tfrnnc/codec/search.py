@@ -130,7 +130,7 @@ class BitSearch:
         """
         if self._entropy_model is None:
             return np.zeros(plane.shape)
-        probabilities = self._entropy_model.probabilities(self._planes, plane)
+        probabilities = self._entropy_model.probabilities(self._planes, plane).astype(np.int32)
         return np.asarray(
             plane * (COST_OF_ONE[CERTAIN - probabilities] - COST_OF_ONE[probabilities])
         )
