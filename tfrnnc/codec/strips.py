@@ -99,11 +99,11 @@ def encoding_in_strips(
                 residual = _image_rows(pixels, window, stride)
                 if iteration:
                     residual -= decoder.reconstruction(iteration - 1, window)
-                states = encoder.states_before(iteration, window)
-                logits, states = yield EncodeIteration(residual, states, iteration)
+                before = encoder.states_before(iteration, window)
+                logits, states = yield EncodeIteration(residual, before, iteration)
                 planes[iteration][window.kept(stride)] = binarize(_kept(logits, window))
-                encoder.keep(iteration, window, states)
-                del residual, logits, states
+                del residual, logits
+                encoder.keep(iteration, window, before, states)
                 if not (
                     yield from decoder.decode(
                         iteration, encoder.done[iteration], needs_picture=True
@@ -126,18 +126,21 @@ class Rows:
         self.start = self.stop = 0
         self._arrays: list[np.ndarray] = []
 
-    def add(self, arrays: Sequence[np.ndarray], stop: int) -> None:
+    def add(self, arrays: list[np.ndarray], stop: int) -> None:
         """Appends rows.
 
         Args:
-            arrays: (..., rows, columns, channels), each with one row for a number of pixels.
+            arrays: (..., rows, columns, channels), each with one row for a number of pixels. They
+                are taken out of the list one by one, so that no more than one is there twice.
             stop: where they end, in pixels.
         """
         if self.stop > self.start:
-            pairs = zip(self._arrays, arrays, strict=True)
-            self._arrays = [np.concatenate(pair, axis=_ROWS) for pair in pairs]
+            for number, array in enumerate(self._arrays):
+                self._arrays[number] = np.concatenate([array, arrays.pop(0)], axis=_ROWS)
+                del array
+            assert not arrays
         else:
-            self._arrays = list(arrays)
+            self._arrays = arrays
         self.stop = stop
 
     def window(self, start: int, stop: int) -> list[np.ndarray]:
@@ -196,13 +199,26 @@ class _Stages:
             return None
         return self._states[iteration - 1].window(window.start, window.stop)
 
-    def keep(self, iteration: int, window: Window, states: Any) -> None:
-        """Keeps the states that an iteration leaves, and forgets those that it was given."""
+    def keep(
+        self, iteration: int, window: Window, before: list[np.ndarray] | None, states: Any
+    ) -> None:
+        """Keeps the states that an iteration leaves, and forgets those that it was given.
+
+        Args:
+            iteration: t - 1, counted from zero.
+            window: that was computed.
+            before: what `states_before` gave. It is emptied, like `states`: whoever called still
+                has the lists, and what is in them would take memory.
+            states: that the iteration leaves.
+        """
         self.done[iteration] = window.last
-        if iteration:
+        if before is not None:
+            before.clear()
             self._states[iteration - 1].drop(self.needed(iteration))
+        kept = [_kept(np.asarray(state), window) for state in states or []]
+        if isinstance(states, list):
+            states.clear()
         if iteration + 1 < len(self.done):
-            kept = [_kept(np.asarray(state), window) for state in states or []]
             self._states[iteration].add(kept, window.last)
 
     def needed(self, iteration: int) -> int:
@@ -259,13 +275,14 @@ class _Decoder(_Stages):
         plane = self._planes[iteration][window.computed(self._stride)]
         states = self.states_before(iteration, window)
         if not needs_picture:
-            self.keep(iteration, window, (yield DecodeStates(plane, states, iteration)))
+            left = yield DecodeStates(plane, states, iteration)
+            self.keep(iteration, window, states, left)
             return True
         before = None
         if iteration and (self._additive or self.keeps_stopped):
             before = self.reconstruction(iteration - 1, window)
-        reconstruction, states = yield DecodeIteration(plane, states, before, iteration)
-        self.keep(iteration, window, states)
+        reconstruction, left = yield DecodeIteration(plane, states, before, iteration)
+        self.keep(iteration, window, states, left)
         if self.keeps_stopped and before is not None:
             goes_on = per_pixel(coded_locations(plane), self._stride, reconstruction.shape)
             reconstruction = np.where(goes_on, reconstruction, before)
