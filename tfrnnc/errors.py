@@ -33,6 +33,10 @@ class ModelError(TfrnncError):
     """A preset or a trained model is missing, or its files do not fit together."""
 
 
+class PipelineError(TfrnncError):
+    """The runner of a pipeline cannot be reached, or reports that the pipeline failed."""
+
+
 class RunError(TfrnncError):
     """A model cannot be run on an image, mostly for want of memory."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from helpers.thumbnails import BROKEN, write_thumbnails
 from tfrnnc.images import read_image
 from tfrnnc.pipelines import PackedImages, Shard, assign_to_shards, encode_shard, list_images
+from tfrnnc.pipelines.shard_file import ShardFile
 
 beam = pytest.importorskip("apache_beam")
 
@@ -25,6 +27,9 @@ from tfrnnc.pipelines.beam import PackImages, argument_parser, main, run, summar
 # The default runner would download a program first.
 LOCAL = ["--runner", "FnApiRunner"]
 TWO_PROCESSES = [*LOCAL, "--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
+# How Flink and Spark are reached; "embed" is Beam's own job server, in this process.
+PORTABLE = ["--runner", "PortableRunner", "--job_endpoint", "embed"]
+PORTABLE += ["--environment_type", "LOOPBACK"]
 SHARDS = 4
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
 
@@ -44,7 +49,11 @@ def arguments(source: Path, output: Path, model: Path, shards: int = SHARDS) -> 
     return [*map(str, words), "--max-bytes", "3"]
 
 
-@pytest.mark.parametrize("runner", [LOCAL, TWO_PROCESSES], ids=["one process", "two processes"])
+@pytest.mark.parametrize(
+    "runner",
+    [LOCAL, TWO_PROCESSES, PORTABLE],
+    ids=["one process", "two processes", "job server"],
+)
 def test_same_shards(thumbnails, model_folder, reference, contents, tmp_path, runner):
     words = [*arguments(thumbnails, tmp_path / "out", model_folder), *runner]
     counted = run(words)
@@ -58,7 +67,7 @@ def test_same_shards(thumbnails, model_folder, reference, contents, tmp_path, ru
     }
     assert 0 < quality["least"] < quality["mean"] < quality["greatest"]
     assert contents(tmp_path / "out") == contents(reference)
-    if runner is LOCAL:
+    if runner is not TWO_PROCESSES:
         again = run(words)
         assert (again["skipped_shards"], again["images"], again["psnr"]) == (SHARDS, 60, None)
         assert again["failures"] == len(BROKEN)
@@ -108,6 +117,52 @@ def test_command(thumbnails, model_folder, image_folder, tmp_path, monkeypatch, 
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("runner", [LOCAL, PORTABLE], ids=["one process", "job server"])
+def test_existing_shards_of_other_options(
+    thumbnails, model_folder, contents, tmp_path, monkeypatch, capsys, runner
+):
+    """They are an error that names the shard, and are made again if that is asked for."""
+    words = [*arguments(thumbnails, tmp_path / "out", model_folder), *runner]
+    run(words)
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", ["beam", *words, "--max-bytes", "4"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: {tmp_path / 'out' / 'part-'}")
+    assert "is there already" in error
+    assert "--overwrite" in error
+    assert contents(tmp_path / "out") == before
+    counted = run([*words, "--max-bytes", "4", "--overwrite"])
+    assert (counted["images"], counted["skipped_shards"]) == (60, 0)
+    assert contents(tmp_path / "out").keys() == before.keys()
+    shard = ShardFile(Shard(str(tmp_path / "out"), 0, SHARDS).path)
+    assert shard.metadata.options["max_bytes"] == 4
+
+
+def test_job_server_that_does_not_answer(thumbnails, model_folder, tmp_path):
+    with socket.socket() as closed:
+        closed.bind(("localhost", 0))
+        endpoint = f"localhost:{closed.getsockname()[1]}"
+    words = ["--runner", "PortableRunner", "--job_endpoint", endpoint, "--job_server_timeout", "1"]
+    with pytest.raises(tfrnnc.PipelineError, match="check --job_endpoint"):
+        run([*arguments(thumbnails, tmp_path / "out", model_folder), *words])
+    assert not (tmp_path / "out").exists()
+
+
+def test_failure_of_a_worker(thumbnails, model_folder, tmp_path, monkeypatch):
+    """What is no error of tfrnnc's is reported by its last line."""
+    monkeypatch.setattr("tfrnnc.pipelines.beam.encode_shard", fail)
+    with pytest.raises(tfrnnc.PipelineError, match=r"failed \(.*worker without memory") as caught:
+        run([*arguments(thumbnails, tmp_path / "out", model_folder), *PORTABLE])
+    assert "Traceback" not in str(caught.value)
+
+
+def fail(*_: object) -> None:
+    raise MemoryError("worker without memory")
 
 
 def kill_in_the_middle(words: list[str], output: Path, least: int) -> int:

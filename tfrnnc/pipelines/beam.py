@@ -12,13 +12,14 @@ import argparse
 import json
 import logging
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tfrnnc.codec import EncodeOptions, load
-from tfrnnc.errors import InstallationError, TfrnncError
+from tfrnnc.errors import InstallationError, PipelineError, TfrnncError
 from tfrnnc.model_folder.model_folder import ARITHMETICS
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines.encode_shard import encode_shard
@@ -27,6 +28,7 @@ from tfrnnc.pipelines.shard import Shard, shard_of
 
 try:
     import apache_beam as beam
+    import grpc  # Beam's remote runners are reached over it.
     from apache_beam.metrics import Metrics
     from apache_beam.options.pipeline_options import PipelineOptions
 except ImportError as _error:
@@ -37,6 +39,7 @@ except ImportError as _error:
 
 NAMESPACE = "tfrnnc"  #: of the counters
 FAILED = "failed"  #: the output of what could not be encoded
+COUNTERS = ("images", "bytes", "failures", "shards", "skipped_shards")
 
 logger = logging.getLogger("tfrnnc")
 
@@ -56,6 +59,7 @@ class EncodeShardFn(beam.DoFn):
         model: a preset, or a folder that all workers reach.
         options: how to encode.
         arithmetic: as for `tfrnnc.load`.
+        overwrite: make existing shards again.
     """
 
     def __init__(
@@ -65,11 +69,11 @@ class EncodeShardFn(beam.DoFn):
         model: str,
         options: EncodeOptions,
         arithmetic: str = "float32",
+        overwrite: bool = False,
     ):
         self._output, self._shards, self._model, self._options = output, shards, model, options
-        self._arithmetic = arithmetic
-        names = ("images", "bytes", "failures", "shards", "skipped_shards")
-        self._counters = {name: Metrics.counter(NAMESPACE, name) for name in names}
+        self._arithmetic, self._overwrite = arithmetic, overwrite
+        self._counters = {name: Metrics.counter(NAMESPACE, name) for name in COUNTERS}
         self._psnr = Metrics.distribution(NAMESPACE, "psnr_centibels")
 
     def setup(self) -> None:
@@ -81,7 +85,7 @@ class EncodeShardFn(beam.DoFn):
         number, members = element
         shard = Shard(self._output, number, self._shards)
         items = [item for item in members if item is not None]
-        report = encode_shard(shard, items, self._codec, self._options)
+        report = encode_shard(shard, items, self._codec, self._options, self._overwrite)
         self._count("images", report.images)
         self._count("bytes", report.bytes)
         self._count("failures", len(report.failures))
@@ -111,6 +115,7 @@ class PackImages(beam.PTransform):
         model: a preset, or a folder that all workers reach.
         options: how to encode.
         arithmetic: as for `tfrnnc.load`.
+        overwrite: make existing shards again.
     """
 
     def __init__(
@@ -120,15 +125,19 @@ class PackImages(beam.PTransform):
         model: str = DEFAULT_PRESET,
         options: EncodeOptions | None = None,
         arithmetic: str = "float32",
+        overwrite: bool = False,
     ):
         super().__init__()
         self._output, self._shards, self._model = output, shards, model
-        self._arithmetic = arithmetic
+        self._arithmetic, self._overwrite = arithmetic, overwrite
         self._options = options or EncodeOptions()
 
     def expand(self, items: beam.PCollection) -> Any:
         """Groups the images by shard, and makes each."""
         shards = self._shards
+        encode = EncodeShardFn(
+            self._output, shards, self._model, self._options, self._arithmetic, self._overwrite
+        )
         numbered = items | "Assign" >> beam.Map(lambda item: (shard_of(item[0], shards), item))
         # A shard that no image belongs to is made, too, so that all are there.
         every = (
@@ -141,10 +150,7 @@ class PackImages(beam.PTransform):
             | "Join" >> beam.Flatten()
             | "Group by shard" >> beam.GroupByKey()
             | "Spread" >> beam.Reshuffle()
-            | "Encode"
-            >> beam.ParDo(
-                EncodeShardFn(self._output, shards, self._model, self._options, self._arithmetic)
-            ).with_outputs(FAILED, main="shards")
+            | "Encode" >> beam.ParDo(encode).with_outputs(FAILED, main="shards")
         )
 
 
@@ -158,7 +164,8 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         the counters and, in "psnr", least, mean and greatest PSNR in decibels.
 
     Raises:
-        TfrnncError: if the pipeline cannot start.
+        PipelineError: if the runner cannot be reached, or reports that the pipeline failed.
+        TfrnncError: if the pipeline cannot start, or failed in this process.
     """
     known, rest = argument_parser().parse_known_args(arguments)
     options = EncodeOptions(
@@ -168,16 +175,38 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         },
         background=known.background,
     )
+    pack = PackImages(
+        known.output, known.shards, known.model, options, known.arithmetic, known.overwrite
+    )
     pipeline = beam.Pipeline(options=PipelineOptions(rest))
     (
         pipeline
         | "Input" >> beam.Create([known.input])
         | "List images" >> beam.FlatMap(list_images)
-        | "Pack" >> PackImages(known.output, known.shards, known.model, options, known.arithmetic)
+        | "Pack" >> pack
     )
-    result = pipeline.run()
-    result.wait_until_finish()
-    return summarize(result)
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+        return summarize(result)
+    except (RuntimeError, grpc.RpcError, grpc.FutureTimeoutError) as error:
+        raise PipelineError(_explain(error)) from error
+
+
+def _explain(error: Exception) -> str:
+    """What a runner reports, without the tracebacks of its workers."""
+    if isinstance(error, grpc.FutureTimeoutError):
+        return "the job server does not answer; check --job_endpoint, and that it runs"
+    if isinstance(error, grpc.Call):
+        return (
+            f"the job server ended the connection ({error.code().name}: {error.details()}); check "
+            "its log and that of the workers, or give a longer --job_server_timeout"
+        )
+    text = str(error)
+    if raised := re.findall(r"tfrnnc\.errors\.\w+: (.*)", text):
+        return str(raised[-1])
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), repr(error))
+    return f"the pipeline failed ({last.strip()}); the log of the runner says where"
 
 
 def summarize(result: Any) -> dict[str, Any]:
@@ -187,11 +216,13 @@ def summarize(result: Any) -> dict[str, Any]:
         result: of the pipeline.
 
     Returns:
-        them by name, and in "psnr" least, mean and greatest PSNR in decibels, None if nothing was
-        encoded.
+        each of `COUNTERS`, and in "psnr" least, mean and greatest PSNR in decibels, None if nothing
+        was encoded.
     """
     metrics = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(NAMESPACE))
-    summary: dict[str, Any] = {each.key.metric.name: each.result for each in metrics["counters"]}
+    summary: dict[str, Any] = dict.fromkeys(COUNTERS, 0)
+    for each in metrics["counters"]:
+        summary[each.key.metric.name] = each.result or 0  # None is what remote runners make of 0.
     summary["psnr"] = None
     for each in metrics["distributions"]:
         if each.result.count:
@@ -215,6 +246,7 @@ def argument_parser() -> argparse.ArgumentParser:
         "--input", required=True, help="a folder of images, or a text file with a path in each line"
     )
     parser.add_argument("--output", required=True, help="the folder of the shards")
+    parser.add_argument("--overwrite", action="store_true", help="make existing shards again")
     parser.add_argument(
         "--shards", type=_positive, default=100, help="how many shards there are (default: 100)"
     )
