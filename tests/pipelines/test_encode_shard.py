@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
 import os
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +192,30 @@ def test_few_large_images_are_in_memory_at_once(shard, noise, codec, monkeypatch
     encode_shard(shard, items, codec, OPTIONS, overwrite=True)
     assert batches == [3, 3, 1]
     assert Path(shard.path).read_bytes() == at_once
+
+
+def test_images_that_fail_do_not_stay_in_memory(shard, noise, codec, monkeypatch):
+    """Errors hold what was computed when they were raised, until the garbage is collected."""
+    module = sys.modules[encode_shard.__module__]
+    read = module._read_pixels
+    images, alive = [], []
+
+    def counted(*arguments):
+        alive.append(sum(image() is not None for image in images))
+        pixels = read(*arguments)
+        images.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr(module, "_read_pixels", counted)
+    monkeypatch.setattr(module, "BATCH_PIXELS", 1)
+    items = [(f"{index}.png", noise(16, 16, index)) for index in range(8)]
+    gc.disable()
+    try:
+        report = encode_shard(shard, items, codec, tfrnnc.EncodeOptions(max_work=1))
+    finally:
+        gc.enable()
+    assert len(report.failures) == len(alive) == 8
+    assert max(alive) <= 2
 
 
 def test_faults_of_the_codec_end_no_shard(shard, items, codec, monkeypatch):

@@ -104,6 +104,7 @@ def encode_shard(
         for key, result in _encode(batch, codec, options).items():
             if isinstance(result, Exception):
                 failures.append({"key": key, "error": _explain(result)})
+                result.__traceback__ = None  # It holds the pixels, and itself.
             else:
                 rows.append(result[0])
                 qualities.append(result[1])
