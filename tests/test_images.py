@@ -2,11 +2,13 @@ import io
 import re
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
+from helpers.hostile_images import FAULT, damaged_tiff, large_tile, reaches_libtiff
 from make_wide_gamut import WHITE, colours, gamma_tag, icc_profile, wide_gamut_profile, xyz_tag
 from tfrnnc.errors import ImageError, TfrnncError, TooLargeError
 from tfrnnc.images import (
@@ -18,6 +20,7 @@ from tfrnnc.images import (
     to_float,
     to_uint8,
 )
+from tfrnnc.libtiff import libtiff_errors
 
 LEVELS = np.arange(256, dtype=np.uint8)
 ORIENTATION, SOFTWARE, X_RESOLUTION, GPS = 0x0112, 0x0131, 0x011A, 0x8825
@@ -702,11 +705,16 @@ def test_pixels_beyond_the_limit_are_never_read(monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it is read"))
     with pytest.raises(TooLargeError, match="x.png: the image has 130 pixels, .* limit of 129;"):
         read_image(file, name="x.png", max_pixels=129)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2**30)
+    large = io.BytesIO()
+    Image.new("1", (2**13 + 1, 2**12)).save(large, "PNG")
+    with pytest.raises(TooLargeError, match="limit of 33,554,432; make it smaller first; or raise"):
+        read_image(large)
     with pytest.raises(TooLargeError, match="130 pixels"):
         as_rgb(Image.open(file), max_pixels=129)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64)
     with pytest.raises(TooLargeError, match="more pixels than Pillow reads .* make it smaller"):
-        read_image(file)
+        read_image(file, max_pixels=None)
 
 
 def test_closed_and_truncated_images_are_refused(tmp_path):
@@ -824,10 +832,91 @@ def test_damaged_files_raise_nothing_else(tmp_path, extension):
 
 
 def test_a_damaged_file_is_said_to_be_with_a_remedy(tmp_path):
-    file = io.BytesIO()
-    Image.fromarray(random_pixels(64, 64, 3)).save(file, "TIFF", compression="tiff_adobe_deflate")
-    (tmp_path / "a.tif").write_bytes(file.getvalue()[:200] + bytes(200) + file.getvalue()[400:])
+    damaged_tiff(tmp_path / "a.tif")
     with pytest.raises(ImageError, match="a.tif: damaged, or of a kind .*; get it again, or save"):
+        read_image(tmp_path / "a.tif")
+
+
+@reaches_libtiff
+def test_what_libtiff_says_of_a_damaged_file_is_in_the_error(tmp_path, capfd):
+    path = tmp_path / "a.tif"
+    damaged_tiff(path)
+    with pytest.raises(ImageError, match=rf"\(decoder error -2: {FAULT}, .*\); get it again"):
+        read_image(path)
+    with Image.open(path) as image, pytest.raises(ImageError, match=FAULT):
+        as_rgb(image)
+    assert capfd.readouterr().err == ""
+
+
+@reaches_libtiff
+def test_what_others_read_is_told_as_ever(tmp_path, capfd):
+    """Each thread's messages are its own, and those of images read without us are printed."""
+    damaged_tiff(tmp_path / "a.tif")
+    damaged_bilevel(tmp_path / "b.tif")
+
+    def read(number):
+        try:
+            read_image(tmp_path / ("a.tif" if number % 2 else "b.tif"))
+        except ImageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        messages = list(pool.map(read, range(200)))
+    assert len(set(messages)) == 2
+    assert messages[0] is None
+    assert messages[1].count(FAULT) == 1
+    assert capfd.readouterr().err == ""
+    with (
+        libtiff_errors() as heard,
+        ThreadPoolExecutor(1) as pool,
+        Image.open(tmp_path / "a.tif") as image,
+        pytest.raises(OSError, match="decoder error"),
+    ):
+        pool.submit(image.load).result()
+    assert heard == []
+    assert FAULT in capfd.readouterr().err
+
+
+@reaches_libtiff
+def test_damage_that_leaves_a_picture_is_told(tmp_path, caplog, capfd):
+    damaged_bilevel(tmp_path / "b.tif")
+    assert read_image(tmp_path / "b.tif").shape == (48, 48, 3)
+    with Image.open(tmp_path / "b.tif") as image:
+        as_rgb(image)
+    pattern = r".*b.tif: damaged in places \(Fax4Decode: Bad code word at line \d+ of strip 0 .*\)"
+    assert all(re.fullmatch(pattern, message) for message in caplog.messages)
+    assert len(caplog.messages) == 2
+    assert capfd.readouterr().err == ""
+
+
+def damaged_bilevel(path):
+    """A TIFF as fax machines compress it, of which libtiff guesses what is damaged."""
+    file = io.BytesIO()
+    Image.fromarray(random_pixels(48, 48)).convert("1").save(file, "TIFF", compression="group4")
+    content = file.getvalue()
+    path.write_bytes(content[:100] + b"\xff" * 50 + content[150:])
+
+
+@pytest.mark.parametrize("sides", [(6144,), (6144, 16), (16, 6144)])
+def test_tiles_beyond_the_limit_are_never_read(tmp_path, sides):
+    """A tile is read whole, however small the image is."""
+    large_tile(tmp_path / "a.tif", *sides)
+    with pytest.raises(TooLargeError, match="a.tif: a tile of the image has 37,748,736 pixels"):
+        read_image(tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as image, pytest.raises(TooLargeError, match="a tile"):
+        as_rgb(image, max_pixels=6144**2 - 1)
+
+
+def test_tiles_within_the_limit(tmp_path):
+    large_tile(tmp_path / "a.tif", 32)
+    assert read_image(tmp_path / "a.tif", max_pixels=32**2).shape == (1, 1, 3)
+    with pytest.raises(TooLargeError, match="1,024 pixels, more than the limit of 1,023"):
+        read_image(tmp_path / "a.tif", max_pixels=32**2 - 1)
+
+
+def test_tiles_of_no_known_size(tmp_path):
+    large_tile(tmp_path / "a.tif", 32, kind=17)  # Libtiff reads it, Pillow does not.
+    with pytest.raises(ImageError, match="a.tif: the size of its tiles cannot be read"):
         read_image(tmp_path / "a.tif")
 
 

@@ -13,8 +13,17 @@ PACKAGE = Path(__file__).parents[1] / "tfrnnc"
 
 #: From the bottom to the top. A part imports from its own layer and from those below it.
 LAYERS = (
-    ("arguments", "backend", "errors", "files", "image_metadata", "images", "metrics", "processes"),
-    ("bitstream", "layers"),
+    (
+        "arguments",
+        "backend",
+        "errors",
+        "files",
+        "image_metadata",
+        "libtiff",
+        "metrics",
+        "processes",
+    ),
+    ("bitstream", "images", "layers"),
     ("data", "model_folder", "models", "presets", "runtimes"),
     ("codec", "evaluation", "export", "pipelines", "preview", "training"),
     # What users call: the lazy names of `tfrnnc` itself, the commands, the plugin of Pillow.

@@ -6,16 +6,22 @@ orientation is read on its own, and what a reader may stumble over can be taken 
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import BinaryIO
+
+from tfrnnc.errors import ImageError
 
 ORIENTATION = 0x0112  #: the EXIF tag
 UPRIGHT = 1  #: its value where nothing has to be turned
 
 _EXIF_PREFIX = b"Exif\0\0"
 _INTEGERS = {1: "B", 3: "H", 4: "I"}  # EXIF's types of whole numbers, as `struct` writes them.
+_BIG_TIFF = 43  # The version in such a file's header.
+_TILE_SIDES = 322, 323  # Tags of TIFF.
 
 _JPEG = b"\xff\xd8"
 _START_OF_SCAN, _COMMENT = 0xDA, 0xFE
@@ -50,6 +56,43 @@ def read_orientation(exif: bytes) -> int:
     except struct.error:  # The block ends early.
         pass
     return UPRIGHT
+
+
+def read_tile_pixels(file: BinaryIO, directory: int) -> int:
+    """The pixels of a tile of a TIFF file, which is read whole however small the image is.
+
+    Where the file gives a side more than once, readers differ in which one they take; here the
+    largest counts.
+
+    Args:
+        file: at any position.
+        directory: where the image's tags begin, in bytes.
+
+    Returns:
+        the product of the sides; 0 where there are no tiles.
+
+    Raises:
+        ImageError: if a side is no whole number, or the directory is cut.
+    """
+    sides = dict.fromkeys(_TILE_SIDES, 0)
+    try:
+        file.seek(0)
+        head = file.read(4)
+        order = {b"II": "<", b"MM": ">"}[head[:2]]
+        is_big = _BIG_TIFF in struct.unpack_from("<H", head, 2) + struct.unpack_from(">H", head, 2)
+        counts, entry = (f"{order}Q", f"{order}HHQ8s") if is_big else (f"{order}H", f"{order}HHI4s")
+        file.seek(directory)
+        (count,) = struct.unpack(counts, file.read(struct.calcsize(counts)))
+        for _ in range(count):
+            tag, kind, number, value = struct.unpack(entry, file.read(struct.calcsize(entry)))
+            if tag in sides:
+                if number != 1:
+                    raise KeyError(number)
+                (side,) = struct.unpack_from(f"{order}{_INTEGERS[kind]}", value)
+                sides[tag] = max(side, sides[tag])
+    except (KeyError, struct.error) as error:
+        raise ImageError("the size of its tiles cannot be read; save it as a PNG") from error
+    return math.prod(sides.values())
 
 
 def strip_metadata(data: bytes) -> bytes | None:

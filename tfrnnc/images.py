@@ -12,8 +12,16 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.errors import ImageError, TooLargeError
-from tfrnnc.image_metadata import ORIENTATION, UPRIGHT, read_orientation, strip_metadata
+from tfrnnc.image_metadata import (
+    ORIENTATION,
+    UPRIGHT,
+    read_orientation,
+    read_tile_pixels,
+    strip_metadata,
+)
+from tfrnnc.libtiff import libtiff_errors
 
 SCALE = 0.9  #: white as a float; black is -SCALE
 
@@ -81,20 +89,22 @@ def read_image(
     file: str | os.PathLike[str] | BinaryIO,
     background: str | None = None,
     name: str | None = None,
-    max_pixels: int | None = None,
+    max_pixels: int | None = MAX_PIXELS,
 ) -> np.ndarray:
     """Reads an image file as `as_rgb` gives it.
 
     Only files of `FORMATS` are opened, whatever their extension. Metadata that cannot be read
     does not keep the pixels from being read. Of an animation or a document the first frame is
-    read; a warning is logged that tells how many there are.
+    read; a warning is logged that tells how many there are. What libtiff would print of a damaged
+    TIFF is in the error, or in a warning where there is a picture all the same.
 
     Args:
         file: a path, or a binary file object.
         background: as for `as_rgb`.
         name: what messages call the file (default: its path).
-        max_pixels: refuse larger images before their pixels are read, as a few thousand bytes can
-            hold more than a hundred million; None leaves it to Pillow's own limit.
+        max_pixels: refuse larger images, and TIFF files of larger tiles, before their pixels are
+            read, as a few thousand bytes can hold more than a hundred million; None leaves it to
+            Pillow's own limit of 178 million.
 
     Returns:
         uint8 (H, W, 3).
@@ -107,22 +117,15 @@ def read_image(
     if name is None:
         name = os.fsdecode(file) if isinstance(file, str | bytes | os.PathLike) else ""
     prefix = f"{name}: " if name else ""
-    try:
+    with libtiff_errors() as faults:
         try:
-            return _read_frame(file, background, name, max_pixels)
-        except (ImageError, MemoryError, Image.DecompressionBombError):
-            raise
-        except Exception:
-            stripped = _without_metadata(file)
-            if stripped is None:
-                raise
-            pixels = _read_frame(io.BytesIO(stripped), background, name, max_pixels)
-            _warn(name, "the metadata cannot be read and is ignored")
-            return pixels
-    except Exception as error:  # Pillow's readers raise whatever they come across.
-        too_large = isinstance(error, TooLargeError | Image.DecompressionBombError)
-        kind = TooLargeError if too_large else ImageError
-        raise kind(f"{prefix}{_explain(error)}") from error
+            pixels = _read_pixels(file, background, name, max_pixels)
+        except Exception as error:  # Pillow's readers raise whatever they come across.
+            too_large = isinstance(error, TooLargeError | Image.DecompressionBombError)
+            kind = TooLargeError if too_large else ImageError
+            raise kind(f"{prefix}{_explain(error, faults)}") from error
+    _report_faults(faults, name)
+    return pixels
 
 
 def as_rgb(
@@ -168,16 +171,20 @@ def as_rgb(
             return np.array(array, order="C") if copy else np.ascontiguousarray(array)
         return _flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
     _require_pixels(image, max_pixels)
-    try:
-        image.load()
-        return _convert(image, _orientation(image), behind, getattr(image, "filename", ""))
-    except ImageError:
-        raise
-    except Exception as error:
-        raise ImageError(
-            f"the image cannot be loaded ({_name_error(error)}); it has to be whole, and open "
-            "until it is encoded"
-        ) from error
+    name = getattr(image, "filename", "")
+    with libtiff_errors() as faults:
+        try:
+            image.load()
+            pixels = _convert(image, _orientation(image), behind, name)
+        except ImageError:
+            raise
+        except Exception as error:
+            raise ImageError(
+                f"the image cannot be loaded ({_joined(_name_error(error), faults)}); it has to be "
+                "whole, and open until it is encoded"
+            ) from error
+    _report_faults(faults, name)
+    return pixels
 
 
 def parse_colour(name: str | None) -> tuple[int, ...] | None:
@@ -211,6 +218,26 @@ def find_images(folder: str | os.PathLike[str]) -> list[Path]:
     )
 
 
+def _read_pixels(
+    file: Any, background: str | None, name: str, max_pixels: int | None
+) -> np.ndarray:
+    """The first frame of a file, without its metadata if they cannot be read.
+
+    Raises whatever Pillow does.
+    """
+    try:
+        return _read_frame(file, background, name, max_pixels)
+    except (ImageError, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception:
+        stripped = _without_metadata(file)
+        if stripped is None:
+            raise
+        pixels = _read_frame(io.BytesIO(stripped), background, name, max_pixels)
+        _warn(name, "the metadata cannot be read and is ignored")
+        return pixels
+
+
 def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | None) -> np.ndarray:
     """The first frame of a file. Raises whatever Pillow does."""
     behind = parse_colour(background)
@@ -223,12 +250,33 @@ def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | 
 
 def _require_pixels(image: Image.Image, most: int | None) -> None:
     """Raises TooLargeError for an image of too many pixels, without reading them."""
+    if most is None:
+        return
+    remedy = "make it smaller first; or raise the limit (max_pixels=, --max-pixels) if you trust it"
     pixels = image.width * image.height
-    if most is not None and pixels > most:
+    if pixels > most:
         raise TooLargeError(
-            f"the image has {pixels:,} pixels, more than the limit of {most:,}; raise the limit "
-            "(max_pixels=, --max-pixels) if you trust it"
+            f"the image has {pixels:,} pixels, more than the limit of {most:,}; {remedy}"
         )
+    tags, file = getattr(image, "tag_v2", None), getattr(image, "fp", None)
+    if tags is None or file is None:
+        return  # Others than TIFF have no tiles, and what is loaded has no file any more.
+    pixels = read_tile_pixels(file, tags.offset)
+    if pixels > most:
+        raise TooLargeError(
+            f"a tile of the image has {pixels:,} pixels, more than the limit of {most:,}; {remedy}"
+        )
+
+
+def _report_faults(faults: list[str], name: str) -> None:
+    """Logs what libtiff found wrong with an image that could be read."""
+    if faults:
+        _warn(name, f"damaged in places ({', '.join(faults)})")
+
+
+def _joined(reason: str, faults: list[str]) -> str:
+    """Pillow's reason and libtiff's."""
+    return ": ".join(filter(None, (reason, ", ".join(faults))))
 
 
 def _report_frames(image: Image.Image, name: str) -> None:
@@ -254,8 +302,8 @@ def _without_metadata(file: Any) -> bytes | None:
         return None
 
 
-def _explain(error: Exception) -> str:
-    """What is wrong with a file, and what to do."""
+def _explain(error: Exception, faults: list[str]) -> str:
+    """What is wrong with a file, by libtiff's words too, and what to do."""
     if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, FileNotFoundError):
@@ -270,7 +318,8 @@ def _explain(error: Exception) -> str:
         return f"the image has more pixels than Pillow reads ({error}); make it smaller first"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read ({error.strerror}); check the file and its permissions"
-    reason = f" ({error})" if str(error) else ""  # A reader's assertions tell nothing.
+    reason = _joined(str(error), faults)  # A reader's assertions tell nothing.
+    reason = f" ({reason})" if reason else ""
     return f"damaged, or of a kind that cannot be read{reason}; get it again, or save it as a PNG"
 
 

@@ -57,6 +57,13 @@ def test_folder_images_are_read_in_sorted_order(folder):
         images[3]
 
 
+@pytest.mark.parametrize("open_folder", [FolderImages, open_images])
+def test_large_images_are_skipped(folder, caplog, open_folder):
+    images = open_folder(str(folder), max_pixels=34)
+    assert images.sizes.tolist() == [[3, 3], [6, 4]]
+    assert f"skipped: {folder / 'b.png'}: the image has 35 pixels, more than the" in caplog.text
+
+
 def test_sizes_are_heights_and_widths(folder):
     assert FolderImages(folder).sizes.tolist() == [[3, 3], [5, 7], [6, 4]]
 
@@ -68,7 +75,7 @@ def test_broken_files_are_named_skipped_and_counted(folder, caplog):
     assert {record.levelname for record in caplog.records} == {"WARNING"}
     for path in images.broken:
         assert sum(str(path) in message for message in caplog.messages) == 1
-    assert caplog.messages[-1] == f"{folder}: 2 broken images skipped"
+    assert caplog.messages[-1] == f"{folder}: 2 images skipped"
 
 
 def test_nothing_is_logged_where_nothing_is_broken(tmp_path, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.hostile_images import FAULT, PIXELS, bomb, damaged_tiff, reaches_libtiff
 from helpers.thumbnails import BROKEN, write_thumbnails
 from tfrnnc.images import read_image
 from tfrnnc.pipelines import PackedImages, Shard, assign_to_shards, encode_shard, list_images
@@ -87,6 +89,30 @@ def test_in_a_pipeline_of_ones_own(noise, tmp_path):
         assert_that(counts, equal_to([0, 0, 1]), "Counts")
     assert summarize(pipeline.result)["failures"] == 1
     assert list(PackedImages(tmp_path).keys()) == ["good"]
+
+
+@reaches_libtiff
+def test_bad_images_are_told_of_and_the_others_packed(
+    thumbnails, model_folder, tmp_path, monkeypatch, capfd
+):
+    folder = tmp_path / "images"
+    shutil.copytree(thumbnails / "sub", folder, ignore=shutil.ignore_patterns("cut.png"))
+    damaged_tiff(folder / "damaged.tif")
+    bomb(folder / "bomb.png")
+    words = [*arguments(folder, tmp_path / "out", model_folder, shards=1), *TWO_PROCESSES]
+    monkeypatch.setattr(sys, "argv", ["beam", *words])
+    main()
+    printed = capfd.readouterr()
+    counted = json.loads(printed.out)
+    assert (counted["images"], counted["failures"]) == (30, 2)
+    assert "ZIPDecode" not in printed.err
+    (path,) = tmp_path.glob("out/_failed-*")
+    large, damaged = [json.loads(line)["error"] for line in path.read_text().splitlines()]
+    assert f"bomb.png: the image has {PIXELS}" in large
+    assert FAULT in damaged
+    monkeypatch.setattr(sys, "argv", ["beam", *words, "--max-pixels", "255"])
+    with pytest.raises(Exception, match="with other options"):  # The shard there has another limit.
+        main()
 
 
 def test_command(thumbnails, model_folder, image_folder, tmp_path, monkeypatch, capsys):

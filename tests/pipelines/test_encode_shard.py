@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
 import os
+import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +173,49 @@ def test_bad_images_are_listed(shard, noise, codec, tmp_path):
         "wrong \udce9": "UTF-8",
     }.items():
         assert words in reasons[key]
+
+
+def test_few_large_images_are_in_memory_at_once(shard, noise, codec, monkeypatch):
+    items = [(f"{index}.png", noise(16, 16, index)) for index in range(7)]
+    encode_shard(shard, items, codec, OPTIONS)
+    at_once = Path(shard.path).read_bytes()
+    batches = []
+    encode = type(codec).encode_batch_with_pictures
+
+    def counted(self, images, *settings, **keywords):
+        batches.append(len(images))
+        return encode(self, images, *settings, **keywords)
+
+    monkeypatch.setattr(type(codec), "encode_batch_with_pictures", counted)
+    module = sys.modules[encode_shard.__module__]  # The package has a function of its name.
+    monkeypatch.setattr(module, "BATCH_PIXELS", 2 * 16 * 16 + 1)
+    encode_shard(shard, items, codec, OPTIONS, overwrite=True)
+    assert batches == [3, 3, 1]
+    assert Path(shard.path).read_bytes() == at_once
+
+
+def test_images_that_fail_do_not_stay_in_memory(shard, noise, codec, monkeypatch):
+    """Errors hold what was computed when they were raised, until the garbage is collected."""
+    module = sys.modules[encode_shard.__module__]
+    read = module._read_pixels
+    images, alive = [], []
+
+    def counted(*arguments):
+        alive.append(sum(image() is not None for image in images))
+        pixels = read(*arguments)
+        images.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr(module, "_read_pixels", counted)
+    monkeypatch.setattr(module, "BATCH_PIXELS", 1)
+    items = [(f"{index}.png", noise(16, 16, index)) for index in range(8)]
+    gc.disable()
+    try:
+        report = encode_shard(shard, items, codec, tfrnnc.EncodeOptions(max_work=1))
+    finally:
+        gc.enable()
+    assert len(report.failures) == len(alive) == 8
+    assert max(alive) <= 2
 
 
 def test_faults_of_the_codec_end_no_shard(shard, items, codec, monkeypatch):

@@ -28,7 +28,7 @@ from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
 from tfrnnc.training.checkpoint import read_checkpoint
 from tfrnnc.training.failures import explained_failures
 from tfrnnc.training.log import read_log
-from tfrnnc.training.settings import read_settings
+from tfrnnc.training.settings import read_settings, write_settings
 from tfrnnc.training.trainer import compile_model
 
 CONFIG = {
@@ -180,6 +180,8 @@ def test_a_cut_settings_file_is_refused(run):
         (("data", "data"), "photos"),
         (("data", "data"), [3]),
         (("data", "tfds_split"), None),
+        (("data", "max_pixels"), 0),
+        (("data", "max_pixels"), "all"),
         (("recipe",), 3),
         (("recipe", "epochs"), 1.5),
         (("recipe", "batch_size"), "2"),
@@ -209,7 +211,11 @@ def test_strange_settings_are_refused(run, place, value):
 
 
 def test_the_settings_of_a_run_are_read(run):
-    assert read_settings(run)["model"]["arch"] == "fc"
+    settings = read_settings(run)
+    assert settings["model"]["arch"] == "fc"
+    del settings["data"]["max_pixels"]  # As in runs of before it.
+    write_settings(run, settings)
+    assert read_settings(run) == settings
 
 
 class Fail(keras.callbacks.Callback):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import re
 import signal
 import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, overload
 
 import click
-import numpy as np
 from tqdm import tqdm
 
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
@@ -43,11 +41,9 @@ from tfrnnc.cli.standard_streams import (
     read_standard_input,
     write_standard_output,
 )
-from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.codec.strips import progress
 from tfrnnc.errors import Terminated, TfrnncError
 from tfrnnc.files import replacing
-from tfrnnc.images import read_image
 from tfrnnc.model_folder.model_folder import ARITHMETICS
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -57,7 +53,6 @@ JSON_HELP = "Report as JSON Lines: an object for each input, as soon as it is do
 _PARAMETER = re.compile(r"\w+=\w*(?:, (--[\w-]+)| \((--[\w-]+)\))")
 _OWN_OPTION = re.compile(r"(?<!\S)\(?(--[a-z][\w-]*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # They could change what a terminal shows.
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # How its files begin.
 _OTHER_COMMAND = re.compile(r"tfrnnc-\w+ --[\w-]+")
 
 _Command = TypeVar("_Command", bound=click.Command)
@@ -232,18 +227,6 @@ def read_input(path: str) -> bytes:
     if not data:
         raise TfrnncError("there is nothing in it; get the file again")
     return data
-
-
-def read_pixels(
-    content: bytes, name: str, background: str | None, max_pixels: int | None
-) -> np.ndarray:
-    """Reads an image's content as `read_image` does; its error says all that libtiff would print.
-
-    Raises:
-        ImageError: if it cannot be read; the message begins with the name.
-    """
-    with native_messages_held_back() if content.startswith(_TIFF) else nullcontext():
-        return read_image(io.BytesIO(content), background, name, max_pixels)
 
 
 def input_paths(function: FunctionOrCommand) -> FunctionOrCommand:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import math
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tfrnnc.bitstream import read_header
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.cli.common import (
     FileOptions,
     ModelOptions,
@@ -20,7 +22,6 @@ from tfrnnc.cli.common import (
     input_paths,
     model_options,
     read_input,
-    read_pixels,
     report_options,
     run_task,
     write_output,
@@ -34,7 +35,7 @@ from tfrnnc.cli.encoding_options import (
 from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
 from tfrnnc.codec import Codec, Encoded, load
 from tfrnnc.errors import ImageError, StreamError
-from tfrnnc.images import EXTENSIONS
+from tfrnnc.images import EXTENSIONS, read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -85,9 +86,8 @@ class EncodeTask(FileTask):
         content = read_input(source)
         if is_stream(content):
             raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
-        pixels = read_pixels(
-            content, display(source), self.background, self.limits.get("max_pixels")
-        )
+        most = self.limits.get("max_pixels", MAX_PIXELS)
+        pixels = read_image(io.BytesIO(content), self.background, display(source), most)
         return Loaded(source, output, pixels, pixels[..., 0].size, len(content))
 
     def compute(self, batch: Sequence[Loaded]) -> Sequence[Any]:

@@ -23,7 +23,7 @@ from tfrnnc.cli.encoding_options import (
     runtime_for,
 )
 from tfrnnc.cli.file_pairs import STANDARD
-from tfrnnc.cli.file_tasks import display
+from tfrnnc.cli.file_tasks import display, start_logging
 from tfrnnc.cli.options import FileName, gathered, option_group
 from tfrnnc.cli.standard_streams import echo, read_standard_input
 from tfrnnc.cli.start import start_runtime
@@ -163,7 +163,8 @@ def main(
 
 
 def _load(models: ModelOptions) -> Codec:
-    """The codec, in whatever process this is."""
+    """The codec, in whatever process this is; other processes than this one log like it."""
+    start_logging()
     model = models.model or DEFAULT_PRESET
     start_runtime(model, models.runtime, models.arithmetic)
     return load(model, runtime=models.runtime, threads=models.threads, arithmetic=models.arithmetic)

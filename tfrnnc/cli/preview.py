@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 
@@ -12,12 +13,11 @@ from tfrnnc.cli.common import (
     command,
     in_words_of_the_command,
     read_input,
-    read_pixels,
 )
 from tfrnnc.cli.file_tasks import Fact, display, explain_failure
 from tfrnnc.cli.options import FileName, option_group
 from tfrnnc.cli.standard_streams import echo
-from tfrnnc.images import parse_colour
+from tfrnnc.images import parse_colour, read_image
 from tfrnnc.preview import preview
 from tfrnnc.preview.layout import MAX_BYTES, MIN_BYTES
 
@@ -68,7 +68,7 @@ def main(paths: tuple[str, ...], size: int, background: str | None, max_pixels: 
 
 
 def _preview_of(path: str, size: int, background: str | None, max_pixels: int) -> Fact:
-    pixels = read_pixels(read_input(path), display(path), background, max_pixels)
+    pixels = read_image(io.BytesIO(read_input(path)), background, display(path), max_pixels)
     height, width, _ = pixels.shape
     return {
         "path": path,

@@ -23,10 +23,10 @@ from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
 def native_messages_held_back() -> Iterator[None]:
     """Holds back what native libraries print; passes it on if the block fails unexpectedly.
 
-    TensorFlow and LiteRT print lines when they start, libtiff when a file is damaged, and none has
-    a switch for that which Python can reach. What is logged comes after the block. For programs
-    only, which own their process: it changes what file descriptor 2 is. Where that is closed, or
-    nothing can be written to, all is left as it is.
+    TensorFlow and LiteRT print lines when they start, and have no switch for that which Python can
+    reach. What is logged comes after the block. For programs only, which own their process: it
+    changes what file descriptor 2 is. Where that is closed, or nothing can be written to, all is
+    left as it is.
     """
     try:
         stderr = os.dup(2)

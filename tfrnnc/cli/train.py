@@ -20,6 +20,7 @@ import click
 from click.core import ParameterSource
 
 from tfrnnc.backend import prepare_environment
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.cli.common import command
 from tfrnnc.cli.file_tasks import describe_os_error
 from tfrnnc.cli.options import (
@@ -49,7 +50,7 @@ from tfrnnc.training.rendezvous import parse_address
 if TYPE_CHECKING:
     from tfrnnc.training.rendezvous import Rendezvous
 
-DATA = ("data", "validation", "tfds_dir", "tfds_split")
+DATA = ("data", "validation", "tfds_dir", "tfds_split", "max_pixels")
 #: What may change when a run goes on: it can be longer, its data elsewhere, the machine another.
 RESUMABLE = (
     *DATA,
@@ -75,6 +76,15 @@ loss_option = option_group("Loss")
 worker_option = option_group("Several workers")
 
 
+max_pixels_option = data_option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Skip larger images.",
+)
+
+
 def data_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds what the modes share: images and patches."""
     for decorate in reversed(
@@ -93,6 +103,7 @@ def data_options(function: FunctionOrCommand) -> FunctionOrCommand:
             ),
             data_option("--tfds-dir", help="Where TFDS keeps its data sets."),
             data_option("--tfds-split", default="train", show_default=True),
+            max_pixels_option,
             data_option(
                 "--patch-size",
                 type=click.IntRange(1),

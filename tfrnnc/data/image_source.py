@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.errors import DataError, ImageError
 from tfrnnc.images import as_rgb, find_images, read_image
 
@@ -62,6 +63,7 @@ class FolderImages(ImageSource):
     Args:
         folder: path of the folder.
         files: take these files of the folder only.
+        max_pixels: skip larger images, as broken ones are.
 
     Attributes:
         files: the files that could be read, in sorted order.
@@ -71,8 +73,14 @@ class FolderImages(ImageSource):
         DataError: if the folder does not exist or holds no image that can be read.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], files: Sequence[Path] | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        files: Sequence[Path] | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         super().__init__()
+        self._max_pixels = max_pixels
         folder = Path(folder)
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; give a folder of images")
@@ -81,7 +89,8 @@ class FolderImages(ImageSource):
         self.broken: list[Path] = []
         sizes = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for path, image in zip(candidates, pool.map(_read_or_error, candidates), strict=True):
+            read = pool.map(self._read_or_error, candidates)
+            for path, image in zip(candidates, read, strict=True):
                 if isinstance(image, ImageError):
                     logger.warning("skipped: %s", image)
                     self.broken.append(path)
@@ -90,7 +99,7 @@ class FolderImages(ImageSource):
                 self.files.append(path)
                 sizes.append(image.shape[:2])
         if self.broken:
-            logger.warning("%s: %d broken images skipped", folder, len(self.broken))
+            logger.warning("%s: %d images skipped", folder, len(self.broken))
         if not self.files:
             raise DataError(
                 f"{folder}: no image that can be read among {len(candidates)} image files; give "
@@ -102,7 +111,16 @@ class FolderImages(ImageSource):
         return len(self.files)
 
     def _read(self, index: int) -> np.ndarray:
-        return read_image(self.files[index], background="white")
+        return self._read_file(self.files[index])
+
+    def _read_file(self, path: Path) -> np.ndarray:
+        return read_image(path, background="white", max_pixels=self._max_pixels)
+
+    def _read_or_error(self, path: Path) -> np.ndarray | ImageError:
+        try:
+            return self._read_file(path)
+        except ImageError as error:
+            return error
 
 
 class TFDSImages(ImageSource):
@@ -199,13 +217,19 @@ def hold_out(
     return JoinedImages(sources, ~held_out), JoinedImages(sources, held_out)
 
 
-def open_images(location: str, split: str = "train", data_dir: str | None = None) -> ImageSource:
+def open_images(
+    location: str,
+    split: str = "train",
+    data_dir: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> ImageSource:
     """Opens what `--data` names.
 
     Args:
         location: a folder, or "tfds:NAME".
         split: of a TFDS data set.
         data_dir: of a TFDS data set.
+        max_pixels: of a folder's images; larger ones are skipped. TFDS has no such limit.
 
     Returns:
         the images, uint8 (H, W, 3).
@@ -215,7 +239,7 @@ def open_images(location: str, split: str = "train", data_dir: str | None = None
     """
     if location.startswith("tfds:"):
         return TFDSImages(location.removeprefix("tfds:"), split, data_dir)
-    return FolderImages(location)
+    return FolderImages(location, max_pixels=max_pixels)
 
 
 def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
@@ -224,10 +248,3 @@ def image_sizes(images: Sequence[np.ndarray]) -> np.ndarray:
     if sizes is None:
         sizes = np.array([image.shape[:2] for image in images], int).reshape(-1, 2)
     return sizes
-
-
-def _read_or_error(path: Path) -> np.ndarray | ImageError:
-    try:
-        return read_image(path, background="white")
-    except ImageError as error:
-        return error

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
 from tfrnnc.codec import EncodeOptions, load
 from tfrnnc.errors import InstallationError, PipelineError, TfrnncError
 from tfrnnc.model_folder.model_folder import ARITHMETICS
@@ -171,9 +172,11 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     options = EncodeOptions(
         **{
             name: getattr(known, name)
-            for name in ("iterations", "bpp", "max_bytes", "psnr", "ssim", "downscale")
+            for name in (
+                *("iterations", "bpp", "max_bytes", "psnr", "ssim", "downscale"),
+                *("background", "max_pixels", "max_work"),
+            )
         },
-        background=known.background,
     )
     pack = PackImages(
         known.output, known.shards, known.model, options, known.arithmetic, known.overwrite
@@ -275,6 +278,16 @@ def argument_parser() -> argparse.ArgumentParser:
         help="2 encodes at half the width and height (default: 1)",
     )
     parser.add_argument("--background", help="the colour behind transparent images")
+    for name, limit, what in (
+        ("pixels", MAX_PIXELS, "larger images, padded to the model's stride"),
+        ("work", MAX_WORK, "more pixels times iterations"),
+    ):
+        parser.add_argument(
+            f"--max-{name}",
+            type=_positive,
+            default=limit,
+            help=f"refuse {what} (default: {limit})",
+        )
     return parser
 
 

@@ -8,8 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,9 +21,11 @@ from tfrnnc.pipelines.shard import Shard
 from tfrnnc.pipelines.shard_file import Row, ShardFile, ShardMetadata, to_parquet
 from tfrnnc.pipelines.storage import is_file, read_bytes, remove, write_whole
 
-BATCH = 64  #: images that are decoded and in memory at once
+#: Images are encoded together until they are as many, or have as many pixels.
+BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 22
 
 _Result = TypeVar("_Result")
+_Batch: TypeAlias = dict[str, np.ndarray | Exception]  # By key: pixels, or why there are none.
 
 logger = logging.getLogger("tfrnnc")
 
@@ -99,10 +100,11 @@ def encode_shard(
     if not overwrite and (kept := _kept(shard, metadata)):
         return kept
     rows, qualities = [], []
-    for batch in _batches(sorted(contents.items()), BATCH):
+    for batch in _batches(sorted(contents.items()), options):
         for key, result in _encode(batch, codec, options).items():
             if isinstance(result, Exception):
                 failures.append({"key": key, "error": _explain(result)})
+                result.__traceback__ = None  # It holds the pixels, and itself.
             else:
                 rows.append(result[0])
                 qualities.append(result[1])
@@ -190,17 +192,26 @@ def _kept(shard: Shard, metadata: ShardMetadata) -> ShardReport | None:
     return ShardReport(shard.path, len(existing), existing.code_bytes(), failures, skipped=True)
 
 
-def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
+def _batches(items: Sequence[Item], options: EncodeOptions) -> Iterator[_Batch]:
+    """Images as they are read; at most one goes beyond `BATCH_PIXELS`."""
+    batch: _Batch = {}
+    total = 0
+    for item in items:
+        pixels = _attempt(_read_pixels, item, options)
+        batch[item[0]] = pixels
+        if not isinstance(pixels, Exception):
+            total += pixels[..., 0].size
+        if len(batch) == BATCH_IMAGES or total >= BATCH_PIXELS:
+            yield batch
+            batch, total = {}, 0
+    if batch:
         yield batch
 
 
 def _encode(
-    items: Sequence[Item], codec: Codec, options: EncodeOptions
+    pixels: _Batch, codec: Codec, options: EncodeOptions
 ) -> dict[str, tuple[Row, float] | Exception]:
     """By key: the row of each image and its PSNR, or why there is none."""
-    pixels = {item[0]: _attempt(_read_pixels, item, options) for item in items}
     good = {key: each for key, each in pixels.items() if not isinstance(each, Exception)}
     encoded = encode_all(codec, list(good.values()), options)
     results: dict[str, tuple[Row, float] | Exception] = {}

@@ -85,11 +85,14 @@ def _check(settings: dict[str, Any]) -> None:
         _require(_are_texts(settings.get(name, [])), name)
     data = settings["data"]
     _require(isinstance(data, dict), "data")
-    _require(set(data) == {"data", "validation", "tfds_dir", "tfds_split"}, "data")
+    # Runs of before the limit on pixels have none.
+    _require(set(data) - {"max_pixels"} == {"data", "validation", "tfds_dir", "tfds_split"}, "data")
     _require(_are_texts(data["data"]) and bool(data["data"]), "data.data")
     _require(_are_texts(data["validation"]), "data.validation")
     _require(isinstance(data["tfds_dir"], str | None), "data.tfds_dir")
     _require(isinstance(data["tfds_split"], str), "data.tfds_split")
+    most = data.get("max_pixels", 1)
+    _require(type(most) is int and most > 0, "data.max_pixels")
     _require(isinstance(settings["recipe"], dict), "recipe")
     for field in fields(Recipe):
         value = settings["recipe"].get(field.name, field.default)

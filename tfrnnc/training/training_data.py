@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from tfrnnc.bitstream.constants import MAX_PIXELS
 from tfrnnc.data import ImageSource, JoinedImages, hold_out, open_images
 from tfrnnc.data.image_source import image_sizes
 from tfrnnc.training.training_set import SIZES, TrainingSet, parse_location
@@ -16,7 +17,11 @@ Sets: TypeAlias = tuple[list[TrainingSet], dict[str, TrainingSet]]
 
 
 def open_sets(
-    data: Sequence[str], validation: Sequence[str], tfds_dir: str | None, tfds_split: str
+    data: Sequence[str],
+    validation: Sequence[str],
+    tfds_dir: str | None,
+    tfds_split: str,
+    max_pixels: int = MAX_PIXELS,
 ) -> Sets:
     """The sets to train on and those to measure on, by name.
 
@@ -27,17 +32,19 @@ def open_sets(
         validation: the same to measure on; none holds out images of the others.
         tfds_dir: where TFDS keeps its data sets; None for its default.
         tfds_split: of TFDS's data sets.
+        max_pixels: of images in folders; larger ones are skipped, each named in a warning.
 
     Raises:
         ConfigError: if a location's settings are wrong.
         DataError: if there are no images.
     """
+    how = (tfds_split, tfds_dir, max_pixels)
     sources: dict[str, list[ImageSource]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for text in data:
         location, own = parse_location(text)
         key = text if own else ""
-        sources.setdefault(key, []).append(open_images(location, tfds_split, tfds_dir))
+        sources.setdefault(key, []).append(open_images(location, *how))
         settings[key] = own
     measured: dict[str, TrainingSet] = {}
     for text in validation:
@@ -45,7 +52,7 @@ def open_sets(
         name = Path(location.removeprefix("tfds:")).parent.name if len(validation) > 1 else ""
         if name in measured:
             name = f"{name}_{len(measured) + 1}"
-        measured[name] = TrainingSet(open_images(location, tfds_split, tfds_dir), **own)
+        measured[name] = TrainingSet(open_images(location, *how), **own)
     trained: list[TrainingSet] = []
     for number, (key, joined) in enumerate(sources.items(), start=1):
         images = JoinedImages(joined)
