@@ -87,15 +87,18 @@ def test_no_iteration_is_worse_for_a_search(keras_codec, noise):
     assert (planes[0] != planes[1]).any()
 
 
-def test_a_trained_model_gains_in_both_measures(photo):
+@pytest.mark.parametrize(("effort", "least"), [(5, (0.2, 0)), (6, (0.4, 0.01))])
+def test_a_trained_model_gains_in_both_measures(photo, effort, least):
+    """In as many bytes; most where bits are tried afterwards."""
     codec = tfrnnc.load("conv_lstm_small", runtime="keras")
     piece = photo[100:196, 200:328]
-    plain, searched = (
-        codec.encode_with_picture(piece, iterations=3, effort=effort) for effort in (0, 6)
+    plain = codec.encode_with_picture(piece, iterations=3)
+    searched = codec.encode_with_picture(piece, effort=effort, max_bytes=len(plain.data))
+    decibels, similarity = (
+        measure(piece, searched.picture) - measure(piece, plain.picture)
+        for measure in (psnr, block_ssim)
     )
-    assert len(searched.data) < len(plain.data)
-    assert psnr(piece, searched.picture) > psnr(piece, plain.picture) + 0.2
-    assert block_ssim(piece, searched.picture) > block_ssim(piece, plain.picture)
+    assert decibels > least[0] and similarity > least[1]
 
 
 def test_needs_keras(photo):

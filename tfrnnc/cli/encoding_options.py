@@ -40,8 +40,9 @@ _OPTIONS = (
         default=0,
         show_default=True,
         help="How hard to search for a better picture at the same bytes. 1 to 4 try this many bits "
-        "of each 8x8 pixels and iteration the other way. 5 to 8 follow the gradient of rate and "
-        "distortion, in Keras and for images of up to a megapixel.",
+        "of each 8x8 pixels and iteration the other way. 5 follows the gradient of rate and "
+        "distortion, and 6 to 8 then try 1, 2 or 4 bits: in Keras, for images of up to a "
+        "megapixel.",
     ),
     _how(
         "--adaptive",

@@ -14,9 +14,10 @@ from tfrnnc.runtimes.runtime import Runtime
 
 #: Up to this level, the effort is the number of bits of each block that are tried.
 LAST_TRIAL = 4
-#: From then on the gradient is followed, with this many steps in each iteration.
-GRADIENT_STEPS = {5: 6, 6: 12, 7: 24, 8: 48}
-MAX_EFFORT = max(GRADIENT_STEPS)
+#: From then on the gradient is followed, and this many bits of each block are tried afterwards.
+TRIALS_AFTER_GRADIENT = {5: 0, 6: 1, 7: 2, 8: 4}
+GRADIENT_STEPS = 6  #: in each iteration
+MAX_EFFORT = max(TRIALS_AFTER_GRADIENT)
 
 
 def needs_keras(effort: int) -> bool:
@@ -51,4 +52,5 @@ def refinement(
             f"effort {effort} follows gradients, which takes the model's weights in Keras: load "
             f'it with runtime="keras", or take an effort of at most {LAST_TRIAL}'
         )
-    return GradientSearch(runtime, pixels, GRADIENT_STEPS[effort], entropy_model).improve
+    trials = TRIALS_AFTER_GRADIENT[effort]
+    return GradientSearch(runtime, pixels, GRADIENT_STEPS, entropy_model, trials).improve

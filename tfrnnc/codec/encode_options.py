@@ -103,9 +103,9 @@ class EncodeOptions(SizeLimits):
         entropy_coding: False leaves the entropy model out.
         effort: how hard to search for better bits, 0 to 8. Up to 4, it is the number of bits of
             each 8x8 pixels that every iteration tries the other way, and keeps where the picture
-            gains; each takes up to twice 9 decodings. 5 to 8 follow the gradient of rate and
-            distortion 6, 12, 24 or 48 steps: a larger gain, for models on the runtime "keras" and
-            images of up to 2^20 pixels.
+            gains; each takes up to twice 9 decodings. 5 follows the gradient of rate and
+            distortion instead, and 6, 7 and 8 then try 1, 2 and 4 bits as well, which gains most.
+            These are for models on the runtime "keras" and images of up to 2^20 pixels.
         adaptive: give each location of the latent bits its own number of iterations (section
             3.7), so that the limits are kept with the best picture, or the targets reached with
             the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode

@@ -40,6 +40,10 @@ except ImportError as _error:
 
 NAMESPACE = "tfrnnc"  #: of the counters
 FAILED = "failed"  #: the output of what could not be encoded
+_ENCODE_OPTIONS = (
+    "iterations", "bpp", "max_bytes", "psnr", "ssim", "downscale", "background", "max_pixels",
+    "max_work",
+)  # fmt: skip
 COUNTERS = ("images", "bytes", "failures", "shards", "skipped_shards")
 
 logger = logging.getLogger("tfrnnc")
@@ -169,15 +173,7 @@ def run(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         TfrnncError: if the pipeline cannot start, or failed in this process.
     """
     known, rest = argument_parser().parse_known_args(arguments)
-    options = EncodeOptions(
-        **{
-            name: getattr(known, name)
-            for name in (
-                *("iterations", "bpp", "max_bytes", "psnr", "ssim", "downscale"),
-                *("background", "max_pixels", "max_work"),
-            )
-        },
-    )
+    options = EncodeOptions(**{name: getattr(known, name) for name in _ENCODE_OPTIONS})
     pack = PackImages(
         known.output, known.shards, known.model, options, known.arithmetic, known.overwrite
     )
