@@ -698,6 +698,35 @@ def test_a_signal_ends_any_command_in_order(tmp_path, number):
         assert subprocess.run(["nohup", *words], cwd=tmp_path, env=environment).returncode == 0
 
 
+GOES_ON = """
+import os, signal
+from tfrnnc.cli import file_tasks
+
+class Task:
+    def start(self):
+        pass
+
+    def run(self, pairs, settled):
+        print("begun")
+        return []
+
+file_tasks._start_worker(Task())
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except SystemExit:
+    pass  # As a pool does it, where it is in its own code.
+file_tasks._run_chunk(Task(), file_tasks._Chunk([], None, frozenset()))
+"""
+
+
+@posix
+def test_a_process_that_is_to_end_begins_nothing(tmp_path):
+    """Else it could wait for a pipe for ever, and the command for it."""
+    words = [sys.executable, "-c", GOES_ON]
+    ended = subprocess.run(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stdout) == (128 + signal.SIGTERM, "")
+
+
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -367,14 +367,20 @@ def _start_worker(task: FileTask) -> None:
     task.start()
 
 
+_ended_by: list[int] = []  # the signal that ends this process
+
+
 def _end(number: int, _: Any) -> NoReturn:
     """Ends a process; on the way out nothing half-written is left."""
+    _ended_by.append(number)
     raise SystemExit(128 + number)
 
 
 def _run_chunk(task: FileTask, chunk: _Chunk) -> list[Fact]:
     facts = []
     try:
+        if _ended_by:  # The signal came while the pool had the word.
+            raise SystemExit(128 + _ended_by[0])
         for fact in task.run(chunk.pairs, settled=True):
             facts.append(fact)
             with suppress(OSError), chunk.journal.open("a", encoding="utf-8") as journal:
