@@ -15,7 +15,7 @@ from tfrnnc.bitstream.constants import EXACT
 from tfrnnc.bitstream.entropy_model import Head, IterationModel, entropy_coded_id
 from tfrnnc.bitstream.plane_coder import PlaneDecoder, PlaneEncoder, WholePlane
 from tfrnnc.bitstream.probabilities import COST_OF_ONE, MIN_COST, PROBABILITIES
-from tfrnnc.errors import ModelError
+from tfrnnc.errors import InstallationError, ModelError
 
 CONTENT = small_model().to_bytes()
 
@@ -286,3 +286,38 @@ def test_products_are_exact(monkeypatch, rows, shape):
         monkeypatch.setattr(entropy_model, "_SMALL_PRODUCT", most)
         found = entropy_model._product(values.astype(np.float32), kernel.astype(np.float32))
         np.testing.assert_array_equal(found, values @ kernel)
+
+
+def fail_as_on_arm_with_sme(monkeypatch, fails):
+    """Has some of the products come out wrong; `fails` is given the factors."""
+    right = entropy_model._product
+
+    def product(values, kernel):
+        return right(values, kernel) + (0.5 if fails(values, kernel) else 0)
+
+    monkeypatch.setattr(entropy_model, "_product", product)
+
+
+def test_factors_that_are_not_contiguous_are_not_used(monkeypatch):
+    model = small_model(groups=3)
+    planes = likely_planes(model, (4, 5, model.bits))
+    coded = PlaneEncoder(planes[0].shape, model)
+    for plane in planes:
+        coded.add(plane)
+    fail_as_on_arm_with_sme(
+        monkeypatch,
+        lambda values, kernel: not (values.flags.c_contiguous and kernel.flags.c_contiguous),
+    )
+    decoder = PlaneDecoder(coded.finish(), planes[0].shape, model)
+    for plane in planes:
+        np.testing.assert_array_equal(decoder.read().plane, plane)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_wrong_products_are_noticed(monkeypatch, large):
+    """Else they would make streams that can be read nowhere else."""
+    model = small_model(groups=3, seed=5)
+    fail_as_on_arm_with_sme(monkeypatch, lambda _, kernel: (kernel.size > 30) == large)
+    plane = as_plane(np.zeros((4, 5, model.bits), bool))
+    with pytest.raises(InstallationError, match="OPENBLAS_CORETYPE"):
+        PlaneEncoder(plane.shape, model).add(plane)

@@ -8,13 +8,13 @@ docs/FORMAT.md describes the network and its file.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,7 +30,7 @@ from tfrnnc.bitstream.constants import (
     WEIGHT_SCALE,
 )
 from tfrnnc.bitstream.probabilities import PROBABILITIES
-from tfrnnc.errors import ModelError
+from tfrnnc.errors import InstallationError, ModelError
 
 _HEADER = struct.Struct(f"<{len(ENTROPY_MODEL_MAGIC)}sB{ID_BYTES}sBBBHH")
 _CRC_BYTES = 4
@@ -104,6 +104,7 @@ class _Scaled:
     Attributes:
         context: the layers of the context.
         from_context: what the context gives to the heads, a kernel (hidden, groups * width).
+        from_contexts: its parts, (hidden, width) for each group.
         heads: for each group, for even and for odd locations, from the plane's bits: a kernel
             (9 * channels, width) and the bias.
         outputs: for each group, its output layer.
@@ -113,6 +114,7 @@ class _Scaled:
 
     context: list[_Layer]
     from_context: np.ndarray
+    from_contexts: list[np.ndarray]
     heads: list[tuple[_Layer, _Layer]]
     outputs: list[_Layer]
     plane: tuple[_Layer, _Layer]
@@ -134,7 +136,11 @@ class IterationModel:
 
     @cached_property
     def scaled(self) -> _Scaled:
-        """The network, made ready."""
+        """The network, made ready.
+
+        Raises:
+            InstallationError: if NumPy's products are wrong on this CPU.
+        """
         scales = (_OF_BITS, _OF_ACTIVATIONS)
         outputs = [
             _Layer(
@@ -144,17 +150,23 @@ class IterationModel:
             )
             for head in self.heads
         ]
-        return _Scaled(
+        # Parts of one array would not be contiguous: products with such kernels are wrong on ARM
+        # with SME (NumPy 2.5.5).
+        from_contexts = [head.context * _OF_ACTIVATIONS for head in self.heads]
+        scaled = _Scaled(
             [
                 _Layer(kernel * scale, bias * _OF_ACTIVATIONS)
                 for (kernel, bias), scale in zip(self.context, scales, strict=False)
             ],
-            np.concatenate([head.context for head in self.heads], axis=1) * _OF_ACTIVATIONS,
+            np.concatenate(from_contexts, axis=1),
+            from_contexts,
             [self._head(head) for head in self.heads],
             outputs,
             self._merged_heads(),
             self._merged_outputs(outputs),
         )
+        _require_right_products(scaled)
+        return scaled
 
     def _head(self, head: Head) -> tuple[_Layer, _Layer]:
         even, odd = head.bias * _OF_ACTIVATIONS
@@ -326,10 +338,9 @@ class EntropyModel:
         context = _context(iteration, planes, grid)
         known = np.zeros((grid.places, bits), np.float32)
         located = batch.reshape(-1, bits)
-        width = iteration.heads[0][0].bias.size
-        for group, (first, end) in enumerate(pairwise(self._edges)):
+        for group, (first, end) in enumerate(itertools.pairwise(self._edges)):
             channels = slice(first, end)
-            from_context = iteration.from_context[:, group * width : (group + 1) * width]
+            from_context = iteration.from_contexts[group]
             for parity, numbers in enumerate(parities):
                 locations = grid.locations[numbers]
                 probabilities = np.empty((locations.size, end - first), np.int64)
@@ -393,7 +404,7 @@ class EntropyModel:
                 kernel = reader.int8(9 * channels, hidden)
                 context.append((kernel, reader.int32(hidden)))
             heads = []
-            for first, end in pairwise(edges):
+            for first, end in itertools.pairwise(edges):
                 heads.append(
                     Head(
                         reader.int8(hidden if iteration else 0, width),
@@ -537,7 +548,7 @@ def _new_order(height: int, width: int, edges: tuple[int, ...]) -> np.ndarray:
     dtype = place_dtype((height, width, bits))
     begins = (_grid(height, width).locations[:, None] * bits).astype(dtype)
     order = np.empty(begins.size * bits, dtype)
-    for first, end in pairwise(edges):
+    for first, end in itertools.pairwise(edges):
         part = order[begins.size * first : begins.size * end]
         np.add(begins, np.arange(first, end, dtype=dtype), out=part.reshape(begins.size, -1))
     return order
@@ -564,7 +575,7 @@ def _around(values: np.ndarray, neighbours: np.ndarray, channels: int | None = N
     around = values.take(neighbours, axis=0)
     if channels is not None and channels < values.shape[1]:
         around = around[:, :, :channels]
-    return around.reshape(len(neighbours), -1)
+    return np.ascontiguousarray(around.reshape(len(neighbours), -1))
 
 
 def _context(
@@ -661,6 +672,24 @@ def _product(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         return products
     stack = values[:whole].reshape(whole // rows, rows, height) @ kernel
     return np.concatenate([stack.reshape(whole, width), last])
+
+
+def _require_right_products(scaled: _Scaled) -> None:
+    """Multiplies each kernel once, and compares with integers.
+
+    A stream that was coded with wrong products can be decoded nowhere else, and nobody would know.
+    """
+    layers = [*scaled.context, *itertools.chain(*scaled.heads), *scaled.outputs, *scaled.plane]
+    kernels = [layer.kernel for layer in (*layers, scaled.output)]
+    for kernel in (*kernels, *scaled.from_contexts, scaled.from_context):
+        values = np.arange(_ROWS * len(kernel)).reshape(_ROWS, -1) * 37 % (ACTIVATION_MAX + 1)
+        right = values @ (kernel * WEIGHT_SCALE).astype(np.int64)  # not by a BLAS library
+        if (_product(values.astype(np.float32), kernel) * WEIGHT_SCALE != right).any():
+            raise InstallationError(
+                "NumPy's matrix products are wrong on this CPU, a fault of its BLAS library. Set "
+                "OPENBLAS_CORETYPE=ARMV8 before Python starts, if it is OpenBLAS on ARM; or take "
+                "another version of NumPy"
+            )
 
 
 def _to_probabilities(sums: np.ndarray) -> np.ndarray:
