@@ -16,6 +16,7 @@ LAYERS = (
     (
         "arguments",
         "backend",
+        "blas",
         "errors",
         "files",
         "image_metadata",

@@ -30,7 +30,8 @@ from tfrnnc.bitstream.constants import (
     WEIGHT_SCALE,
 )
 from tfrnnc.bitstream.probabilities import PROBABILITIES
-from tfrnnc.errors import InstallationError, ModelError
+from tfrnnc.blas import require_equal
+from tfrnnc.errors import ModelError
 
 _HEADER = struct.Struct(f"<{len(ENTROPY_MODEL_MAGIC)}sB{ID_BYTES}sBBBHH")
 _CRC_BYTES = 4
@@ -684,12 +685,7 @@ def _require_right_products(scaled: _Scaled) -> None:
     for kernel in (*kernels, *scaled.from_contexts, scaled.from_context):
         values = np.arange(_ROWS * len(kernel)).reshape(_ROWS, -1) * 37 % (ACTIVATION_MAX + 1)
         right = values @ (kernel * WEIGHT_SCALE).astype(np.int64)  # not by a BLAS library
-        if (_product(values.astype(np.float32), kernel) * WEIGHT_SCALE != right).any():
-            raise InstallationError(
-                "NumPy's matrix products are wrong on this CPU, a fault of its BLAS library. Set "
-                "OPENBLAS_CORETYPE=ARMV8 before Python starts, if it is OpenBLAS on ARM; or take "
-                "another version of NumPy"
-            )
+        require_equal(_product(values.astype(np.float32), kernel) * WEIGHT_SCALE, right)
 
 
 def _to_probabilities(sums: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tfrnnc.arguments import require_int
 from tfrnnc.bitstream.constants import MAX_PIXELS
+from tfrnnc.blas import require_right_products
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.presets import PRESETS_FOLDER
@@ -44,6 +45,7 @@ def preview(
         ConfigError: if `bytes` or `max_pixels` is out of range.
         TooLargeError: if a Pillow image has more pixels than `max_pixels`.
         ImageError: if the image is of a kind that cannot be coded.
+        InstallationError: if NumPy's products are wrong on this CPU.
 
     Examples:
         >>> len(preview(np.zeros((48, 64, 3), np.uint8), bytes=24))
@@ -53,6 +55,7 @@ def preview(
     most = require_int("max_pixels", max_pixels, 1)
     pixels = as_rgb(image, background, max_pixels=most)
     height, width, _ = pixels.shape
+    require_right_products()
     encoder = PreviewEncoder(_decoder())
     return to_text(encoder.encode(stretch(pixels), *picture_size(width, height), size))
 
