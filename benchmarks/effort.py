@@ -2,8 +2,8 @@
 
     python benchmarks/effort.py MODEL --images FOLDER [--limit N] [--effort 1,2,...] [--json FILE]
 
-Each image is encoded to all iterations. The BD-rates compare with effort 0, on curves of the mean
-bits per pixel and the mean quality after each iteration.
+Each image is encoded once and cut to several rates. The BD-rates compare with effort 0, on curves
+of the mean bits per pixel and the mean quality at these rates.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from tfrnnc.codec import Codec
 from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
 from tfrnnc.evaluation.curves import RateCurve
 from tfrnnc.images import find_images, read_image
-from tfrnnc.metrics import block_ssim, psnr
+from tfrnnc.metrics import block_ssim, ms_ssim, psnr
+
+RATES = (0.12, 0.2, 0.35, 0.6, 1.0)  #: in bits per pixel
+METRICS = {"psnr": psnr, "ssim": block_ssim, "msssim": ms_ssim}
 
 
 @command()
@@ -57,8 +60,8 @@ def main(model, images, limit, effort, json_file):
 
 def measure(
     codec: Codec, pictures: list[np.ndarray], effort: int
-) -> tuple[list[tuple[float, float, float]], float]:
-    """Mean bits per pixel, PSNR and SSIM after each iteration, and CPU seconds per megapixel."""
+) -> tuple[list[tuple[float, ...]], float]:
+    """Mean bits per pixel and `METRICS` at each of `RATES`, and CPU seconds per megapixel."""
     codec.encode(pictures[0], effort=effort)  # Keras compiles what it will run.
     points, seconds = [], 0.0
     for picture in pictures:
@@ -68,11 +71,10 @@ def measure(
         encoder.fit()
         seconds += (time.process_time() - start) / (pixels / 1e6)
         points.append([])
-        for iteration in range(1, codec.max_iterations + 1):
-            data, shown, *_ = encoder.fit(iterations=iteration)
-            points[-1].append(
-                (8 * len(data) / pixels, psnr(picture, shown), block_ssim(picture, shown))
-            )
+        for rate in RATES:
+            data, shown, *_ = encoder.fit(bpp=rate)
+            qualities = [metric(picture, shown) for metric in METRICS.values()]
+            points[-1].append((8 * len(data) / pixels, *qualities))
     means = np.mean(points, axis=0)
     return [tuple(map(float, point)) for point in means], round(seconds / len(pictures), 2)
 
@@ -80,7 +82,7 @@ def measure(
 def describe(row: dict, plain: dict) -> str:
     """What a level gains, in a line."""
     rates, gains = [[point[0] for point in each["points"]] for each in (row, plain)], []
-    for index, metric in ((1, "psnr"), (2, "ssim")):
+    for index, metric in enumerate(METRICS, start=1):
         curve, reference = (
             RateCurve(rate, [point[index] for point in each["points"]], metric)
             for rate, each in zip(rates, (row, plain), strict=True)

@@ -20,8 +20,8 @@ from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.runtimes.residual_loop import Decoded
 from tfrnnc.runtimes.runtime import stage_of
 
-#: Weight of 1 - SSIM beside the squared error, at which the search gains about as much in both.
-SSIM_WEIGHT = 0.05
+#: Weight of 1 - SSIM beside the squared error, as in `tfrnnc.codec.search`.
+SSIM_WEIGHT = 0.02
 #: A bit more, as a share of the bits so far, weighs as much as this share of the distortion.
 RATE_WEIGHT = 0.7
 _LEAST_DISTORTION = 1e-7  # far below a grey level; the logarithm needs a floor
