@@ -111,8 +111,10 @@ def test_bad_images_are_told_of_and_the_others_packed(
     assert f"bomb.png: the image has {PIXELS}" in large
     assert FAULT in damaged
     monkeypatch.setattr(sys, "argv", ["beam", *words, "--max-pixels", "255"])
-    with pytest.raises(Exception, match="with other options"):  # The shard there has another limit.
+    with pytest.raises(SystemExit) as ended:  # The shard there has another limit.
         main()
+    assert ended.value.code == 1
+    assert "with other options" in capfd.readouterr().err
 
 
 def test_command(thumbnails, model_folder, image_folder, tmp_path, monkeypatch, capsys):
