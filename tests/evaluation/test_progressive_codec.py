@@ -70,6 +70,17 @@ def test_at_sizes_is_the_headerless_payload(thumbnail):
         np.testing.assert_array_equal(each.picture, picture)
 
 
+def test_few_bytes_without_header_are_at_half_the_resolution(thumbnail):
+    codec = tfrnnc.load()
+    targets = (16, 25, 26, 64)
+    coded = open_codec(CodecSpec(DEFAULT_PRESET, half=True)).at_sizes(thumbnail, targets)
+    for target, downscale, each in zip(targets, (2, 2, 1, 1), coded, strict=True):
+        _, picture, *_ = codec.encode_with_picture(
+            thumbnail, max_bytes=target, headerless=True, downscale=downscale
+        )
+        np.testing.assert_array_equal(each.picture, picture)
+
+
 def test_within_counts_the_header(thumbnail):
     coded = open_codec(DEFAULT_PRESET).within(thumbnail, 64)
     data, picture, *_ = tfrnnc.load().encode_with_picture(thumbnail, max_bytes=64)

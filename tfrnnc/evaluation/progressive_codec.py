@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ from tfrnnc.model_folder.presets import find_model
 HALF_ITERATIONS = 3
 #: Bits of the image as it is are better from this iteration on.
 FIRST_WHOLE_ITERATION = 2
+#: Bits per pixel up to which half the resolution is better for thumbnails.
+HALF_BPP = 0.2
 
 
 class ProgressiveCodec:
@@ -102,19 +104,37 @@ class ProgressiveCodec:
     def at_sizes(self, pixels: np.ndarray, targets: Sequence[int]) -> list[Coded]:
         """The payload without header of at most each target's bytes, of one encoding.
 
+        With `half`, targets of at most `HALF_BPP` are encoded at half the resolution, as a shard
+        of such images is.
+
         The time to encode each is that of the encoding up to it.
         """
+        height, width, _ = pixels.shape
+        limit = HALF_BPP * height * width / 8 if self._half else 0
+        reduced = [target for target in targets if target <= limit]
+        others = [target for target in targets if target > limit]
+        coded = dict(zip(reduced, self._payloads(pixels, reduced, 2), strict=True))
+        coded |= zip(others, self._payloads(pixels, others, 1), strict=True)
+        return [coded[target] for target in targets]
+
+    def _payloads(
+        self, pixels: np.ndarray, targets: Sequence[int], downscale: Literal[1, 2]
+    ) -> Iterator[Coded]:
+        """The payload of at most each target's bytes, of one encoding."""
+        if not targets:
+            return
         start = time.perf_counter()
-        encoder = self._encoder.encoder(pixels, headerless=True, effort=self._effort, downscale=1)
-        header = self._codec.shared_header(pixels.shape[1], pixels.shape[0])
+        encoder = self._encoder.encoder(
+            pixels, headerless=True, effort=self._effort, downscale=downscale
+        )
+        height, width, _ = pixels.shape
+        header = self._codec.shared_header(width, height, downscale=downscale)
         encoding = time.perf_counter() - start
-        coded = []
         for target in targets:
             start = time.perf_counter()
             data = encoder.fit(max_bytes=target).data
             encoding += time.perf_counter() - start
-            coded.append(self._decoded(target, data, header, encoding))
-        return coded
+            yield self._decoded(target, data, header, encoding)
 
     def within(self, pixels: np.ndarray, max_bytes: int) -> Coded:
         """A file of at most a number of bytes; the last iteration is cut where they end.
