@@ -13,7 +13,7 @@ presets=conv_lstm_small_20min,fc_lstm_small,conv_small,fc_small,conv_small_share
 presets=$presets,conv_lstm_small
 
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper --bytes "$sizes" \
-  --codec "$ours,$classic" --output docs/results/thumbnails
+  --codec "$ours,$ours@2@half,$classic" --output docs/results/thumbnails
 tfrnnc-evaluate --data "$DATA/kodak" --protocol modern \
   --codec "$ours@half,$ours,$ours@6@half,$classic" --metric psnr,ssim,msssim --output docs/results/kodak
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper \
