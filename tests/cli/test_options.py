@@ -70,6 +70,9 @@ def test_codecs_with_efforts():
     for word in ("runs/a@half", "conv_lstm_small@2@half"):
         assert parse_codec(word).half
         assert str(parse_codec(word)) == word
+    for word in ("runs/a@int8", "conv_lstm_small@2@half@int8"):
+        assert parse_codec(word).arithmetic == "int8"
+        assert str(parse_codec(word)) == word
 
 
 @pytest.mark.parametrize(

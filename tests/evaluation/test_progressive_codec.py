@@ -112,6 +112,34 @@ def test_only_models_have_half_the_resolution(name):
         open_codec(CodecSpec(name, half=True))
 
 
+def test_arithmetic(pixels):
+    codec = tfrnnc.load(arithmetic="int8")
+    int8 = open_codec(CodecSpec(DEFAULT_PRESET, arithmetic="int8"))
+    assert int8.name == f"{DEFAULT_PRESET}@int8"
+    settings, others = int8.settings(), open_codec(DEFAULT_PRESET).settings()
+    assert settings["arithmetic"] == "int8"
+    assert "arithmetic" not in others  # Results of before stay those of float32.
+    assert settings["files"] != others["files"]
+    data, picture, *_ = codec.encode_with_picture(pixels, max_bytes=200, downscale=1)
+    coded = int8.within(pixels, 200)
+    assert coded.size == len(data)
+    np.testing.assert_array_equal(coded.picture, picture)
+    pictures = zip(int8.sweep(pixels), open_codec(DEFAULT_PRESET).sweep(pixels), strict=True)
+    assert any((one.picture != other.picture).any() for one, other in pictures)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (CodecSpec("jpeg", arithmetic="int8"), "jpeg@int8: only models have an arithmetic"),
+        (CodecSpec(DEFAULT_PRESET, 5, arithmetic="int8"), "@5@int8: this effort needs Keras"),
+    ],
+)
+def test_where_there_is_no_arithmetic(spec, message):
+    with pytest.raises(tfrnnc.ConfigError, match=message):
+        open_codec(spec)
+
+
 def test_too_few_bytes(pixels):
     with pytest.raises(tfrnnc.ConfigError, match="too few"):
         open_codec(DEFAULT_PRESET).at_sizes(pixels, [1])

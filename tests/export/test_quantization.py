@@ -83,6 +83,7 @@ def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
     parity = manifest.parity
     bits = parity["bits_per_iteration"]
     float_arithmetic = QUANTIZATIONS[quantize].arithmetic == "float32"
+    assert manifest.arithmetic == ("float32" if float_arithmetic else "int8")
     # Logits of random weights lie near zero: more bits differ than with a trained model.
     assert max(parity["bits_differing"]) <= bits * (0.03 if float_arithmetic else 0.25)
     assert 0 < parity["max_difference"] < (0.05 if float_arithmetic else 0.3)

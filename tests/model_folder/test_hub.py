@@ -19,12 +19,12 @@ import pytest
 import tfrnnc
 from tfrnnc.errors import InstallationError, ModelError
 from tfrnnc.model_folder.hub import download_model
-from tfrnnc.model_folder.presets import find_model
+from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
 pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 
 PRESET = "fc_small_shared"
-FIRST, SECOND = "1" * 40, "2" * 40  # commits
+FIRST, SECOND, WITH_INT8 = "1" * 40, "2" * 40, "3" * 40  # commits
 
 
 class FakeHub(ThreadingHTTPServer):
@@ -38,10 +38,11 @@ class FakeHub(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        files = {path.name: path.read_bytes() for path in find_model(PRESET).path.iterdir()}
+        files = _files(PRESET)
         old = {**files, "MODEL_CARD.md": b"the first one\n"}
         self.commits = {FIRST: old, SECOND: {**files, "README.md": b"---\ntags: []\n---\n"}}
-        self.branches = {"main": SECOND, "v1": FIRST}
+        self.commits[WITH_INT8] = {**_files(DEFAULT_PRESET), "int8/README.md": b"Not the codec's"}
+        self.branches = {"main": SECOND, "v1": FIRST, "both": WITH_INT8}
         self.requests: list[str] = []
 
     @property
@@ -92,6 +93,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args) -> None:
         """Says nothing."""
+
+
+def _files(preset: str) -> dict[str, bytes]:
+    folder = find_model(preset).path
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def _entry(name: str, content: bytes) -> dict:
@@ -156,6 +163,27 @@ def test_the_cache_serves_without_a_network(hub, image):
         tfrnnc.load("hf://owner/other")
 
 
+def test_the_files_with_8_bit_arithmetic_come_along(hub, image):
+    address = "hf://owner/model@both"
+    expected = {each: tfrnnc.load(arithmetic=each).encode(image) for each in ("float32", "int8")}
+    assert expected["float32"] != expected["int8"]
+    assert tfrnnc.load(address, arithmetic="int8").encode(image) == expected["int8"]
+    assert "README" not in " ".join(hub.requests)
+    # From the cache too, whichever was loaded before.
+    hub.requests.clear()
+    for arithmetic, stream in expected.items():
+        codec = tfrnnc.load(f"hf://owner/model@{WITH_INT8}", arithmetic=arithmetic)
+        assert codec.encode(image) == stream
+    assert not hub.requests
+
+
+def test_a_model_without_8_bit_arithmetic(hub):
+    folder = re.escape(str(download_model("hf://owner/model")))
+    message = rf"^{folder}: has no TFLite files that compute in 8 bits \(in int8/\); make some"
+    with pytest.raises(ModelError, match=message):
+        tfrnnc.load("hf://owner/model", arithmetic="int8")
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -179,16 +207,18 @@ def test_a_repository_of_something_else(hub):
         tfrnnc.load("hf://owner/model")
 
 
-@pytest.mark.parametrize("name", ["decoder_1.tflite", "config.json"])
+@pytest.mark.parametrize(
+    "name", ["decoder_1.tflite", "config.json", "int8/decoder_1.tflite", "int8/manifest.json"]
+)
 def test_a_damaged_file_is_refused(hub, name):
-    path = download_model("hf://owner/model") / name
+    path = download_model("hf://owner/model@both") / name
     if not path.is_symlink():
         pytest.skip("this system's cache has no symbolic links")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.resolve().write_bytes(content)
     with pytest.raises(ModelError, match=rf"{name}: damaged, or not the file that hf://owner"):
-        tfrnnc.load("hf://owner/model")
+        tfrnnc.load("hf://owner/model@both")
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):

@@ -136,6 +136,11 @@ def test_command(thumbnails, model_folder, image_folder, tmp_path, monkeypatch, 
     for image in PackedImages(tmp_path / "int8"):
         pixels = read_image(image_folder / image.key)
         assert image.code == codec.encode(pixels, max_bytes=64, headerless=True, downscale=1)
+    monkeypatch.setattr(sys, "argv", [*int8[:-2], *LOCAL])
+    with pytest.raises(SystemExit) as ended:  # Not with the arithmetic of the shard there.
+        main()
+    assert ended.value.code == 1
+    assert "encoded with the arithmetic int8, not float32" in capsys.readouterr().err
     half = ["beam", *arguments(thumbnails, tmp_path / "half", model_folder), "--downscale", "2"]
     monkeypatch.setattr(sys, "argv", [*half, *LOCAL])
     main()

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import io
 import json
 import logging
 import os
+import shutil
 import sys
 import weakref
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 import tfrnnc
 from tfrnnc.errors import ConfigError, ModelError, ShardError
+from tfrnnc.export.tflite import export_tflite
 from tfrnnc.metrics import psnr
+from tfrnnc.model_folder.keras_model import load_model
 from tfrnnc.pipelines import PackedImages, Shard, encode_shard, list_images, shard_of
 from tfrnnc.pipelines.shard_file import ShardFile
 
@@ -88,6 +94,57 @@ def test_another_shard_is_not_taken_for_this_one(shard, items, codec, change):
     with pytest.raises(ShardError, match="is there already"):
         encode_shard(shard, images, other, options)
     assert Path(shard.path).read_bytes() == before
+
+
+def described(path: Path, forget: str = "") -> dict:
+    """A shard's options, after one of them was taken out of the file."""
+    table = parquet.read_table(path)
+    content = json.loads(table.schema.metadata[b"tfrnnc"])
+    content["options"].pop(forget, None)
+    parquet.write_table(table.replace_schema_metadata({b"tfrnnc": json.dumps(content)}), path)
+    return content["options"]
+
+
+def test_a_run_goes_on_only_with_the_same_arithmetic(model_folder, items, codec, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    export_tflite(load_model(folder), folder / "int8", quantize="dynamic")
+    codecs = {"float32": codec, "int8": tfrnnc.load(folder, threads=1, arithmetic="int8")}
+    shards = {name: Shard(str(tmp_path / name), 0, 1) for name in codecs}
+    for name, shard in shards.items():
+        encode_shard(shard, items, codecs[name], OPTIONS)
+        assert encode_shard(shard, items, codecs[name], OPTIONS).skipped
+        assert ShardFile(shard.path).metadata.arithmetic == name
+        before = Path(shard.path).read_bytes()
+        (other,) = codecs.keys() - {name}
+        message = f"is there already, encoded with the arithmetic {name}, not {other}; give the"
+        with pytest.raises(ShardError, match=message):
+            encode_shard(shard, items, codecs[other], OPTIONS)
+        assert Path(shard.path).read_bytes() == before
+        assert described(Path(shard.path))["arithmetic"] == name
+        # The streams are any model's: both decode them.
+        for image in PackedImages(shard.folder):
+            assert {each.decode(image.stream).shape for each in codecs.values()} == {(16, 24, 3)}
+    assert not encode_shard(shards["int8"], items, codec, OPTIONS, overwrite=True).skipped
+    assert ShardFile(shards["int8"].path).metadata.arithmetic == "float32"
+
+    # What computes in 8 bits says so, wherever it was loaded from.
+    shutil.copyfile(folder / "entropy_model.bin", folder / "int8" / "entropy_model.bin")
+    with pytest.raises(ShardError, match="the arithmetic float32, not int8"):
+        encode_shard(shards["float32"], items, tfrnnc.load(folder / "int8", threads=1), OPTIONS)
+
+
+def test_a_shard_that_names_no_arithmetic_is_one_of_float32(shard, items, codec, model_folder):
+    encode_shard(shard, items, codec, OPTIONS)
+    assert "arithmetic" not in described(Path(shard.path), forget="arithmetic")
+    assert ShardFile(shard.path).metadata.arithmetic == "float32"
+    assert encode_shard(shard, items, codec, OPTIONS).skipped
+    # As releases that did not know of it computed it.
+    settings = asdict(replace(OPTIONS, headerless=True))
+    del settings["downscale"]
+    parts = [ShardFile(shard.path).metadata.header, settings, sorted(key for key, _ in items)]
+    expected = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    assert ShardFile(shard.path).metadata.fingerprint == expected
 
 
 def test_images_of_shards_are_reduced_only_if_that_is_asked_for(shard, noise, codec, tmp_path):

@@ -20,6 +20,7 @@ from tfrnnc.cli.pack import main
 from tfrnnc.images import read_image
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 from tfrnnc.pipelines import PackedImages
+from tfrnnc.pipelines.shard_file import ShardFile
 
 
 @pytest.fixture
@@ -72,6 +73,12 @@ def test_arithmetic(pack, image_folder):
             image = read_image(image_folder / packed.key)
             expected = codec.encode(image, max_bytes=64, headerless=True, downscale=1)
             assert packed.code == expected
+        assert (
+            ShardFile(f"{arithmetic}/part-00000-of-00001.parquet").metadata.arithmetic == arithmetic
+        )
+    told = pack(*words, "-o", "int8", code=1).stderr
+    assert "encoded with the arithmetic int8, not float32" in told
+    assert told.endswith("give the same arithmetic, another folder, or --overwrite\n")
     codes = [[each.code for each in PackedImages(name)] for name in ("float32", "int8")]
     assert codes[0] != codes[1]
     told = pack(*words, "-o", "k", "--arithmetic", "int8", "--runtime", "keras", code=2).stderr

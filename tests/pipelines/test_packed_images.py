@@ -142,9 +142,9 @@ def test_folders_without_all_shards(folder, tmp_path):
         PackedImages(tmp_path)
 
 
-def with_version(path: Path) -> None:
+def with_field(path: Path, **field) -> None:
     table = parquet.read_table(path)
-    content = json.loads(table.schema.metadata[b"tfrnnc"]) | {"version": 9}
+    content = json.loads(table.schema.metadata[b"tfrnnc"]) | field
     parquet.write_table(table.replace_schema_metadata({b"tfrnnc": json.dumps(content)}), path)
 
 
@@ -160,7 +160,8 @@ def with_version(path: Path) -> None:
             ),
             "version None",
         ),
-        (with_version, "version 9"),
+        (lambda path: with_field(path, version=9), "version 9"),
+        (lambda path: with_field(path, options=["int8"]), "not a shard"),
         (lambda path: path.write_bytes(b"PAR1" + bytes(500) + path.read_bytes()[504:]), "damaged"),
         (Path.unlink, "no such shard"),
     ],

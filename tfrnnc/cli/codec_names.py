@@ -13,7 +13,7 @@ from tfrnnc.evaluation.codecs import CodecSpec, codec_names
 
 
 class CodecNames(Words):
-    """Codecs with commas between them, each with `@EFFORT` and `@half` if it asks for them.
+    """Codecs with commas between them, each with `@EFFORT`, `@half` and `@int8` if asked for.
 
     Values are tuples of `CodecSpec`.
     """
@@ -44,12 +44,12 @@ def parse_codec(word: str) -> CodecSpec:
 
     Examples:
         >>> parse_codec("conv_lstm_small@2")
-        CodecSpec(name='conv_lstm_small', effort=2, half=False)
-        >>> parse_codec("runs/mine@half")
-        CodecSpec(name='runs/mine', effort=None, half=True)
+        CodecSpec(name='conv_lstm_small', effort=2, half=False, arithmetic='float32')
+        >>> parse_codec("runs/mine@half@int8")
+        CodecSpec(name='runs/mine', effort=None, half=True, arithmetic='int8')
     """
-    found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?", word)
+    found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?(?:@(int8))?", word)
     if not found:
         return CodecSpec(word)
-    name, effort, half = found.groups()
-    return CodecSpec(name, int(effort) if effort else None, bool(half))
+    name, effort, half, arithmetic = found.groups()
+    return CodecSpec(name, int(effort) if effort else None, bool(half), arithmetic or "float32")

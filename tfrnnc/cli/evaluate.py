@@ -68,8 +68,8 @@ class _Protocol:
     show_default=True,
     help=f"Presets, folders of models, {', '.join(CLASSIC_CODECS)}, and of strings "
     f"{', '.join(PREVIEW_CODECS)}; with commas, or repeated. "
-    "PRESET@2 encodes with --effort 2, PRESET@half low rates at half the resolution, avif@4 at "
-    "speed 4, jpegxl@7 with effort 7.",
+    "PRESET@2 encodes with --effort 2, PRESET@half low rates at half the resolution, PRESET@int8 "
+    "with --arithmetic int8, avif@4 at speed 4, jpegxl@7 with effort 7.",
 )
 @gathered(
     _Protocol,
@@ -186,7 +186,7 @@ def _start_models(specs: Iterable[CodecSpec]) -> None:
     for spec in specs:
         if spec.name not in CLASSIC_CODECS and spec.name not in PREVIEW_CODECS:
             with suppress(ModelError):  # check_evaluation refuses it by the option's name.
-                start_runtime(spec.name, None)
+                start_runtime(spec.name, None, spec.arithmetic)
 
 
 def _quiet_progress(

@@ -56,15 +56,18 @@ class CodecSpec:
         effort: what a model encodes with, or the speed or effort of a classic codec that has one;
             None is a model's effort 0, and the best that a classic codec can.
         half: whether a model encodes low rates at half the resolution.
+        arithmetic: what a model computes in, as for `tfrnnc.load`.
     """
 
     name: str
     effort: int | None = None
     half: bool = False
+    arithmetic: str = "float32"
 
     def __str__(self) -> str:
         effort = "" if self.effort is None else f"@{self.effort}"
-        return f"{self.name}{effort}{'@half' if self.half else ''}"
+        arithmetic = "" if self.arithmetic == "float32" else f"@{self.arithmetic}"
+        return f"{self.name}{effort}{'@half' if self.half else ''}{arithmetic}"
 
     @classmethod
     def of(cls, codec: CodecSpec | str) -> CodecSpec:
@@ -82,20 +85,26 @@ def open_codec(codec: CodecSpec | str) -> EvaluatedCodec:
     """A codec, made once in each process.
 
     Raises:
-        ConfigError: if a classic codec has no such speed or effort.
+        ConfigError: if a classic codec has no such speed or effort, or a model's effort does not go
+            with its arithmetic.
         InstallationError: if a library that it needs is missing.
         ModelError: if the name is none of a codec or model, or the model's files are broken.
     """
     spec = CodecSpec.of(codec)
-    if spec.half and (spec.name in PREVIEW_CODECS or spec.name in CLASSIC_CODECS):
-        raise ConfigError(f"{spec}: only models encode at half the resolution; give {spec.name}")
+    if spec.name in PREVIEW_CODECS or spec.name in CLASSIC_CODECS:
+        if spec.half:
+            raise ConfigError(
+                f"{spec}: only models encode at half the resolution; give {spec.name}"
+            )
+        if spec.arithmetic != "float32":
+            raise ConfigError(f"{spec}: only models have an arithmetic; give {spec.name}")
     if spec.name in PREVIEW_CODECS:
         if spec.effort is not None:
             raise ConfigError(f"{spec}: {spec.name} has no efforts; give {spec.name}")
         return PREVIEW_CODECS[spec.name](spec.name)
     entry = CLASSIC_CODECS.get(spec.name)
     if entry is None:
-        return ProgressiveCodec(spec.name, spec.effort or 0, spec.half)
+        return ProgressiveCodec(spec.name, spec.effort or 0, spec.half, spec.arithmetic)
     if spec.effort is None:
         return entry.make(name=spec.name, **entry.options)
     if entry.effort_option is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import numpy as np
 from tfrnnc.arguments import require_int
 from tfrnnc.codec import load
 from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
+from tfrnnc.errors import ConfigError
 from tfrnnc.evaluation.evaluated_codec import Coded
 from tfrnnc.model_folder.presets import find_model
 
@@ -36,16 +38,23 @@ class ProgressiveCodec:
         effort: that the codec encodes with.
         half: whether low rates are encoded at half the resolution, as the commands do; otherwise
             images are always encoded as they are.
+        arithmetic: as for `tfrnnc.load`.
 
     Raises:
-        ConfigError: if there is no such effort.
+        ConfigError: if there is no such effort or arithmetic, or they do not go together.
         ModelError: if there is no such model, or its files are broken.
         InstallationError: if what runs it is not installed.
     """
 
     version = 1
 
-    def __init__(self, name_or_path: str, effort: int = 0, half: bool = False):
+    def __init__(
+        self,
+        name_or_path: str,
+        effort: int = 0,
+        half: bool = False,
+        arithmetic: str = "float32",
+    ):
         self._effort = require_int("effort", effort, 0, MAX_EFFORT)
         self._half = half
         self._folder = find_model(name_or_path)
@@ -54,21 +63,33 @@ class ProgressiveCodec:
             self.name += f"@{self._effort}"
         if half:
             self.name += "@half"
-        self._codec = load(name_or_path, threads=1)
-        self._encoder = load(name_or_path, runtime="keras") if needs_keras(effort) else self._codec
+        self._arithmetic = arithmetic
+        if arithmetic != "float32":
+            self.name += f"@{arithmetic}"
+        self._codec = self._encoder = load(name_or_path, threads=1, arithmetic=arithmetic)
+        if needs_keras(effort):
+            if arithmetic == "int8":
+                raise ConfigError(
+                    f"{self.name}: this effort needs Keras, which computes in float32; give a "
+                    "smaller effort, or leave out @int8"
+                )
+            self._encoder = load(name_or_path, runtime="keras")
 
     def settings(self) -> dict[str, Any]:
         """What runs the model, its identity and files, and the effort, as JSON takes them."""
-        package = "ai-edge-litert" if self._folder.is_exported else "keras"
+        runtime = self._folder.default_runtime(self._arithmetic)
+        package = "ai-edge-litert" if runtime == "litert" else "keras"
+        folders = dict.fromkeys([self._folder.path, self._folder.exported_path(self._arithmetic)])
         model = self._codec.entropy_model
         return {
             "library": f"{package} {importlib.metadata.version(package)}",
             "model_id": self._codec.runtime.model_id.hex(),
             "entropy_coded": model is not None,
             "entropy_coded_id": model.entropy_coded_id.hex() if model else None,
-            "files": _digest(self._folder.path),
+            "files": _digest(folders),
             "effort": self._effort,
             **({"half": True} if self._half else {}),
+            **({"arithmetic": "int8"} if self._arithmetic == "int8" else {}),
         }
 
     def sweep(self, pixels: np.ndarray) -> list[Coded]:
@@ -158,10 +179,10 @@ class ProgressiveCodec:
         return Coded(f"{max_bytes} bytes", len(data), picture, encoding, decoding)
 
 
-def _digest(folder: Path) -> str:
+def _digest(folders: Iterable[Path]) -> str:
     """Of the files that a model is made of."""
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
+    for path in itertools.chain.from_iterable(sorted(folder.iterdir()) for folder in folders):
         if path.suffix in (".bin", ".h5", ".json", ".tflite"):
             content = path.read_bytes()
             digest.update(f"{path.name} {len(content)}\n".encode() + content)

@@ -13,6 +13,7 @@ from tfrnnc.model_folder.file_names import (
     CONFIG_FILE,
     ENTROPY_LOG_FILE,
     ENTROPY_MODEL_FILE,
+    INT8_FOLDER,
     LOG_FILE,
     MANIFEST_FILE,
     MODEL_CARD_FILE,
@@ -21,17 +22,20 @@ from tfrnnc.model_folder.file_names import (
 
 PREFIX = "hf://"
 
-#: What is downloaded of a repository; other files are none of the codec's.
+_EXPORTED = (MANIFEST_FILE, "encoder_*.tflite", "decoder_*.tflite")
+
+#: What is downloaded of a repository; other files are none of the codec's. Those with 8-bit
+#: arithmetic always come along: they are a quarter of it, and a model in the cache can then be
+#: loaded with either arithmetic without a network.
 FILES = (
     CONFIG_FILE,
     WEIGHTS_FILE,
-    MANIFEST_FILE,
     ENTROPY_MODEL_FILE,
     MODEL_CARD_FILE,
     LOG_FILE,
     ENTROPY_LOG_FILE,
-    "encoder_*.tflite",
-    "decoder_*.tflite",
+    *_EXPORTED,
+    *(f"{INT8_FOLDER}/{name}" for name in _EXPORTED),
 )
 
 _PART = r"[A-Za-z0-9][\w.-]{0,95}"
@@ -78,7 +82,7 @@ def download_model(address: str) -> Path:
         )
     folder = _download(address, match["repository"], match["revision"])
     # Where the repository has none of the files, there is no folder.
-    for path in sorted(folder.glob("*")):
+    for path in sorted(folder.rglob("*")):
         _check(address, path)
     if not any((folder / name).is_file() for name in (CONFIG_FILE, MANIFEST_FILE)):
         raise ModelError(

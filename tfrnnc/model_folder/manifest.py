@@ -19,6 +19,9 @@ from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_j
 #: is.
 WHOLE_ITERATION, STATES_ONLY = "serving_default", "states_only"
 
+#: Names of quantisations with which a file computes in 8 bits.
+INT8_QUANTIZATIONS = ("dynamic", "int8")
+
 MAX_SIDE = 65_536  #: of the images, in pixels, that files of one size are made for
 MAX_CHANNELS = 65_536  #: of a tensor
 MAX_STATES = 256  #: of an iteration
@@ -138,6 +141,11 @@ class Manifest:
     decoders: list[IterationFile]
     optimization: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def arithmetic(self) -> str:
+        """What the files compute in: "int8" or "float32"."""
+        return "int8" if self.quantization in INT8_QUANTIZATIONS else "float32"
 
     def write(self, folder: Path) -> None:
         """Writes `manifest.json` into a folder."""

@@ -79,8 +79,8 @@ def encode_shard(
         what was done.
 
     Raises:
-        ShardError: if there is a shard of other images, or encoded by another model or with other
-            options, or the shard cannot be written.
+        ShardError: if there is a shard of other images, or encoded by another model, with other
+            options or with another arithmetic, or the shard cannot be written.
         ModelError: if a file of the model is missing or broken.
         InstallationError: if PyArrow is not installed.
 
@@ -155,9 +155,12 @@ def _metadata(codec: Codec, options: EncodeOptions, keys: Sequence[str]) -> Shar
     settings = asdict(options)
     if options.downscale != 2:
         del settings["downscale"]  # Shards of releases before it are those of these options.
-    described = json.dumps([header, settings, sorted(keys)])
+    arithmetic = {"arithmetic": codec.runtime.arithmetic}
+    # Shards that do not name theirs are found again as those of float32.
+    compared = settings if codec.runtime.arithmetic == "float32" else settings | arithmetic
+    described = json.dumps([header, compared, sorted(keys)])
     fingerprint = hashlib.sha256(described.encode()).hexdigest()
-    return ShardMetadata(header, str(codec.identity), settings, fingerprint)
+    return ShardMetadata(header, str(codec.identity), settings | arithmetic, fingerprint)
 
 
 def _kept(shard: Shard, metadata: ShardMetadata) -> ShardReport | None:
@@ -177,6 +180,12 @@ def _kept(shard: Shard, metadata: ShardMetadata) -> ShardReport | None:
     except ShardError as error:
         logger.warning("%s; it is made again", error)
         return None
+    if existing.metadata.arithmetic != metadata.arithmetic:
+        raise ShardError(
+            f"{shard.path}: is there already, encoded with the arithmetic "
+            f"{existing.metadata.arithmetic}, not {metadata.arithmetic}; give the same arithmetic, "
+            "another folder, or overwrite=True (--overwrite)"
+        )
     if existing.metadata.fingerprint != metadata.fingerprint:
         raise ShardError(
             f"{shard.path}: is there already, of other images, or by another model or with other "

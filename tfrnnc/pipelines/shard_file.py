@@ -39,7 +39,7 @@ class ShardMetadata:
     Attributes:
         header: of their streams, that of an image of one pixel, in hexadecimal.
         model: what the model is called; the header identifies it.
-        options: they were encoded with.
+        options: they were encoded with, and their arithmetic.
         fingerprint: of the model, the options and the keys that were to be packed.
         failures: how many images could not be encoded.
         version: of these fields.
@@ -51,6 +51,12 @@ class ShardMetadata:
     fingerprint: str
     failures: int = 0
     version: int = field(default=VERSION)
+
+    @property
+    def arithmetic(self) -> str:
+        """What the model computed in when it encoded them; float32 if the shard does not say."""
+        arithmetic: str = self.options.get("arithmetic", "float32")
+        return arithmetic
 
     def stream_header(self) -> Header:
         """The header of the streams, for an image of one pixel.
@@ -127,6 +133,8 @@ class ShardFile:
                 )
             self.metadata = ShardMetadata(**content)
             self.header = self.metadata.stream_header()
+            if not isinstance(self.metadata.options, dict):
+                raise TypeError("the options are no object")
         except FileNotFoundError as error:
             raise ShardError(f"{location}: no such shard; check the path") from error
         except (OSError, arrow.ArrowException) as error:

@@ -75,6 +75,7 @@ class LiteRTRuntime(Runtime):
             any_size=manifest.size is None,
         )
         self._arguments = folder, manifest, threads, arithmetic
+        self.arithmetic = manifest.arithmetic
         threads = threads or os.cpu_count() or 1
         path = folder.exported_path(arithmetic)
         self._encoders, self._decoders = (

@@ -59,7 +59,10 @@ class Runtime(ABC):
             a cut through the image; a multiple of the stride.
         decoder_margin: the same of the decoder.
         any_size: whether it takes images of any size, and so any part of an image.
+        arithmetic: what it computes in, one of `tfrnnc.model_folder.model_folder.ARITHMETICS`.
     """
+
+    arithmetic = "float32"
 
     def __init__(
         self,
