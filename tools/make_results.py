@@ -81,6 +81,7 @@ def page() -> str:
         previews_enlarged_strips=strips("previews_native_256"),
         architectures_table=all_architectures(paper, architectures, read("kodak_architectures")),
         architectures_strips=strips("architectures"),
+        paper_loss_table=paper_loss(runs["paper_loss"], thumbnails),
         history_table=history(runs["history"], architectures),
         ablations_table=ablations(runs["ablations"]),
     )
@@ -272,6 +273,16 @@ def history(runs: dict, report: dict) -> str:
     last = (f"{ssim_at(codec_results, target):.3f}" for target in targets)
     rows.append(["with the entropy model", *last])
     return table(["training", *(f"SSIM at {target} bytes" for target in targets)], rows)
+
+
+def paper_loss(run: dict, thumbnails: dict) -> str:
+    """What a model trained without SSIM has, beside JPEG."""
+    jpeg = points(thumbnails, "jpeg")
+    rows = [
+        [f"{target} bytes", f"{ssim:.3f}", f"{psnr:.2f} dB", f"{ssim_at(jpeg, target):.3f}"]
+        for target, ssim, psnr in zip(run["bytes"], run["ssim"], run["psnr"], strict=True)
+    ]
+    return table(["at", "SSIM", "PSNR", "JPEG: SSIM"], rows)
 
 
 def ablations(runs: dict) -> str:
