@@ -25,7 +25,7 @@ from tfrnnc.cli.common import command
 from tfrnnc.cli.start import native_messages_held_back
 from tfrnnc.errors import ConfigError
 from tfrnnc.files import replacing
-from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE, WEIGHTS_FILE
+from tfrnnc.model_folder.file_names import ENTROPY_LOG_FILE
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import PRESETS_FOLDER
 from tfrnnc.training.recipe import Recipe
@@ -208,10 +208,15 @@ def main(run, name, images, presets, notes, weights):
         # It was trained on the weights before they were rounded.
         renamed = EntropyModel(model_id(model), entropy_model.bits, list(entropy_model.iterations))
         preset.entropy_model_path.write_bytes(renamed.to_bytes())
+    if source.has_entropy_weights and weights != "none":
+        shutil.copyfile(source.entropy_weights_path, preset.entropy_weights_path)
+        store_as_float16(preset.entropy_weights_path)
     codec = load(preset)
     if weights == "apart":
-        (FURTHER_PRESETS_FOLDER / name).mkdir(parents=True, exist_ok=True)
-        shutil.move(preset.weights_path, FURTHER_PRESETS_FOLDER / name / WEIGHTS_FILE)
+        apart = FURTHER_PRESETS_FOLDER / name
+        apart.mkdir(parents=True, exist_ok=True)
+        for path in filter(Path.exists, (preset.weights_path, preset.entropy_weights_path)):
+            shutil.move(path, apart / path.name)
     elif weights == "none":
         preset.weights_path.unlink()
         notes = f"{notes}\n\n{filled('model_card_no_weights').rstrip()}".lstrip()
@@ -224,7 +229,7 @@ def main(run, name, images, presets, notes, weights):
 
 
 def store_as_float16(path: Path) -> None:
-    """Writes a weights file anew, in half the bytes; the weights are float16's already."""
+    """Writes a weights file anew, in half the bytes."""
     with h5py.File(path) as file, replacing(path) as temporary, h5py.File(temporary, "w") as half:
 
         def store(name: str, item: h5py.Group | h5py.Dataset) -> None:

@@ -143,3 +143,23 @@ def test_the_order_of_the_architectures_is_the_papers():
     assert at_64["conv_lstm_small_20min"] > at_64["fc_lstm_small"]
     for kind in ("conv", "fc"):
         assert at_64["fc_lstm_small"] > at_64[f"{kind}_small"] > at_64[f"{kind}_small_shared"]
+
+
+def test_its_entropy_model_can_be_trained_further():
+    """The network beside the weights, in float16, is the one that the entropy model was made of."""
+    from tfrnnc.bitstream.constants import CERTAIN
+    from tfrnnc.model_folder.keras_model import load_weights
+    from tfrnnc.models.entropy_network import EntropyNetwork
+
+    folder = find_model(DEFAULT_PRESET)
+    shipped = folder.read_entropy_model()
+    network = EntropyNetwork(len(shipped.iterations), shipped.bits)
+    load_weights(network, folder.entropy_weights_path)
+    again = network.to_entropy_model(shipped.model_id)
+    random = np.random.default_rng(0)
+    first, second = random.choice(np.array([-1, 1], np.int8), (2, 4, 4, shipped.bits))
+    expected, probabilities = (
+        model.probabilities([first], second).astype(np.int32) for model in (shipped, again)
+    )
+    np.testing.assert_allclose(probabilities, expected, atol=0.02 * CERTAIN)
+    assert np.ptp(expected) > 0.5 * CERTAIN

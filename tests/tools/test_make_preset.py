@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import make_preset as make_preset_module
@@ -109,7 +110,7 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     """One that trains the entropy model too, on sets with patches of their own."""
     import keras
 
-    from tfrnnc.model_folder.keras_model import load_model, model_id
+    from tfrnnc.model_folder.keras_model import load_model, load_weights, model_id
     from tfrnnc.model_folder.model_folder import ModelFolder
     from tfrnnc.models.entropy_network import EntropyNetwork
 
@@ -119,6 +120,7 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     content = network.to_entropy_model(model_id(model)).to_bytes()
     folder = ModelFolder(run_folder)
     folder.entropy_model_path.write_bytes(content)
+    network.save_weights(folder.entropy_weights_path)
     settings = {**folder.read_settings(), "command": JOINT, "earlier_commands": []}
     settings["data"]["data"] = [
         "/mnt/me/native/train?patch_size=64&batch_size=16&share=3",
@@ -150,6 +152,10 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     preset = ModelFolder(tmp_path / "presets" / "mine")
     assert preset.weights_path.stat().st_size < folder.weights_path.stat().st_size * 0.8
     assert f"`{model_id(load_model(preset)).hex()}" in card
+    trained_on = EntropyNetwork(model.iterations, model.bits, groups=4, hidden=8, width=4)
+    load_weights(trained_on, preset.entropy_weights_path)
+    for weight, before in zip(trained_on.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, before.astype(np.float16))
 
     settings["recipe"]["freeze_entropy_model"] = True
     write_settings(run_folder, settings)

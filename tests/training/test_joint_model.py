@@ -322,3 +322,20 @@ def test_command(image_folder, tmp_path):
         text=True,
     )
     assert fine.returncode == 0, fine.stderr
+    (run / "entropy_network.weights.h5").unlink()
+    for start in (["--initial-model", run], ["--config", tmp_path / "model.json"]):
+        kept = subprocess.run(
+            [*words, *start, "--freeze-entropy-model", "--output", tmp_path / "kept"],
+            capture_output=True,
+            text=True,
+        )
+        assert kept.returncode == 2
+        assert "--freeze-entropy-model keeps" in kept.stderr
+        assert not (tmp_path / "kept").exists()
+    anew = subprocess.run(
+        [*words, "--initial-model", run, "--output", tmp_path / "anew"],
+        capture_output=True,
+        text=True,
+    )
+    assert anew.returncode == 0, anew.stderr
+    assert "no entropy_network.weights.h5; the entropy network begins anew" in anew.stderr

@@ -37,6 +37,7 @@ from tfrnnc.files import replacing
 from tfrnnc.model_folder.file_names import (
     ENTROPY_MODEL_FILE,
     ENTROPY_SETTINGS_FILE,
+    ENTROPY_WEIGHTS_FILE,
     SETTINGS_FILE,
 )
 from tfrnnc.model_folder.json_fields import FieldError, read_json
@@ -629,12 +630,27 @@ def _new_settings(
         raise click.UsageError(
             f"{output} holds a run already; go on with --resume {output}, or give another --output"
         )
+    if options["freeze_entropy_model"]:
+        _check_entropy_weights(options["initial_model"])
     return {
         **_provenance(options, _recipe(options)),
         "earlier_commands": _earlier_commands(options["initial_model"]),
         "model": _model_settings(options),
         "initial_model": options["initial_model"],
     }
+
+
+def _check_entropy_weights(initial_model: str | None) -> None:
+    """Raises a usage error unless the model has the network that --freeze-entropy-model keeps."""
+    if initial_model is None:
+        raise click.UsageError(
+            "--freeze-entropy-model keeps the entropy network of --initial-model; give both"
+        )
+    if not find_model(initial_model).has_entropy_weights:
+        raise click.UsageError(
+            f"{initial_model}: no {ENTROPY_WEIGHTS_FILE}, the network that --freeze-entropy-model "
+            "keeps; leave the option out, or start from the folder of a run that has it"
+        )
 
 
 def _recipe(options: dict[str, Any], **others: Any) -> Recipe:

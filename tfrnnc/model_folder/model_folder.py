@@ -105,7 +105,7 @@ class ModelFolder:
     @property
     def entropy_weights_path(self) -> Path:
         """The weights of the network that the entropy model was made from."""
-        return self.path / ENTROPY_WEIGHTS_FILE
+        return (self.weights_folder or self.path) / ENTROPY_WEIGHTS_FILE
 
     @property
     def has_entropy_weights(self) -> bool:

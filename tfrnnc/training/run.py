@@ -10,7 +10,12 @@ from typing import Any
 
 import keras
 
-from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.file_names import (
+    CHECKPOINT_FILE,
+    ENTROPY_WEIGHTS_FILE,
+    LOG_FILE,
+    SETTINGS_FILE,
+)
 from tfrnnc.model_folder.keras_model import (
     load_weights,
     model_config,
@@ -114,7 +119,11 @@ class TrainingRun:
             return model, None
         start = find_model(self.initial_folder or self.settings["initial_model"])
         load_weights(model, start.require_weights())
-        return model, start.entropy_weights_path if start.has_entropy_weights else None
+        if start.has_entropy_weights:
+            return model, start.entropy_weights_path
+        if self.settings["recipe"]["loss"] == "rate-distortion" and self.say:
+            self.say(f"{start}: no {ENTROPY_WEIGHTS_FILE}; the entropy network begins anew")
+        return model, None
 
 
 def _fresh_model(settings: dict[str, Any], seed: int, config_file: Path | None) -> ResidualCodec:
