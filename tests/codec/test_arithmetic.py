@@ -11,6 +11,7 @@ import pytest
 import tfrnnc
 from helpers.images import PHOTOS
 from helpers.models import write_tiny_model
+from tfrnnc.codec import strips
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.export.tflite import export_tflite
 from tfrnnc.images import read_image
@@ -64,6 +65,20 @@ def test_many_at_once(int8_codec, images):
     assert streams == [int8_codec.encode(image, max_bytes=64) for image in images]
     for picture, stream in zip(int8_codec.decode_batch(streams), streams, strict=True):
         np.testing.assert_array_equal(picture, int8_codec.decode(stream))
+
+
+def test_large_images_in_strips(int8_codec, monkeypatch):
+    """The ranges are those of each strip: another stream, as good, in strips and at once."""
+    image = read_image(PHOTOS / "chelsea.png")[:, :96]
+    at_once = int8_codec.encode(image, iterations=2, downscale=1)
+    monkeypatch.setattr(strips, "MAX_PIXELS_AT_ONCE", 0)
+    in_strips = int8_codec.encode(image, iterations=2, downscale=1)
+    assert in_strips != at_once
+    np.testing.assert_allclose(len(in_strips), len(at_once), rtol=0.02)
+    quality = psnr(image, int8_codec.decode(at_once))
+    np.testing.assert_allclose(psnr(image, int8_codec.decode(in_strips)), quality, atol=0.2)
+    monkeypatch.undo()
+    np.testing.assert_allclose(psnr(image, int8_codec.decode(in_strips)), quality, atol=0.2)
 
 
 def test_a_pickle_computes_in_the_same(int8_codec, images):

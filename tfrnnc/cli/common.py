@@ -481,12 +481,17 @@ def _strip_bars(quiet: bool) -> Iterator[None]:
     """A bar for each image that is computed in strips; on terminals only."""
     bars: list[tqdm] = []
 
+    def close() -> None:
+        while bars:
+            bars.pop().close()
+
     def report(done: int, total: int) -> None:
-        if not bars:
+        if not done:
+            close()  # What failed in the middle.
             bars.append(tqdm(total=total, unit="strip", leave=False))
         bars[0].update(done - bars[0].n)
         if done == total:
-            bars.pop().close()
+            close()
 
     if quiet or not sys.stderr.isatty():
         yield
@@ -496,8 +501,7 @@ def _strip_bars(quiet: bool) -> Iterator[None]:
         yield
     finally:
         progress.reset(token)
-        while bars:  # What failed in the middle.
-            bars.pop().close()
+        close()
 
 
 def _print(line: str, to_stderr: bool) -> None:
