@@ -1,9 +1,15 @@
+import io
 import struct
 
 import numpy as np
 import pytest
 
-from tfrnnc.image_metadata import read_orientation, strip_metadata
+from tfrnnc.image_metadata import (
+    count_scans,
+    read_jp2_profile,
+    read_orientation,
+    strip_metadata,
+)
 
 TYPES = {"B": 1, "H": 3, "I": 4}
 
@@ -51,3 +57,21 @@ def test_stripping_what_is_broken_gives_nothing_or_bytes(start):
         data = start + rng.integers(0, 256, length, np.uint8).tobytes()
         stripped = strip_metadata(data)
         assert stripped is None or stripped.startswith(start[:2])
+
+
+@pytest.mark.parametrize("filling", [0, 65_520, 65_521, 65_522, 65_523, 65_530, 131_060])
+def test_scans_are_counted_wherever_they_lie(filling):
+    scan, comment = b"\xff\xda\0\3\1", b"\xff\xfe\0\6\xff\xda\0\3"
+    data = b"\xff\xd8" + comment + bytes(filling) + 3 * (scan + b"\xff\0\xff\xd0\xda\xff")
+    assert count_scans(io.BytesIO(data + b"\xff\xd9\0\0" + scan), 9) == 3
+    assert count_scans(io.BytesIO(data + scan), 9) == 4
+    assert count_scans(io.BytesIO(data), 1) == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 9, 2**31])
+def test_boxes_of_any_size_come_to_an_end(size):
+    head = struct.pack(">I4s", size, b"jp2h")
+    colours = struct.pack(">I4s", size, b"colr") + b"\2\0\0"
+    for data in (head, head + struct.pack(">Q", size), head + colours, colours):
+        for cut in range(len(data)):
+            assert read_jp2_profile(io.BytesIO(data[:cut])) in (None, b"")

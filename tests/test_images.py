@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile
 
-from helpers.hostile_images import FAULT, damaged_tiff, large_tile, reaches_libtiff
+from helpers.hostile_images import (
+    FAULT,
+    damaged_tiff,
+    large_tile,
+    many_scans,
+    reaches_libtiff,
+)
 from make_wide_gamut import WHITE, colours, gamma_tag, icc_profile, wide_gamut_profile, xyz_tag
 from tfrnnc.errors import ImageError, TfrnncError, TooLargeError
 from tfrnnc.images import (
     EXTENSIONS,
     FORMATS,
+    MAX_SCANS,
     as_rgb,
     find_images,
     read_image,
@@ -488,6 +495,50 @@ def test_a_profile_that_cannot_be_used_is_named_and_ignored(tmp_path, caplog, pr
     assert re.search("the third: the colour profile", caplog.text)
 
 
+def test_a_profile_that_pillow_drops_is_named(tmp_path, caplog):
+    """One whose parts are not all there, and one that cannot be decompressed."""
+    pixels = random_pixels(5, 7, 3)
+    for extension in ("jpg", "png"):
+        path = tmp_path / f"damaged.{extension}"
+        saved(Image.fromarray(pixels), path, icc_profile=wide_gamut_profile())
+        content = bytearray(path.read_bytes())
+        if extension == "jpg":
+            content[content.index(b"ICC_PROFILE") + 13] = 2  # parts
+        else:
+            place = content.index(b"iCCP")
+            (size,) = struct.unpack_from(">I", content, place - 4)
+            content[place + 40 : place + 60] = 20 * b"\xff"
+            check = zlib.crc32(content[place : place + 4 + size])
+            struct.pack_into(">I", content, place + 4 + size, check)
+        path.write_bytes(content)
+        assert read_image(path).shape == pixels.shape
+        assert f"damaged.{extension}: the colour profile cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize("method", [2, 3])
+def test_the_profile_of_a_jpeg_2000_file(tmp_path, method):
+    pixels = random_pixels(16, 16, 3)
+    path = saved(Image.fromarray(pixels), tmp_path / "wide.jp2")
+    np.testing.assert_array_equal(read_image(path), pixels)
+    content = path.read_bytes()
+    colours = bytes([method, 0, 0]) + wide_gamut_profile()
+    content = with_box(content, b"jp2h", lambda box: with_box(box, b"colr", lambda _: colours))
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_image(path), p3_to_srgb(pixels), atol=2)
+    with Image.open(path) as image:
+        np.testing.assert_allclose(as_rgb(image), p3_to_srgb(pixels), atol=2)
+
+
+def with_box(content, name, change):
+    """A part of a JPEG 2000 file with another content of a box."""
+    start = content.index(name) - 4
+    (size,) = struct.unpack_from(">I", content, start)
+    box = change(content[start + 8 : start + size])
+    return b"".join(
+        [content[:start], struct.pack(">I", 8 + len(box)), name, box, content[start + size :]]
+    )
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_profiles_raise_nothing_else():
     image = Image.fromarray(random_pixels(5, 7, 3))
@@ -918,6 +969,17 @@ def test_tiles_of_no_known_size(tmp_path):
     large_tile(tmp_path / "a.tif", 32, kind=17)  # Libtiff reads it, Pillow does not.
     with pytest.raises(ImageError, match="a.tif: the size of its tiles cannot be read"):
         read_image(tmp_path / "a.tif")
+
+
+def test_scans_beyond_the_limit_are_never_read(tmp_path):
+    """A few bytes are a scan, and a scan is as much work as all pixels."""
+    many_scans(tmp_path / "a.jpg", MAX_SCANS + 1)
+    with pytest.raises(TooLargeError, match="a.jpg: the image has more than 100 scans"):
+        read_image(tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image, pytest.raises(TooLargeError, match="100 scans"):
+        as_rgb(image, max_pixels=184**2)
+    many_scans(tmp_path / "a.jpg", MAX_SCANS)
+    assert read_image(tmp_path / "a.jpg").shape == (184, 184, 3)
 
 
 def test_a_broken_file_object_is_refused():

@@ -130,11 +130,27 @@ def test_options_of_other_formats_are_ignored(photo, codec):
     assert saved(photo, headerless=True) == plain
     with pytest.raises(OSError, match="iterations must be"):
         saved(photo, iterations=0)
+    for model in (5, None, ["fc"]):
+        with pytest.raises(OSError, match="a model is named by a string or a path, not by"):
+            saved(photo, model=model)
 
 
 @pytest.mark.parametrize(
     ("quality", "iterations"),
-    [(100, 5), (95, 5), (75, 4), (50, 3), (21, 2), (20, 1), (0, 1), (-1, 1), (200, 5), (7.5, 1)],
+    [
+        (100, 5),
+        (95, 5),
+        (75, 4),
+        (50, 3),
+        (21, 2),
+        (20, 1),
+        (0, 1),
+        (-1, 1),
+        (200, 5),
+        (7.5, 1),
+        (10**400, 5),
+        (-(10**400), 1),
+    ],
 )
 def test_quality_is_a_share_of_the_iterations(photo, codec, quality, iterations):
     assert saved(photo, quality=quality) == codec.encode(photo, iterations=iterations)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _STANDARD_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _OPEN_FILE = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
@@ -61,6 +62,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             _copy(temporary, target)
     finally:
         _remove(temporary)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file of unknown origin. A pipe might never begin, and a device have no end.
+
+    Raises:
+        OSError: if it cannot be read, or is no regular file.
+    """
+    if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.open("rb")
 
 
 @atexit.register

@@ -7,6 +7,7 @@ orientation is read on its own, and what a reader may stumble over can be taken 
 from __future__ import annotations
 
 import math
+import os
 import re
 import struct
 import zlib
@@ -24,8 +25,13 @@ _BIG_TIFF = 43  # The version in such a file's header.
 _TILE_SIDES = 322, 323  # Tags of TIFF.
 
 _JPEG = b"\xff\xd8"
-_START_OF_SCAN, _COMMENT = 0xDA, 0xFE
+_START, _END, _START_OF_SCAN, _COMMENT = 0xD8, 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+# A marker with a segment, and the segment's length.
+_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])(..)", re.DOTALL)
+_BLOCK = 1 << 16  # Bytes that are searched at once.
+_ICC_METHODS = 2, 3  # How a JPEG 2000 file may tell its colours by a profile.
+_MAX_PROFILE = 1 << 24  # Bytes; real ones take at most a few million.
 _PNG = b"\x89PNG\r\n\x1a\n"
 _AVIF_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
 _PNG_KEPT = (b"tRNS", b"sRGB", b"gAMA", b"cHRM")  # Of the chunks that are not critical.
@@ -93,6 +99,71 @@ def read_tile_pixels(file: BinaryIO, directory: int) -> int:
     except (KeyError, struct.error) as error:
         raise ImageError("the size of its tiles cannot be read; save it as a PNG") from error
     return math.prod(sides.values())
+
+
+def count_scans(file: BinaryIO, most: int) -> int:
+    """The scans of a JPEG file, each of which costs a reader as much as all its pixels.
+
+    Args:
+        file: at any position.
+        most: counting ends above it.
+    """
+    scans, position = 0, len(_JPEG)
+    while True:
+        file.seek(position)
+        block = file.read(_BLOCK)
+        next_segment = 0
+        while match := _SEGMENT.search(block, next_segment):
+            marker = match[1][0]
+            scans += marker == _START_OF_SCAN
+            if marker in (_START, _END) or scans > most:
+                return scans
+            next_segment = match.start(2) + max(2, int.from_bytes(match[2], "big"))
+        unsearched = len(_JPEG) + 1  # A marker and half a length may be cut.
+        if len(block) <= unsearched:
+            return scans
+        position += max(next_segment, len(block) - unsearched)
+
+
+def read_jp2_profile(file: BinaryIO) -> bytes | None:
+    """The ICC profile of a JPEG 2000 file, which Pillow does not read.
+
+    Args:
+        file: at any position.
+
+    Returns:
+        None where the first description of its colours is no profile, or the file is no JP2.
+    """
+    header = next((box for name, box in _boxes(file, 0, None) if name == b"jp2h"), None)
+    if header is None:
+        return None
+    colours = next((box for name, box in _boxes(file, *header) if name == b"colr"), None)
+    if colours is None:
+        return None
+    start, end = colours
+    file.seek(start)
+    # The method, a precedence and an approximation, a byte each.
+    content = file.read(min(_MAX_PROFILE, end - start))
+    return content[3:] if content[:1] and content[0] in _ICC_METHODS else None
+
+
+def _boxes(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """The boxes in a part of a file: the name of each, and where its content begins and ends."""
+    if end is None:
+        end = file.seek(0, os.SEEK_END)
+    while start + 8 <= end:
+        file.seek(start)
+        head = file.read(16)
+        if len(head) < 8:
+            return
+        size, content = int.from_bytes(head[:4], "big"), start + 8
+        if size == 1:  # It follows in 64 bits.
+            size, content = int.from_bytes(head[8:], "big"), start + 16
+        last = start + size if size else end
+        if not content <= last <= end:
+            return
+        yield head[4:8], (content, last)
+        start = last
 
 
 def strip_metadata(data: bytes) -> bytes | None:

@@ -17,6 +17,8 @@ from tfrnnc.errors import ImageError, TooLargeError
 from tfrnnc.image_metadata import (
     ORIENTATION,
     UPRIGHT,
+    count_scans,
+    read_jp2_profile,
     read_orientation,
     read_tile_pixels,
     strip_metadata,
@@ -32,6 +34,8 @@ EXTENSIONS = frozenset(
 # Others either start programs (EPS), or are read by code that few files have tried.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of the formats that are opened, whatever a file is called."""
+
+MAX_SCANS = 100  #: of a JPEG file, as libtiff has it; real ones have about ten
 
 _HALF_RANGE, _LEVELS_PER_UNIT = np.float32(SCALE), np.float32(255 / (2 * SCALE))
 _UNITS_PER_LEVEL = np.float32(2 * SCALE / 255)
@@ -174,6 +178,7 @@ def as_rgb(
     name = getattr(image, "filename", "")
     with libtiff_errors() as faults:
         try:
+            _add_profile(image)
             image.load()
             pixels = _convert(image, _orientation(image), behind, name)
         except ImageError:
@@ -243,13 +248,14 @@ def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | 
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
         _require_pixels(image, max_pixels)
+        _add_profile(image)
         pixels = _convert(image, _load(image), behind, name)
         _report_frames(image, name)
         return pixels
 
 
 def _require_pixels(image: Image.Image, most: int | None) -> None:
-    """Raises TooLargeError for an image of too many pixels, without reading them."""
+    """Raises TooLargeError for an image of too much work, without reading its pixels."""
     if most is None:
         return
     remedy = "make it smaller first; or raise the limit (max_pixels=, --max-pixels) if you trust it"
@@ -259,8 +265,15 @@ def _require_pixels(image: Image.Image, most: int | None) -> None:
             f"the image has {pixels:,} pixels, more than the limit of {most:,}; {remedy}"
         )
     tags, file = getattr(image, "tag_v2", None), getattr(image, "fp", None)
-    if tags is None or file is None:
-        return  # Others than TIFF have no tiles, and what is loaded has no file any more.
+    if file is None:
+        return  # It is loaded.
+    if image.format in ("JPEG", "MPO") and count_scans(file, MAX_SCANS) > MAX_SCANS:
+        raise TooLargeError(
+            f"the image has more than {MAX_SCANS} scans, each as much work as its pixels; save it "
+            "as a PNG"
+        )
+    if tags is None:
+        return  # Others than TIFF have no tiles.
     pixels = read_tile_pixels(file, tags.offset)
     if pixels > most:
         raise TooLargeError(
@@ -327,6 +340,10 @@ def _warn(name: str, message: str) -> None:
     _log.warning("%s%s", f"{name}: " if name else "", message)
 
 
+def _warn_of_profile(name: str, reason: str) -> None:
+    _warn(name, f"the colour profile cannot be used ({reason}) and is ignored")
+
+
 def _name_error(error: Exception) -> str:
     return str(error) or type(error).__name__
 
@@ -339,12 +356,23 @@ def _convert(
         raise ImageError("the image has floating-point pixels; convert it to 8 bits first")
     if 0 in image.size:
         raise ImageError(f"the image has no pixels: {image.width}x{image.height}")
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile", b"")
+    if profile is None:  # What Pillow makes of one that is damaged.
+        _warn_of_profile(name, "it is damaged")
     if image.mode.startswith("I"):
         image = _to_8_bits(image)
     if orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])
     return _flatten(image, behind, name, profile)
+
+
+def _add_profile(image: Image.Image) -> None:
+    """Gives an image that was just opened the colour profile that Pillow does not read."""
+    file = getattr(image, "fp", None)
+    if image.format == "JPEG2000" and file is not None and "icc_profile" not in image.info:
+        profile = read_jp2_profile(file)
+        if profile is not None:
+            image.info["icc_profile"] = profile
 
 
 def _load(image: Image.Image) -> int:
@@ -457,7 +485,7 @@ def _to_srgb(image: Image.Image, profile: Any, name: str) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:
-        _warn(name, f"the colour profile cannot be used ({_name_error(error)}) and is ignored")
+        _warn_of_profile(name, _name_error(error))
         return image.convert("RGB")
     if transform is None:
         return image.convert("RGB")

@@ -30,6 +30,7 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+import os
 import threading
 from dataclasses import fields
 from typing import Any
@@ -151,7 +152,11 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
     options = {name: value for name, value in given.items() if name in _OPTIONS}
     try:
         with _loading:
-            codec = _codec(given.get("model", DEFAULT_PRESET))
+            model = given.get("model", DEFAULT_PRESET)
+            # What is no name may not be hashed, and is refused.
+            codec = (
+                _codec(os.fspath(model)) if isinstance(model, str | os.PathLike) else load(model)
+            )
         if options.get("iterations") is None:
             options["iterations"] = _iterations(given.get("quality"), codec.max_iterations)
         file.write(codec.encode(image, **options))
@@ -164,8 +169,8 @@ def _iterations(quality: Any, most: int) -> int | None:
     # Other formats know words as well ("keep", "web_low").
     if isinstance(quality, bool | np.bool_) or not isinstance(quality, numbers.Real):
         return None
-    percent = min(float(quality), 100)
-    return None if math.isnan(percent) else max(1, math.ceil(percent * most / 100))
+    percent: Any = min(max(quality, 0), 100)  # Before it is a float, which not every number fits.
+    return None if math.isnan(percent) else max(1, math.ceil(float(percent) * most / 100))
 
 
 Image.register_open(FORMAT, RnncImageFile, _accept)

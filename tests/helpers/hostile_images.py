@@ -38,6 +38,25 @@ def bomb(path: Path) -> None:
     path.write_bytes(file.getvalue()[:200])
 
 
+def many_scans(path: Path, scans: int) -> None:
+    """A JPEG of 184x184 pixels, whose scans of 12 bytes each tell nothing of any of them."""
+
+    def segment(marker: int, *content: int) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + bytes(content)
+
+    def code(number: int, symbol: int) -> bytes:
+        """A code that has one symbol, of one bit."""
+        return segment(0xC4, number, 1, *(15 * [0]), symbol)
+
+    blocks = 23**2
+    frame = segment(0xC2, 8, 0, 184, 0, 184, 1, 1, 0x11, 0)
+    run = (blocks - 512 << 6 | 0x3F).to_bytes(2, "big")  # 512 blocks and nine bits of more are 0.
+    first = segment(0xDA, 1, 1, 0, 0, 0, 0) + bytes(-(-blocks // 8))
+    other = segment(0xDA, 1, 1, 0, 1, 63, 0) + run
+    start = segment(0xDB, 0, *(64 * [1])) + frame + code(0, 0) + code(0x10, 0x90)
+    path.write_bytes(b"\xff\xd8" + start + first + (scans - 1) * other + b"\xff\xd9")
+
+
 def large_tile(path: Path, *sides: int, kind: int = 4) -> None:
     """A TIFF of one pixel in a square tile.
 

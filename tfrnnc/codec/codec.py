@@ -39,6 +39,7 @@ from tfrnnc.codec.strips import takes_strips
 from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import as_rgb
 from tfrnnc.model_folder.identity import ModelIdentity
+from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.litert_runtime import LiteRTRuntime
@@ -82,7 +83,8 @@ def load(
             are broken or do not belong together.
         InstallationError: if Keras or the hub's client is needed and not installed.
         ConfigError: if the runtime or the arithmetic is not one of the two, or they do not go
-            together: Keras computes in float32.
+            together: Keras computes in float32; or if the model is named by neither a string nor
+            a path.
 
     Examples:
         >>> codec = load()
@@ -100,10 +102,10 @@ def load(
             raise ConfigError(
                 "Keras computes in float32; for the arithmetic 'int8' take the runtime 'litert'"
             )
-        return Codec(KerasRuntime.load(folder), entropy_model)
+        return _codec(KerasRuntime.load(folder), entropy_model, folder)
     if runtime != "litert":
         raise ConfigError(f"there is no runtime {runtime!r}; there are 'litert' and 'keras'")
-    codec = Codec(LiteRTRuntime(folder, threads, arithmetic), entropy_model)
+    codec = _codec(LiteRTRuntime(folder, threads, arithmetic), entropy_model, folder)
     if folder.has_config and (trained := folder.read_config().model_id) != codec.runtime.model_id:
         otherwise = "" if arithmetic == "int8" else ", or take the runtime 'keras'"
         raise ModelError(
@@ -613,6 +615,14 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
             f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec
+
+
+def _codec(runtime: Runtime, entropy_model: EntropyModel | None, folder: ModelFolder) -> Codec:
+    """The codec of a folder. Raises ModelError as `Codec` does, with the file's name."""
+    try:
+        return Codec(runtime, entropy_model)
+    except ModelError as error:
+        raise ModelError(f"{folder.entropy_model_path}: {error}") from error
 
 
 def _data_of(encoded: Encoded) -> bytes:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tfrnnc.files import open_regular
+
 T = TypeVar("T")
 
 MAX_LINE = 100  #: characters of a string in a list
@@ -32,7 +34,7 @@ def read_json(path: Path) -> Fields:
         OSError: if it cannot be read.
         FieldError: if it is no JSON, too large or too deep, or holds something else.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise FieldError(f"larger than {MAX_BYTES:,} bytes")

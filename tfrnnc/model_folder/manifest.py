@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tfrnnc.bitstream.constants import ID_BYTES, MAX_ITERATIONS
 from tfrnnc.errors import ModelError
-from tfrnnc.files import replacing
+from tfrnnc.files import open_regular, replacing
 from tfrnnc.model_folder.file_names import MANIFEST_FILE
 from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_json
 
@@ -93,7 +93,7 @@ class IterationFile:
         """
         path = folder / self.name
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 content = file.read(self.size_bytes + 1)
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}; export the model again") from error

@@ -12,7 +12,7 @@ from tfrnnc.bitstream import EntropyModel
 from tfrnnc.bitstream.constants import ID_BYTES, MAX_ITERATIONS
 from tfrnnc.bitstream.entropy_model import entropy_coded_id
 from tfrnnc.errors import ConfigError, InstallationError, ModelError
-from tfrnnc.files import replacing
+from tfrnnc.files import open_regular, replacing
 from tfrnnc.model_folder.file_names import (
     CONFIG_FILE,
     ENTROPY_LOG_FILE,
@@ -31,6 +31,7 @@ from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_j
 from tfrnnc.model_folder.manifest import MAX_CHANNELS, Manifest
 
 MAX_LAYERS = 256  #: of an encoder or a decoder
+MAX_ENTROPY_MODEL_BYTES = 1 << 28  #: the preset's has 163,380
 
 #: What a model's TFLite files compute in: those of its folder, or those of its folder int8/.
 ARITHMETICS = ("float32", "int8")
@@ -314,11 +315,18 @@ class ModelFolder:
 
     def _read_entropy_model(self) -> bytes | None:
         try:
-            return self.entropy_model_path.read_bytes()
+            with open_regular(self.entropy_model_path) as file:
+                content = file.read(MAX_ENTROPY_MODEL_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ModelError(f"{self.entropy_model_path}: {error.strerror}") from error
+        if len(content) > MAX_ENTROPY_MODEL_BYTES:
+            raise ModelError(
+                f"{self.entropy_model_path}: larger than {MAX_ENTROPY_MODEL_BYTES:,} bytes; "
+                "train it again, or remove it"
+            )
+        return content
 
     def _read_object(self, name: str) -> dict[str, Any]:
         path = self.path / name

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tfrnnc.errors import InstallationError, ModelError
+from tfrnnc.errors import ConfigError, InstallationError, ModelError
 from tfrnnc.model_folder.hub import download_model, is_hub_address
 from tfrnnc.model_folder.identity import ModelIdentity
 from tfrnnc.model_folder.model_folder import INSTALL_PRESETS, ModelFolder
@@ -76,7 +76,10 @@ def find_model(name_or_path: str | os.PathLike[str]) -> ModelFolder:
         InstallationError: if it is a preset of tfrnnc-presets, or on the hub, and that package or
             the hub's client is not installed.
         ModelError: if there is no such preset, folder or model on the hub.
+        ConfigError: if it is neither a string nor a path.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise ConfigError(f"a model is named by a string or a path, not by {name_or_path!r}")
     if is_hub_address(name_or_path):
         return ModelFolder(download_model(str(name_or_path)))
     presets = {str(folder.preset): folder for folder in _preset_folders()}

@@ -2,6 +2,7 @@
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { pipeline } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const TYPES = {
@@ -70,9 +71,8 @@ function answer(request, response, folder) {
     response.end();
     return;
   }
-  createReadStream(path)
-    .on("error", () => response.destroy())
-    .pipe(response);
+  // Closes the file where the client goes away, and the connection where the file fails.
+  pipeline(createReadStream(path), response, () => {});
 }
 
 /** Starts a server on a port of localhost, 0 for any that is free. */

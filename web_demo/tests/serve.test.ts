@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { serve } from "./server";
 
 const folder = mkdtempSync(join(tmpdir(), "serve-"));
@@ -48,6 +49,24 @@ test("targets that are no file are answered, and the server lives on", async () 
   }
   assert.match(await ask("/", "POST"), /^HTTP\/1\.1 405 /);
   assert.doesNotMatch(await ask("/", "HEAD"), /the page/);
+});
+
+const files = { timeout: 20_000, skip: process.platform === "win32" && "no list of open files" };
+
+test("clients that go away leave no file open", files, async () => {
+  writeFileSync(join(folder, "large.bin"), Buffer.alloc(1 << 24));
+  const { port, address } = server.address() as AddressInfo;
+  const before = readdirSync("/dev/fd").length;
+  for (let client = 0; client < 20; client++) {
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect(port, address);
+      socket.once("data", () => socket.destroy());
+      socket.once("close", () => resolve());
+      socket.on("error", reject);
+      socket.write("GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    });
+  }
+  while (readdirSync("/dev/fd").length > before) await setTimeout(10);
 });
 
 test("every answer has a policy, and types are not guessed", async () => {
