@@ -23,9 +23,15 @@ hypothesis.settings.load_profile("tfrnnc")
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> None:
-    """What a shell runs in the background ignores Ctrl-C, and so would the commands of tests."""
+    """What a shell or nohup runs in the background ignores signals, and so would what tests start.
+
+    Of the commands they wait for, some would not end.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGHUP", "SIGQUIT"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", params=list(TINY_LAYOUTS))
