@@ -148,6 +148,12 @@ def test_info(run, words, code, message):
         (["--data", ".", "--output", "text.txt"], 2, "Directory 'text.txt' is a file"),
         (["--data", ".", "--output", "run", "--batch-size", "0"], 2, "--batch-size"),
         (["--data", ".", "--output", "run", "--learning-rate", "0"], 2, "--learning-rate"),
+        (
+            ["--data", ".", "--output", "run", "--patch-size", "20", "--ssim-weight", "0.1"],
+            2,
+            "--patch-size must be a multiple of 8 where --ssim-weight is above 0",
+        ),
+        (["--data", ".", "--output", "run", "--batch-size", "9" * 9], 2, "--batch-size must be"),
         (["--data", ".", "--output", "run", "--layout", "huge"], 2, "it has paper, small"),
         (["--data", ".", "--output", "run", "--config", "no.json"], 1, "no.json: no such file"),
         (

@@ -43,6 +43,26 @@ def test_a_runtime_that_forgets_a_method_cannot_be_made():
         )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_the_memory_of_a_large_image_goes_back_to_the_system():
+    """What is freed is not the system's yet: without `trim_memory` half a gigabyte stays."""
+    script = """
+import numpy as np, tfrnnc
+def pages():
+    return int(open("/proc/self/statm").read().split()[1])
+codec = tfrnnc.load()
+codec.encode(np.zeros((64, 64, 3), np.uint8), iterations=1)
+before = pages()
+image = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+for _ in range(2):
+    codec.encode(image, iterations=1)
+print(4096 * (pages() - before))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 150e6
+
+
 @pytest.mark.parametrize("fixed", [False, True], ids=["any size", "windows"])
 def test_threads_get_what_one_thread_gets(tiny_codec, noise, monkeypatch, fixed):
     """Each image is encoded and decoded, image sizes mixed, by threads that share a codec."""

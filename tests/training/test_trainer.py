@@ -235,6 +235,7 @@ def test_resuming_nothing(fresh, images, tmp_path):
     [
         {"epochs": 0},
         {"batch_size": -1},
+        {"batch_size": 10**6},
         {"learning_rate": 0.0},
         {"learning_rate": math.nan},
         {"clip_norm": math.inf},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import re
 import shlex
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -65,6 +66,8 @@ RESUMABLE = (
 )
 #: What says where a worker stands, and nothing of the run.
 PLACE = ("workers", "worker", "coordinator", "connect_timeout")
+T = TypeVar("T")
+
 DEFAULTS = Recipe()
 PREVIEW_DEFAULTS = PreviewRecipe()
 ARCHS = ("fc", "fc_lstm", "conv", "conv_lstm")
@@ -592,7 +595,7 @@ def preview(
 
     if (output / SETTINGS_FILE).exists():
         raise click.UsageError(f"{output} holds a run already; give another --output")
-    chosen = PreviewRecipe(**recipe)
+    chosen = _checked(PreviewRecipe, recipe)
     settings = {
         "command": _command_line(),
         "data": [str(path.resolve()) for path in data],
@@ -656,7 +659,20 @@ def _check_entropy_weights(initial_model: str | None) -> None:
 def _recipe(options: dict[str, Any], **others: Any) -> Recipe:
     """The recipe of a command's options, which are named like its fields."""
     given = {each.name: options[each.name] for each in fields(Recipe) if each.name in options}
-    return Recipe(**given, **others)
+    return _checked(Recipe, {**given, **others})
+
+
+def _checked(make: Callable[..., T], values: dict[str, Any]) -> T:
+    """A recipe of values that are options as well; a usage error if they do not do."""
+    try:
+        return make(**values)
+    except ConfigError as error:
+        message = str(error)
+        for name in values:
+            # Names of one word are words of the message too, where it does not begin with them.
+            place = rf"\b{name}\b" if "_" in name else rf"^{name}\b"
+            message = re.sub(place, f"--{name.replace('_', '-')}", message)
+        raise click.UsageError(message) from error
 
 
 def _provenance(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:

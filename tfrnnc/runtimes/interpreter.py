@@ -10,7 +10,10 @@ import numpy as np
 
 from tfrnnc.errors import ModelError, RunError
 from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_ITERATION, IterationFile, Tensor
+from tfrnnc.runtimes.memory import trim_memory
 from tfrnnc.runtimes.windows import Window
+
+LARGE_PIXELS = 1 << 17  #: whose memory is given back
 
 Size = tuple[int, int]  #: height and width in pixels
 
@@ -43,12 +46,12 @@ class Interpreter:
     """
 
     def __init__(self, path: Path, file: IterationFile, content: bytes, threads: int):
-        from ai_edge_litert import interpreter as litert
-
         self.threads = threads
         self.size: Size | None = None
         self.images = 0
         self.largest_pixels = 0
+        from ai_edge_litert import interpreter as litert
+
         self._path, self._file = path, file
         self._shapes: list[tuple[int, int, int, int]] = []  # of the outputs
         try:
@@ -64,6 +67,12 @@ class Interpreter:
             raise ModelError(
                 f"{path}: cannot be run ({_first_line(error)}); export it again"
             ) from error
+
+    def __del__(self) -> None:
+        """What a large image took goes back to the system, of which others may be short."""
+        if self.largest_pixels > LARGE_PIXELS:
+            self._litert = None
+            trim_memory()
 
     def _index(self, details: dict[str, Any], tensor: Tensor) -> int:
         shape, dtype = list(details["shape_signature"]), details["dtype"]

@@ -13,6 +13,7 @@ PEAK_LEARNING_RATES = {"muon": 0.03, "adam": 2e-3}
 LOSSES = ("paper", "balanced", "rate-distortion")
 PRECISIONS = ("float32", "bfloat16")
 MAX_RATE_WEIGHT = 1.5  #: of the rate against the logarithm of the distortion
+MAX_BATCH_VALUES = (1 << 31) - 1  #: of all patches; TensorFlow's shapes overflow above
 MAX_SEED = (1 << 32) - 1  #: that NumPy's generator takes
 #: Bits per pixel after each iteration, per latent bit, that are aimed at unless
 #: told otherwise: cheap at first, where the bits are easiest to predict.
@@ -112,6 +113,13 @@ class Recipe:
                 raise ConfigError(f"{name} must be a share of at most 1, not {value}")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed must be at most {MAX_SEED}, not {self.seed}")
+        values = self.batch_size * self.patch_size**2 * 3  # Channels.
+        if values > MAX_BATCH_VALUES:
+            raise ConfigError(
+                f"batch_size must be smaller: {self.batch_size} patches of {self.patch_size}x"
+                f"{self.patch_size} pixels are {values:,} values, and TensorFlow counts to "
+                f"{MAX_BATCH_VALUES:,}"
+            )
         if self.ssim_weight and self.patch_size % SSIM_BLOCK:
             raise ConfigError(
                 f"patch_size must be a multiple of {SSIM_BLOCK} where ssim_weight is above 0, "
