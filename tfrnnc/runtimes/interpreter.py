@@ -13,8 +13,6 @@ from tfrnnc.model_folder.manifest import STATES_ONLY, WHOLE_ITERATION, Iteration
 from tfrnnc.runtimes.memory import trim_memory
 from tfrnnc.runtimes.windows import Window
 
-LARGE_PIXELS = 1 << 17  #: whose memory is given back
-
 Size = tuple[int, int]  #: height and width in pixels
 
 #: What LiteRT and NumPy raise where an image cannot be computed.
@@ -45,6 +43,8 @@ class Interpreter:
         ModelError: if the file cannot be run, or is not as described.
     """
 
+    _LARGE_PIXELS = 1 << 17  # Their memory is given back. Modules may be gone when it is.
+
     def __init__(self, path: Path, file: IterationFile, content: bytes, threads: int):
         self.threads = threads
         self.size: Size | None = None
@@ -70,7 +70,7 @@ class Interpreter:
 
     def __del__(self) -> None:
         """What a large image took goes back to the system, of which others may be short."""
-        if self.largest_pixels > LARGE_PIXELS:
+        if self.largest_pixels > self._LARGE_PIXELS:
             self._litert = None
             trim_memory()
 
