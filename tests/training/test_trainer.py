@@ -443,6 +443,11 @@ def test_patches_must_fit_the_model(fresh, images, tmp_path):
         fresh()(np.zeros((1, 16, 18, 3), np.float32))
 
 
+def test_a_set_with_too_large_batches(fresh, images):
+    with pytest.raises(ConfigError, match="batch_size must be smaller"):
+        make_batches(fresh(), [TrainingSet(images, batch_size=10**6)], Recipe())
+
+
 def rows_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "log.csv").open(newline="") as file:
         return list(csv.DictReader(file))

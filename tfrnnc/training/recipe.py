@@ -113,13 +113,7 @@ class Recipe:
                 raise ConfigError(f"{name} must be a share of at most 1, not {value}")
         if self.seed > MAX_SEED:
             raise ConfigError(f"seed must be at most {MAX_SEED}, not {self.seed}")
-        values = self.batch_size * self.patch_size**2 * 3  # Channels.
-        if values > MAX_BATCH_VALUES:
-            raise ConfigError(
-                f"batch_size must be smaller: {self.batch_size} patches of {self.patch_size}x"
-                f"{self.patch_size} pixels are {values:,} values, and TensorFlow counts to "
-                f"{MAX_BATCH_VALUES:,}"
-            )
+        check_batch(self.batch_size, self.patch_size)
         if self.ssim_weight and self.patch_size % SSIM_BLOCK:
             raise ConfigError(
                 f"patch_size must be a multiple of {SSIM_BLOCK} where ssim_weight is above 0, "
@@ -196,3 +190,13 @@ class Recipe:
                 "one for each"
             )
         return values
+
+
+def check_batch(batch_size: int, patch_size: int) -> None:
+    """Raises ConfigError if a batch has more values than TensorFlow counts to."""
+    values = batch_size * patch_size**2 * 3  # Channels.
+    if values > MAX_BATCH_VALUES:
+        raise ConfigError(
+            f"batch_size must be smaller: {batch_size} patches of {patch_size}x{patch_size} pixels "
+            f"are {values:,} values, and TensorFlow counts to {MAX_BATCH_VALUES:,}"
+        )

@@ -35,7 +35,7 @@ from tfrnnc.training.failures import TENSORBOARD_FOLDER, explained_failures
 from tfrnnc.training.joint_model import CUT_DRAWS, JointModel
 from tfrnnc.training.log import Log, read_log
 from tfrnnc.training.optimizers import Adam, Muon, matrix_forms
-from tfrnnc.training.recipe import Recipe
+from tfrnnc.training.recipe import Recipe, check_batch
 from tfrnnc.training.schedule import WarmupHoldDecay
 from tfrnnc.training.tensorboard import EpochTensorBoard, SamplePictures
 from tfrnnc.training.training_set import TrainingSet
@@ -104,8 +104,8 @@ def make_batches(
     """The batches that a recipe makes of sets of images, or a worker's slice of each.
 
     Raises:
-        ConfigError: if a patch size is no multiple of the model's stride, or a batch cannot be
-            divided among the devices.
+        ConfigError: if a patch size is no multiple of the model's stride, or a batch has too many
+            values or cannot be divided among the devices.
         DataError: if a set has no image that is large enough.
     """
     sets = []
@@ -117,10 +117,12 @@ def make_batches(
                 f"patch_size must be a multiple of the model's stride, {model.stride}, "
                 f"not {patch_size}"
             )
+        batch_size = one.size("batch_size", recipe)
+        check_batch(batch_size, patch_size)
         sets.append(
             kind(
                 one.images,
-                one.size("batch_size", recipe),
+                batch_size,
                 patch_size,
                 one.size("min_downscale", recipe),
                 one.size("max_downscale", recipe),
