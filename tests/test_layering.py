@@ -24,7 +24,7 @@ LAYERS = (
         "metrics",
         "processes",
     ),
-    ("bitstream", "images", "layers"),
+    ("bitstream", "image_rows", "images", "layers"),
     ("data", "model_folder", "models", "presets", "runtimes"),
     ("codec", "evaluation", "export", "pipelines", "preview", "training"),
     # What users call: the lazy names of `tfrnnc` itself, the commands, the plugin of Pillow.

@@ -64,6 +64,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _remove(temporary)
 
 
+@contextmanager
+def temporary_file(beside: Path) -> Iterator[Path]:
+    """An empty file that is there until the block ends, or the process.
+
+    Args:
+        beside: a file in the same folder.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    path = _create(beside.parent, beside.name, 0o600)
+    try:
+        yield path
+    finally:
+        _remove(path)
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Opens a file of unknown origin. A pipe might never begin, and a device have no end.
 

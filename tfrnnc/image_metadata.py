@@ -34,6 +34,7 @@ _ICC_METHODS = 2, 3  # How a JPEG 2000 file may tell its colours by a profile.
 _MAX_PROFILE = 1 << 24  # Bytes; real ones take at most a few million.
 _PNG = b"\x89PNG\r\n\x1a\n"
 _AVIF_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
+_PNG_METADATA = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 _PNG_KEPT = (b"tRNS", b"sRGB", b"gAMA", b"cHRM")  # Of the chunks that are not critical.
 
 
@@ -99,6 +100,25 @@ def read_tile_pixels(file: BinaryIO, directory: int) -> int:
     except (KeyError, struct.error) as error:
         raise ImageError("the size of its tiles cannot be read; save it as a PNG") from error
     return math.prod(sides.values())
+
+
+def has_late_metadata(file: BinaryIO) -> bool:
+    """Whether a PNG file has metadata behind its pixels, where few writers put them.
+
+    Args:
+        file: at any position.
+    """
+    position, behind = len(_PNG), False
+    while True:
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8:
+            return False
+        length, kind = struct.unpack(">I4s", head)
+        behind = behind or kind == b"IDAT"
+        if behind and kind in _PNG_METADATA:
+            return True
+        position += 12 + length
 
 
 def count_scans(file: BinaryIO, most: int) -> int:

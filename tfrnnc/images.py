@@ -55,6 +55,8 @@ _PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
 _ROWS_AT_ONCE = 256
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # Tags of TIFF, and a value.
 
+_SMALLER = "make it smaller first; or raise the limit (max_pixels=, --max-pixels) if you trust it"
+
 _log = logging.getLogger(__name__)
 
 
@@ -173,14 +175,14 @@ def as_rgb(
         array = _check_array(image)
         if array.shape[2:] == (3,):
             return np.array(array, order="C") if copy else np.ascontiguousarray(array)
-        return _flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
-    _require_pixels(image, max_pixels)
+        return flatten(Image.fromarray(np.ascontiguousarray(array)), behind, "")
+    require_pixels(image, max_pixels)
     name = getattr(image, "filename", "")
     with libtiff_errors() as faults:
         try:
             _add_profile(image)
             image.load()
-            pixels = _convert(image, _orientation(image), behind, name)
+            pixels = _convert(image, orientation_of(image), behind, name)
         except ImageError:
             raise
         except Exception as error:
@@ -247,23 +249,23 @@ def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | 
     """The first frame of a file. Raises whatever Pillow does."""
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
-        _require_pixels(image, max_pixels)
+        require_pixels(image, max_pixels)
         _add_profile(image)
         pixels = _convert(image, _load(image), behind, name)
-        _report_frames(image, name)
+        report_frames(image, name)
         return pixels
 
 
-def _require_pixels(image: Image.Image, most: int | None) -> None:
-    """Raises TooLargeError for an image of too much work, without reading its pixels."""
+def require_pixels(image: Image.Image, most: int | None) -> None:
+    """Raises TooLargeError for an image of too much work, without reading its pixels.
+
+    Args:
+        image: that was just opened.
+        most: pixels, of the image and of a tile; None for any.
+    """
     if most is None:
         return
-    remedy = "make it smaller first; or raise the limit (max_pixels=, --max-pixels) if you trust it"
-    pixels = image.width * image.height
-    if pixels > most:
-        raise TooLargeError(
-            f"the image has {pixels:,} pixels, more than the limit of {most:,}; {remedy}"
-        )
+    require_size(image.width, image.height, most)
     tags, file = getattr(image, "tag_v2", None), getattr(image, "fp", None)
     if file is None:
         return  # It is loaded.
@@ -277,7 +279,17 @@ def _require_pixels(image: Image.Image, most: int | None) -> None:
     pixels = read_tile_pixels(file, tags.offset)
     if pixels > most:
         raise TooLargeError(
-            f"a tile of the image has {pixels:,} pixels, more than the limit of {most:,}; {remedy}"
+            f"a tile of the image has {pixels:,} pixels, more than the limit of {most:,}; "
+            f"{_SMALLER}"
+        )
+
+
+def require_size(width: int, height: int, most: int) -> None:
+    """Raises TooLargeError for an image of more pixels than `most`."""
+    pixels = width * height
+    if pixels > most:
+        raise TooLargeError(
+            f"the image has {pixels:,} pixels, more than the limit of {most:,}; {_SMALLER}"
         )
 
 
@@ -292,7 +304,7 @@ def _joined(reason: str, faults: list[str]) -> str:
     return ": ".join(filter(None, (reason, ", ".join(faults))))
 
 
-def _report_frames(image: Image.Image, name: str) -> None:
+def report_frames(image: Image.Image, name: str) -> None:
     """Logs that a loaded file holds further pictures, where it does."""
     try:
         if not getattr(image, "is_animated", False):
@@ -363,7 +375,7 @@ def _convert(
         image = _to_8_bits(image)
     if orientation in _TURNS:
         image = image.transpose(_TURNS[orientation])
-    return _flatten(image, behind, name, profile)
+    return flatten(image, behind, name, profile)
 
 
 def _add_profile(image: Image.Image) -> None:
@@ -384,7 +396,7 @@ def _load(image: Image.Image) -> int:
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         image.load()
-        return _orientation(image)
+        return orientation_of(image)
     exif = Image.Exif()
     try:
         exif[ORIENTATION] = tags.get(ORIENTATION, UPRIGHT)
@@ -395,8 +407,8 @@ def _load(image: Image.Image) -> int:
     return UPRIGHT
 
 
-def _orientation(image: Image.Image) -> int:
-    """The orientation of a loaded image, wherever it is stored; upright if it cannot be read."""
+def orientation_of(image: Image.Image) -> int:
+    """The orientation of an image, wherever it is stored; upright if it cannot be read."""
     try:
         orientation = image.getexif().get(ORIENTATION)
     except Exception:  # Of another tag, mostly.
@@ -430,10 +442,20 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return reduced
 
 
-def _flatten(
+def flatten(
     image: Image.Image, behind: tuple[int, ...] | None, name: str, profile: Any = None
 ) -> np.ndarray:
-    """A loaded image of 8 bits as sRGB pixels, in front of a background where it needs one."""
+    """A loaded image of 8 bits as sRGB pixels, in front of a background where it needs one.
+
+    Args:
+        image: in any mode of 8 bits.
+        behind: the background, as `parse_colour` gives it.
+        name: what warnings call the image.
+        profile: the ICC profile of its colours; empty or None for sRGB.
+
+    Raises:
+        ImageError: if it is transparent somewhere and there is no background.
+    """
     alpha = None
     if image.has_transparency_data:
         if image.mode not in ("LA", "RGBA"):
@@ -490,6 +512,28 @@ def _to_srgb(image: Image.Image, profile: Any, name: str) -> Image.Image:
     if transform is None:
         return image.convert("RGB")
     return transform.apply(image.convert(transform.input_mode))
+
+
+def usable_profile(image: Image.Image, name: str) -> bytes | None:
+    """The ICC profile of an image that was just opened; None if there is nothing to convert.
+
+    Args:
+        image: gray or RGB, perhaps with alpha.
+        name: what the warning calls the image if the profile cannot be used.
+    """
+    profile = image.info.get("icc_profile", b"")
+    if profile is None:
+        _warn_of_profile(name, "it is damaged")
+    if not profile:
+        return None
+    try:
+        transform = _srgb_transform(profile, image.mode.removesuffix("A"))
+    except MemoryError:
+        raise
+    except Exception as error:
+        _warn_of_profile(name, _name_error(error))
+        return None
+    return None if transform is None else profile
 
 
 @functools.lru_cache(maxsize=8)  # The images of a folder tend to share one profile.

@@ -29,6 +29,8 @@ def requirements(request):
     [
         # 12.2: PYSEC-2026-2253 to 2257.
         ("pillow", ["11.3.0", "12.1.1", "12.2.0"], ["12.3.0", "13.0.0"]),
+        # CVE-2026-2913.
+        ("pyvips-binary", ["8.17.3", "8.18.0"], ["8.18.7"]),
         # CVE-2026-0897 and CVE-2026-1669 are mended in 3.12.1 and 3.13.2, though the first of
         # these was announced for 3.13.1; CVE-2026-12480 in 3.12.2 and 3.14.1, CVE-2026-12570 in
         # 3.12.3 and 3.15.0, and what 3.15.1 mends in 3.12.4.

@@ -7,13 +7,14 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, overload
 
 import click
+import numpy as np
 from tqdm import tqdm
 
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
@@ -44,6 +45,7 @@ from tfrnnc.cli.standard_streams import (
 from tfrnnc.codec.strips import progress
 from tfrnnc.errors import Terminated, TfrnncError
 from tfrnnc.files import replacing
+from tfrnnc.image_rows import save_rows
 from tfrnnc.model_folder.model_folder import ARITHMETICS
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
@@ -392,10 +394,32 @@ def write_output(path: str, data: bytes) -> None:
     if path == STANDARD or (path in STANDARD_OUTPUTS and sys.stdout is None):
         write_standard_output(data)
         return
+    with _making_output(path), replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_rows(path: str, rows: Iterable[np.ndarray], width: int, height: int) -> None:
+    """Writes a picture row by row, whole or not at all.
+
+    Args:
+        path: of a file, not standard output.
+        rows: as for `save_rows`, like the others.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    with _making_output(path):
+        save_rows(path, rows, width, height)
+
+
+@contextmanager
+def _making_output(path: str) -> Iterator[None]:
+    """Makes the folder of an output, and turns what the system says into an OutputError."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
+        yield
     except OSError as error:
         # The system names the temporary file, which tells the user nothing.
         raise OutputError(

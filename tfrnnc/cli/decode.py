@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,16 @@ from tfrnnc.cli.common import (
     run_task,
     work_limit_options,
     write_output,
+    write_rows,
 )
 from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
 from tfrnnc.cli.options import ModelName, gathered, option_group
 from tfrnnc.cli.standard_streams import OutputError
 from tfrnnc.codec import Codec
+from tfrnnc.codec.calls import ITEM_ERRORS
 from tfrnnc.codec.select import CodecSelector
+from tfrnnc.codec.strips import MAX_PIXELS_AT_ONCE
+from tfrnnc.image_rows import WRITTEN, find_vips
 
 SUFFIX = ".rnnc"
 
@@ -73,6 +77,9 @@ class DecodeTask(FileTask):
         results: dict[int, Any] = {}
         by_codec: dict[int, list[int]] = {}
         for number, loaded in enumerate(batch):
+            if self._goes_row_by_row(loaded):
+                results[number] = self._rows_of(loaded)
+                continue
             by_codec.setdefault(id(loaded.content[0]), []).append(number)
         for numbers in by_codec.values():
             codec: Codec = batch[numbers[0]].content[0]
@@ -81,9 +88,25 @@ class DecodeTask(FileTask):
             results.update(zip(numbers, pictures, strict=True))
         return [results[number] for number in range(len(batch))]
 
-    def save(self, loaded: Loaded, result: np.ndarray) -> dict[str, Any]:
+    def _goes_row_by_row(self, loaded: Loaded) -> bool:
+        """Whether a picture is decoded while it is written, so that it is never whole in memory."""
+        suffix = Path(loaded.output).suffix.lower()
+        is_large = loaded.pixels > MAX_PIXELS_AT_ONCE
+        return is_large and suffix in WRITTEN and find_vips() is not None
+
+    def _rows_of(self, loaded: Loaded) -> Iterator[np.ndarray] | Exception:
+        """The rows of a picture, or what is wrong with its stream."""
+        codec, data = loaded.content
+        try:
+            rows: Iterator[np.ndarray] = codec.decode_rows(data, self.iterations, **self._wanted)
+        except ITEM_ERRORS as error:
+            return error
+        return rows
+
+    def save(self, loaded: Loaded, result: np.ndarray | Iterator[np.ndarray]) -> dict[str, Any]:
         """Writes a picture."""
-        height, width, _ = result.shape
+        header = read_header(loaded.content[1])[0]
+        width, height = header.width, header.height
         fact = {
             "input": loaded.source,
             "output": loaded.output,
@@ -98,7 +121,10 @@ class DecodeTask(FileTask):
             fact["iterations"] = planes.header.iterations
             fact["whole_iterations"] = planes.whole_iterations
         # Last, so that Ctrl-C does not come between what is written and what is reported.
-        write_output(loaded.output, _to_file(result, loaded.output))
+        if isinstance(result, np.ndarray):
+            write_output(loaded.output, _to_file(result, loaded.output))
+        else:
+            write_rows(loaded.output, result, width, height)
         return fact
 
     @property

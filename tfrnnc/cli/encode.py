@@ -6,6 +6,8 @@ import functools
 import io
 import logging
 import math
+import os
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +34,28 @@ from tfrnnc.cli.encoding_options import (
     encoding_options,
     runtime_for,
 )
+from tfrnnc.cli.file_pairs import STANDARD
 from tfrnnc.cli.file_tasks import Fact, FileTask, Loaded, display
 from tfrnnc.codec import Codec, Encoded, load
+from tfrnnc.codec.strips import MAX_PIXELS_AT_ONCE
 from tfrnnc.errors import ImageError, StreamError
+from tfrnnc.image_rows import open_rows
 from tfrnnc.images import EXTENSIONS, read_image
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 SUFFIX = ".rnnc"
+LARGE_FILE = 1 << 20  #: bytes; smaller ones are read whole, whatever they hold
+
+
+def large_file_size(path: str) -> int:
+    """The bytes of a file that may hold a large image; 0 for others."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return 0
+    is_large = stat.S_ISREG(status.st_mode) and status.st_size >= LARGE_FILE
+    return status.st_size if is_large and path != STANDARD else 0
 
 
 def is_stream(content: bytes) -> bool:
@@ -82,11 +98,16 @@ class EncodeTask(FileTask):
             handler.addFilter(_is_not_in_report)
 
     def load(self, source: str, output: str) -> Loaded:
-        """Reads an image."""
+        """Reads an image; a large one row by row while it is encoded."""
+        most = self.limits.get("max_pixels", MAX_PIXELS)
+        size = large_file_size(source)
+        least = MAX_PIXELS_AT_ONCE
+        rows = open_rows(source, self.background, most, least) if size else None
+        if rows is not None:
+            return Loaded(source, output, rows, rows.size // 3, size)
         content = read_input(source)
         if is_stream(content):
             raise ImageError("a stream already; tfrnnc-decode makes a picture of it")
-        most = self.limits.get("max_pixels", MAX_PIXELS)
         pixels = read_image(io.BytesIO(content), self.background, display(source), most)
         return Loaded(source, output, pixels, pixels[..., 0].size, len(content))
 

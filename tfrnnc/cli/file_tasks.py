@@ -395,7 +395,8 @@ def start_logging() -> None:
     """Lets warnings go to standard error as they are."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, force=True)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # Of metadata that is not used.
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # It logs what it also raises.
+    for library in ("PIL", "pyvips"):  # They log what they also raise.
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def failure(source: str, error: Exception) -> Fact:

@@ -8,6 +8,7 @@ go on side by side, and does what they need in the same iteration in one call.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -118,15 +119,28 @@ class Worker(NamedTuple):
 
 def run_alone(worker: Worker, calls: Calls[T]) -> T:
     """What one computation returns; what goes wrong with its calls is raised where it made them."""
-    result = None
+    steps = run_stepwise(worker, calls)
     while True:
         try:
-            call = _next_call(calls, result)
+            next(steps)
         except StopIteration as end:
             returned: T = end.value
             return returned
-        result = worker.try_one(call)
-        del call  # What it was given may be large, and of no use any more.
+
+
+def run_stepwise(worker: Worker, calls: Calls[T]) -> Generator[None, None, T]:
+    """As `run_alone`, but yields after each call; closing it closes the computation."""
+    result = None
+    with closing(calls):
+        while True:
+            try:
+                call = _next_call(calls, result)
+            except StopIteration as end:
+                returned: T = end.value
+                return returned
+            result = worker.try_one(call)
+            del call  # What it was given may be large, and of no use any more.
+            yield
 
 
 def run_together(worker: Worker, computations: Sequence[Calls[T]]) -> list[T | ItemError]:

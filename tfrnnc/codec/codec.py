@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
@@ -29,15 +29,16 @@ from tfrnnc.codec.adaptive import AdaptiveEncoder, StoppingEncoder
 from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
 from tfrnnc.codec.choosing_encoder import ChoosingEncoder
-from tfrnnc.codec.downscaling import as_shown
+from tfrnnc.codec.downscaling import as_shown, rows_as_shown
 from tfrnnc.codec.effort import MAX_EFFORT, refinement
 from tfrnnc.codec.encode_options import AUTO, EncodeOptions, settled_options
 from tfrnnc.codec.progressive_encoder import Encoded, ImageEncoder, ProgressiveEncoder
-from tfrnnc.codec.reconstruction import decode, decode_iterations, decoding
+from tfrnnc.codec.reconstruction import decode, decode_iterations, decode_rows, decoding
 from tfrnnc.codec.strip_encoder import StripEncoder
 from tfrnnc.codec.strips import takes_strips
 from tfrnnc.errors import ConfigError, ModelError, TruncatedStreamError, WrongModelError
-from tfrnnc.images import as_rgb
+from tfrnnc.image_rows import ImageRows
+from tfrnnc.images import as_rgb, require_size
 from tfrnnc.model_folder.identity import ModelIdentity
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model, identify, preset_of
@@ -151,7 +152,7 @@ class Codec:
 
     def encode(
         self,
-        image: Image.Image | np.ndarray,
+        image: Image.Image | np.ndarray | ImageRows,
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
     ) -> bytes:
@@ -161,7 +162,8 @@ class Codec:
         all are, and a warning is logged.
 
         Args:
-            image: a Pillow image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+            image: a Pillow image; a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or a
+                large file row by row, from `tfrnnc.image_rows.open_rows`.
             options: how to encode it, and within which limits.
             **keywords: fields of `EncodeOptions`, in place of those of `options`.
 
@@ -187,7 +189,7 @@ class Codec:
 
     def encode_with_picture(
         self,
-        image: Image.Image | np.ndarray,
+        image: Image.Image | np.ndarray | ImageRows,
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
     ) -> Encoded:
@@ -206,12 +208,11 @@ class Codec:
         """
         options = settled_options(options, keywords)
         # Not copied, as it is needed until the end of this call only.
-        pixels = as_rgb(image, options.background, copy=False, max_pixels=options.max_pixels)
-        return self._encoder(pixels, options).fit()
+        return self._encoder(_pixels_of(image, options, copy=False), options).fit()
 
     def encode_batch(
         self,
-        images: Iterable[Image.Image | np.ndarray],
+        images: Iterable[Image.Image | np.ndarray | ImageRows],
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
     ) -> list[bytes | ItemError]:
@@ -241,7 +242,7 @@ class Codec:
 
     def encode_batch_with_pictures(
         self,
-        images: Iterable[Image.Image | np.ndarray],
+        images: Iterable[Image.Image | np.ndarray | ImageRows],
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
     ) -> list[Encoded | ItemError]:
@@ -269,7 +270,7 @@ class Codec:
 
     def encoder(
         self,
-        image: Image.Image | np.ndarray,
+        image: Image.Image | np.ndarray | ImageRows,
         options: EncodeOptions | None = None,
         **keywords: Unpack[EncodeKeywords],
     ) -> ImageEncoder:
@@ -291,8 +292,7 @@ class Codec:
             (2, True)
         """
         options = settled_options(options, keywords)
-        pixels = as_rgb(image, options.background, max_pixels=options.max_pixels)
-        return self._encoder(pixels, options)
+        return self._encoder(_pixels_of(image, options), options)
 
     def _encoder(self, pixels: np.ndarray, options: EncodeOptions) -> ImageEncoder:
         """What encodes pixels, uint8 (H, W, 3), once."""
@@ -313,6 +313,8 @@ class Codec:
             kind = StripEncoder
         if options.adaptive:
             kind = AdaptiveEncoder if self.runtime.independent else StoppingEncoder
+        if kind is not StripEncoder or downscale != 1:
+            pixels = np.asarray(pixels)
         return kind(self.runtime, spec, pixels, options)
 
     def shorten(
@@ -440,6 +442,46 @@ class Codec:
         header = stream.header
         picture = decode(self.runtime, stream.planes, header.coded_size, header.adaptive)
         return as_shown(picture, header)
+
+    def decode_rows(
+        self,
+        data: bytes,
+        iterations: int | None = None,
+        *,
+        allow_truncated: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        max_work: int = MAX_WORK,
+    ) -> Iterator[np.ndarray]:
+        """Decompresses a large stream to rows, so that the whole picture is never in memory.
+
+        Args:
+            data: a stream.
+            iterations: as for `decode`, like the others.
+            allow_truncated: decode whatever has arrived.
+            max_pixels: refuse larger pictures.
+            max_work: refuse more work.
+
+        Returns:
+            rows of what `decode` gives, uint8 (n, W, 3), from the top down, as they are done; those
+            of images that are not computed in strips all at once.
+
+        Raises:
+            StreamError: one of its subclasses, at once, if the stream cannot be decoded.
+
+        Examples:
+            >>> codec = load()
+            >>> data = codec.encode(np.zeros((20, 30, 3), np.uint8), iterations=1)
+            >>> sum(len(rows) for rows in codec.decode_rows(data))
+            20
+        """
+        stream = self.read_planes(
+            data, iterations, allow_truncated, max_pixels=max_pixels, max_work=max_work
+        )
+        header = stream.header
+        shape = header.coded_size
+        if takes_strips(self.runtime, shape) and header.downscale == 1:
+            return decode_rows(self.runtime, stream.planes, shape, header.adaptive)
+        return rows_as_shown(decode(self.runtime, stream.planes, shape, header.adaptive), header)
 
     def decode_batch(
         self,
@@ -615,6 +657,20 @@ def spec_of(runtime: Runtime, entropy_model: EntropyModel | None) -> StreamSpec:
             f"{spec.bits} and {spec.iterations}; train its own (tfrnnc-train entropy-model)"
         )
     return spec
+
+
+def _pixels_of(
+    image: Image.Image | np.ndarray | ImageRows, options: EncodeOptions, copy: bool = True
+) -> np.ndarray:
+    """The pixels of an image, uint8 (H, W, 3).
+
+    `ImageRows` stand for an array of which nothing but rows is taken. What needs more than that
+    makes an array of them.
+    """
+    if isinstance(image, ImageRows):
+        require_size(image.shape[1], image.shape[0], options.max_pixels)
+        return cast(np.ndarray, image)
+    return as_rgb(image, options.background, copy, options.max_pixels)
 
 
 def _codec(runtime: Runtime, entropy_model: EntropyModel | None, folder: ModelFolder) -> Codec:

@@ -5,6 +5,8 @@ docs/FORMAT.md describes the enlargement, which every decoder computes to the sa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
@@ -51,21 +53,36 @@ def enlarged(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         >>> enlarged(np.full((3, 4, 3), 7, np.uint8), (5, 8))[4, 7]
         array([7, 7, 7], dtype=uint8)
     """
+    result = np.empty((*shape[:2], pixels.shape[2]), np.uint8)
+    first = 0
+    for part in enlarged_rows(pixels, shape):
+        result[first : first + len(part)] = part
+        first += len(part)
+    return result
+
+
+def enlarged_rows(pixels: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yields the rows of `enlarged`, uint8 (n, W, 3), from the top down.
+
+    Args:
+        pixels: as for `enlarged`.
+        shape: (H, W, ...) of the result.
+    """
     rows, columns, channels = pixels.shape
-    result = np.empty((*shape[:2], channels), np.uint8)
     step = max(_SAMPLES_AT_ONCE // (columns * channels), 1)
     for first in range(0, rows, step):
         last = min(first + step, rows)
         around = np.arange(first - _REACH, last + _REACH).clip(0, rows - 1)
         block = np.pad(pixels[around], ((0, 0), (_REACH, _REACH), (0, 0)), mode="edge")
         lines = block.reshape(around.size, -1).astype(np.int32)
+        part = np.empty((min(2 * last, shape[0]) - 2 * first, shape[1], channels), np.uint8)
         for odd_row, sums in enumerate(_sums(lines)):
-            target = result[2 * first + odd_row : 2 * last : 2]
+            target = part[odd_row::2]
             for odd_column, levels in enumerate(_sums(sums[: len(target)].T, channels)):
                 shown = target[:, odd_column::2]
                 picture = _levels(levels.T).reshape(len(target), columns, channels)
                 shown[:] = picture[:, : shown.shape[1]]
-    return result
+        yield part
 
 
 def as_shown(picture: np.ndarray, header: Header) -> np.ndarray:
@@ -78,6 +95,19 @@ def as_shown(picture: np.ndarray, header: Header) -> np.ndarray:
     if header.downscale == 1:
         return picture
     return enlarged(picture, (header.height, header.width))
+
+
+def rows_as_shown(picture: np.ndarray, header: Header) -> Iterator[np.ndarray]:
+    """Yields the rows of `as_shown`, uint8 (n, W, 3), from the top down.
+
+    Args:
+        picture: as for `as_shown`.
+        header: of the stream.
+    """
+    if header.downscale == 1:
+        yield picture
+    else:
+        yield from enlarged_rows(picture, (header.height, header.width))
 
 
 def _sums(lines: np.ndarray, distance: int = 1) -> tuple[np.ndarray, np.ndarray]:

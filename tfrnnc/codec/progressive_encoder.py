@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -192,7 +193,7 @@ class ProgressiveEncoder(ImageEncoder):
             raise ConfigError(
                 f"iterations must be from 1 to {most} for this model, not {iterations}"
             )
-        max_bytes = limits.most_bytes(self._image[..., 0].size)
+        max_bytes = limits.most_bytes(math.prod(self._image.shape[:2]))
         wanted = (("PSNR", measure_psnr, limits.psnr), ("SSIM", block_ssim, limits.ssim))
         targets = [
             Target(name, measure, value) for name, measure, value in wanted if value is not None

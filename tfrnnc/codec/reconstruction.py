@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from tfrnnc.bitstream import coded_locations
-from tfrnnc.codec.calls import Calls, DecodeIteration, DecodeStates, Worker, run_alone
-from tfrnnc.codec.strips import decoding_in_strips, per_pixel, takes_strips
+from tfrnnc.codec.calls import Calls, DecodeIteration, DecodeStates, Worker, run_alone, run_stepwise
+from tfrnnc.codec.strips import decoding_in_strips, decoding_rows, per_pixel, takes_strips
 from tfrnnc.images import to_uint8
 from tfrnnc.runtimes.runtime import Runtime
 
@@ -54,6 +55,26 @@ def decoding(
             states = yield DecodeStates(plane, states, iteration)
     assert reconstruction is not None
     return to_uint8(reconstruction[: shape[0], : shape[1]])
+
+
+def decode_rows(
+    runtime: Runtime, planes: Sequence[np.ndarray], shape: tuple[int, ...], adaptive: bool = False
+) -> Iterator[np.ndarray]:
+    """Yields rows of the picture after the last of the planes, uint8 (n, W, 3), in strips.
+
+    Args:
+        runtime: of the model, for which the image takes strips.
+        planes: int8 (h, w, bits).
+        shape: of the image, (H, W, ...).
+        adaptive: whether locations may stop; see `decode`.
+    """
+    done: list[np.ndarray] = []
+    calls = decoding_rows(runtime, planes, shape, done.append, adaptive)
+    with closing(run_stepwise(Worker(runtime), calls)) as steps:
+        for _ in steps:
+            while done:
+                yield done.pop(0)
+    yield from done
 
 
 def decode_iterations(

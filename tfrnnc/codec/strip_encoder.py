@@ -45,7 +45,8 @@ class StripEncoder(ProgressiveEncoder):
 
     @functools.cached_property
     def _at_once(self) -> ProgressiveEncoder:
-        return ProgressiveEncoder(self._runtime, self._spec, self._image, self._options)
+        image = np.asarray(self._image)
+        return ProgressiveEncoder(self._runtime, self._spec, image, self._options)
 
     def _estimate(self, max_bytes: int, most: int) -> Calls[int]:
         """How many iterations a number of bytes takes, by the middle of the image."""
@@ -54,7 +55,7 @@ class StripEncoder(ProgressiveEncoder):
             slice(max(side - SAMPLE_SIDE, 0) // 2, max(side + SAMPLE_SIDE, 0) // 2)
             for side in (height, width)
         )
-        sample = self._pixels[rows, columns]
+        sample = self._pixels[rows][:, columns]
         share = sample[..., 0].size / (height * width)
         encoder = ProgressiveEncoder(
             self._runtime,

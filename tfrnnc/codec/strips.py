@@ -8,9 +8,9 @@ iteration keeps the few rows of its states that the strip below needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,9 @@ STRIP_HEIGHT = 160  #: pixels that are computed of a strip, where the margins le
 
 #: Is told how many strips of how many are done of an image that is computed in strips.
 progress: ContextVar[Callable[[int, int], None] | None] = ContextVar("progress", default=None)
+
+#: Is given rows of a picture, uint8 (n, W, 3), from the top down.
+Show: TypeAlias = Callable[[np.ndarray], None]
 
 _ROWS = -3  # the axis
 
@@ -52,9 +55,30 @@ def decoding_in_strips(
         shape: of the image, (H, W, ...).
         adaptive: whether locations may stop.
     """
+    picture = _Picture(shape)
+    yield from decoding_rows(runtime, planes, shape, picture.add, adaptive)
+    return picture.pixels
+
+
+def decoding_rows(
+    runtime: Runtime,
+    planes: Sequence[np.ndarray],
+    shape: tuple[int, ...],
+    show: Show,
+    adaptive: bool = False,
+) -> Calls[None]:
+    """Decodes planes to rows of the picture after the last of them.
+
+    Args:
+        runtime: of the model.
+        planes: int8 (h, w, bits).
+        shape: of the image, (H, W, ...).
+        show: is given the rows as they are done, from the top down.
+        adaptive: whether locations may stop.
+    """
     height = planes[0].shape[0] * runtime.stride
     last = len(planes) - 1
-    decoder = _Decoder(runtime, planes, shape, [last], adaptive)
+    decoder = _Decoder(runtime, planes, shape, {last: show}, adaptive)
     every = runtime.reconstruction == "additive" or decoder.keeps_stopped
     with runtime.hold():
         for end in _strips(runtime, height):
@@ -64,7 +88,6 @@ def decoding_in_strips(
                     break
                 decoder.drop_shown(iteration)
                 given = decoder.done[iteration]
-    return decoder.pictures[last]
 
 
 def encoding_in_strips(
@@ -74,7 +97,7 @@ def encoding_in_strips(
 
     Args:
         runtime: of the model.
-        pixels: uint8 (H, W, 3).
+        pixels: uint8 (H, W, 3); read once, from the top down.
         iterations: how many.
         shown: of how many of the last ones there shall be pictures.
 
@@ -86,17 +109,23 @@ def encoding_in_strips(
     height, width = (-(-side // stride) * stride for side in pixels.shape[:2])
     shape = (height // stride, width // stride, runtime.bits)
     planes = [np.zeros(shape, np.int8) for _ in range(iterations)]
-    last = range(max(iterations - shown, 0), iterations)
+    pictures = {
+        count: _Picture(pixels.shape) for count in range(iterations, max(iterations - shown, 0), -1)
+    }
+    shows = {count - 1: picture.add for count, picture in pictures.items()}
+    image = Rows()
     encoder = _Stages(runtime.encoder_margin, height, iterations)
-    decoder = _Decoder(runtime, planes, pixels.shape, last)
+    decoder = _Decoder(runtime, planes, pixels.shape, shows)
     with runtime.hold():
         for end in _strips(runtime, height):
             given = min(end + runtime.encoder_margin, height)
+            if given > image.stop:
+                image.add([pad_to_multiple(pixels[image.stop : given], stride)], given)
             for iteration in range(iterations):
                 window = encoder.window(iteration, given)
                 if window is None:
                     break
-                residual = _image_rows(pixels, window, stride)
+                residual = to_float(image.window(window.start, window.stop)[0])
                 if iteration:
                     residual -= decoder.reconstruction(iteration - 1, window)
                 before = encoder.states_before(iteration, window)
@@ -112,7 +141,25 @@ def encoding_in_strips(
                     break
                 decoder.drop_shown(iteration, encoder.needed(iteration))
                 given = decoder.done[iteration]
-    return planes, {iteration + 1: picture for iteration, picture in decoder.pictures.items()}
+            image.drop(encoder.needed(iterations - 1))
+    return planes, {count: picture.pixels for count, picture in pictures.items()}
+
+
+class _Picture:
+    """A picture that is put together of rows, from the top down.
+
+    Attributes:
+        pixels: uint8 (H, W, 3).
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.pixels = np.empty((*shape[:2], 3), np.uint8)
+        self._done = 0
+
+    def add(self, rows: np.ndarray) -> None:
+        """Appends rows."""
+        self.pixels[self._done : self._done + len(rows)] = rows
+        self._done += len(rows)
 
 
 class Rows:
@@ -234,11 +281,10 @@ class _Decoder(_Stages):
         runtime: of the model.
         planes: int8 (h, w, bits), one for each iteration; read when they are decoded.
         shape: of the image, (H, W, ...).
-        shown: the iterations, counted from zero, of which there shall be pictures.
+        shows: by the iteration, counted from zero, what is given the rows of its picture.
         adaptive: whether locations may stop.
 
     Attributes:
-        pictures: uint8 (H, W, 3), of these iterations.
         keeps_stopped: whether locations that stopped look as they did before.
     """
 
@@ -247,7 +293,7 @@ class _Decoder(_Stages):
         runtime: Runtime,
         planes: Sequence[np.ndarray],
         shape: tuple[int, ...],
-        shown: Sequence[int],
+        shows: Mapping[int, Show],
         adaptive: bool = False,
     ):
         self._stride = runtime.stride
@@ -255,7 +301,7 @@ class _Decoder(_Stages):
         self._planes = planes
         self._additive = runtime.reconstruction == "additive"
         self.keeps_stopped = adaptive and runtime.independent
-        self.pictures = {each: np.empty((*shape[:2], 3), np.uint8) for each in shown}
+        self._shape, self._shows = shape, shows
         self._reconstructions = [Rows() for _ in planes]
 
     def decode(self, iteration: int, given: int, needs_picture: bool) -> Calls[bool]:
@@ -307,10 +353,9 @@ class _Decoder(_Stages):
             )
 
     def _show(self, iteration: int, window: Window, rows: np.ndarray) -> None:
-        if iteration in self.pictures:
-            picture = self.pictures[iteration]
-            part = picture[window.first : window.last]
-            part[:] = to_uint8(rows[: part.shape[0], : part.shape[1]])
+        if iteration in self._shows:
+            height, width = self._shape[:2]
+            self._shows[iteration](to_uint8(rows[: height - window.first, :width]))
         if iteration + 1 < len(self.done):
             self._reconstructions[iteration].add([rows], window.last)
 
@@ -339,11 +384,6 @@ def _strips(runtime: Runtime, height: int) -> Iterator[int]:
         yield end
     if report:
         report(len(ends), len(ends))
-
-
-def _image_rows(pixels: np.ndarray, window: Window, stride: int) -> np.ndarray:
-    """Rows of the padded image, float32."""
-    return to_float(pad_to_multiple(pixels[window.start : window.stop], stride))
 
 
 def _kept(array: np.ndarray, window: Window) -> np.ndarray:
