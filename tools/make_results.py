@@ -233,7 +233,7 @@ def draw_figure_5(thumbnails: dict, architectures: dict) -> None:
     axes.set_xticks(range(16, last + 1, 16))
     axes.set_title("The paper's figure 5, and the same here", fontsize=12)
     axes.grid(color="#DDDDDD", linewidth=0.8)
-    add_legend(axes)
+    add_legend(figure, axes)
     save_figure(figure, FIGURE_FILE)
 
 

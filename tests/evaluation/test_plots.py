@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 import tfrnnc.evaluation.plots as plots
 from tfrnnc.evaluation import CLASSIC_CODECS, draw_curves
-from tfrnnc.evaluation.plots import PublishedCurve
+from tfrnnc.evaluation.plots import PublishedCurve, hidden_curves
 from tfrnnc.evaluation.strips import draw_strip
 
+CODECS = [*CLASSIC_CODECS, "model_1", "model_2"]
 LITERATURE = Path(__file__).parents[2] / "docs" / "results" / "literature.json"
 
 
@@ -39,7 +40,7 @@ def report_of(names, protocol="modern"):
 
 @pytest.mark.parametrize("protocol", ["modern", "paper"])
 def test_curves_differ_without_colours(figures, tmp_path, protocol):
-    names = [*CLASSIC_CODECS, *(f"model_{number}" for number in range(6))]
+    names = [*CLASSIC_CODECS, *(f"model_{number}" for number in range(7))]
     published = [PublishedCurve(f"paper {n}", [0.1, 0.2], {"psnr": [25, 27]}) for n in range(4)]
     draw_curves(report_of(names, protocol), tmp_path, published)
     (axes,) = figures[0].axes
@@ -69,6 +70,22 @@ def test_legend_is_inside_and_names_codecs_for_people(figures, tmp_path):
     inside = axes.get_legend().get_window_extent()
     assert axes.bbox.contains(inside.x0, inside.y0)
     assert axes.bbox.contains(inside.x1, inside.y1)
+
+
+@pytest.mark.parametrize("name", ["psnr", "msssim"])
+def test_legend_hides_no_curve(figures, tmp_path, name):
+    """Curves that fill the axes leave no room for a legend of nine lines."""
+    rates = [0.06, 0.12, 0.25, 0.5, 1.0, 2.0]
+    codecs = []
+    for codec, share in zip(CODECS, np.linspace(0, 1, len(CODECS)), strict=True):
+        decibels = np.linspace(5 + 14 * share, 9 + 15 * share, len(rates))
+        values = 1 - 10 ** (-decibels / 10) if name == "msssim" else decibels
+        codecs.append({"codec": codec, "points": {"bpp": rates, name: values.tolist()}})
+    report = {**report_of([]), "metrics": [name], "codecs": codecs}
+    draw_curves(report, tmp_path)
+    (axes,) = figures[0].axes
+    assert not hidden_curves(figures[0], axes.get_legend())
+    assert hidden_curves(figures[0], axes.legend(loc="center"))
 
 
 def test_curves_of_papers_are_drawn_for_what_they_publish(figures, tmp_path):

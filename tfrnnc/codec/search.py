@@ -96,7 +96,7 @@ class BitSearch:
         prices: np.ndarray,
         decode: DecodePlane,
     ) -> tuple[np.ndarray, Decoded, np.ndarray] | None:
-        """Turns bits over where that helps.
+        """Flips bits where that helps.
 
         Args:
             plane: the best so far, int8 (h, w, bits).

@@ -20,6 +20,8 @@ from tfrnnc.files import replacing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
 
 _Line: TypeAlias = str | tuple[int, tuple[int, ...]]  #: a line, as matplotlib takes it
 _Look: TypeAlias = tuple[str, str, _Line]  #: colour, marker and line, as matplotlib takes them
@@ -42,6 +44,7 @@ _OWN_STYLES: tuple[_Look, ...] = (
     ("#A50026", "p", "-."),
     ("#4D4D00", "<", ":"),
     ("#332288", ">", (0, (6, 2))),
+    ("#117733", "8", (0, (8, 1, 1, 1))),
 )
 _PUBLISHED_STYLES: tuple[_Look, ...] = (
     ("#000000", "x", ":"),
@@ -52,6 +55,9 @@ _PUBLISHED_STYLES: tuple[_Look, ...] = (
 _PUBLISHED_MARKS = 8  #: marks on a published curve, however many points it has
 
 _COLOURS = 64  #: of a figure's file
+
+_ROOM_STEP = 0.03  #: by which a legend without room raises the axes, as a share of their height
+_ROOM_STEPS = 20
 
 _BPP_TICKS = (0.0625, 0.125, 0.25, 0.5, 1, 2)
 _MSSSIM_TICKS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
@@ -122,7 +128,7 @@ def draw_curves(
                 _draw_published(axes, curve, name, _Style(*style, own=False))
         axes.set_title(title or images_and_folder(report), fontsize=12)
         _set_axes(axes, report, name, modern)
-        add_legend(axes)
+        add_legend(figure, axes)
         file = folder / f"curve_{name}.png"
         save_figure(figure, file)
         files.append(file)
@@ -146,9 +152,32 @@ def new_figure() -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def add_legend(axes: Axes) -> None:
-    """Puts the legend inside the axes, where it hides the least."""
-    axes.legend(loc="best", fontsize=9, framealpha=0.85, edgecolor="#DDDDDD", handlelength=3.2)
+def add_legend(figure: Figure, axes: Axes) -> None:
+    """Puts the legend inside the axes, and raises their upper end until it hides no curve."""
+    legend = axes.legend(
+        loc="best", fontsize=9, framealpha=0.85, edgecolor="#DDDDDD", handlelength=3.2
+    )
+    scale = axes.yaxis.get_transform()
+    for _ in range(_ROOM_STEPS):
+        if not hidden_curves(figure, legend):
+            return
+        low, high = scale.transform(np.asarray(axes.get_ylim()))
+        raised = scale.inverted().transform(np.asarray([high + _ROOM_STEP * (high - low)]))
+        axes.set_ylim(top=float(raised[0]))
+
+
+def hidden_curves(figure: Figure, legend: Legend) -> list[Line2D]:
+    """The curves that run behind the legend, or up to it."""
+    figure.draw_without_rendering()
+    covered = legend.get_window_extent()
+    curves = (line for line in legend.axes.get_lines() if np.size(line.get_xdata()))
+    return [
+        line
+        for line in curves
+        if line.get_transform()
+        .transform_path(line.get_path())
+        .intersects_bbox(covered, filled=False)
+    ]
 
 
 def _draw_codec(
