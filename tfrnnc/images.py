@@ -53,6 +53,7 @@ _TURNS = {
 
 _PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
 _ROWS_AT_ONCE = 256
+_SIGNATURE_BYTES = 16  # What Pillow shows to its readers.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # Tags of TIFF, and a value.
 
 _log = logging.getLogger(__name__)
@@ -127,7 +128,11 @@ def read_image(
         except Exception as error:  # Pillow's readers raise whatever they come across.
             too_large = isinstance(error, TooLargeError | Image.DecompressionBombError)
             kind = TooLargeError if too_large else ImageError
-            raise kind(f"{prefix}{_explain(error, faults)}") from error
+            if isinstance(error, UnidentifiedImageError):
+                reason = _explain_unidentified(_beginning(file))
+            else:
+                reason = _explain(error, faults)
+            raise kind(f"{prefix}{reason}") from error
     _report_faults(faults, name)
     return pixels
 
@@ -323,8 +328,6 @@ def _explain(error: Exception, faults: list[str]) -> str:
         return "no such file; check the path"
     if isinstance(error, IsADirectoryError):
         return "a folder, not an image; name the files in it"
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image of a known format; convert it to PNG or JPEG first"
     if isinstance(error, MemoryError):
         return "the image does not fit in memory; make it smaller first"
     if isinstance(error, Image.DecompressionBombError):
@@ -334,6 +337,39 @@ def _explain(error: Exception, faults: list[str]) -> str:
     reason = _joined(str(error), faults)  # A reader's assertions tell nothing.
     reason = f" ({reason})" if reason else ""
     return f"damaged, or of a kind that cannot be read{reason}; get it again, or save it as a PNG"
+
+
+def _explain_unidentified(beginning: bytes) -> str:
+    """What is wrong with a file that no reader takes, by its first bytes, and what to do.
+
+    Readers check a signature first. One that refuses what follows says no more than that.
+    """
+    if not beginning:
+        return "the file is empty; get it again"
+    for name in FORMATS:
+        _, accept = Image.OPEN.get(name, (None, None))
+        known = accept is not None and accept(beginning)
+        if isinstance(known, str):  # Why this Pillow cannot read it.
+            return f"{known}; save it as a PNG"
+        if known:
+            return (
+                f"begins as {name} does, but is cut, damaged, or of a kind that cannot be read; "
+                "get it again, or save it as a PNG"
+            )
+    return "not an image of a known format; convert it to PNG or JPEG first"
+
+
+def _beginning(file: Any) -> bytes:
+    """The first bytes of a file that could be opened, for its signature."""
+    try:
+        if isinstance(file, str | bytes | os.PathLike):
+            with open(file, "rb") as opened:
+                return opened.read(_SIGNATURE_BYTES)
+        file.seek(0)
+        content: bytes = file.read(_SIGNATURE_BYTES)
+        return content
+    except Exception:  # It cannot be read twice.
+        return b""
 
 
 def _warn(name: str, message: str) -> None:
