@@ -15,7 +15,8 @@ from helpers.hostile_images import (
     many_scans,
     reaches_libtiff,
 )
-from make_wide_gamut import WHITE, colours, gamma_tag, icc_profile, wide_gamut_profile, xyz_tag
+from make_wide_gamut import colours, gamma_tag, wide_gamut_profile
+from tfrnnc.cicp import D50, icc_profile, xyz_tag
 from tfrnnc.errors import ImageError, TfrnncError, TooLargeError
 from tfrnnc.images import (
     EXTENSIONS,
@@ -71,7 +72,7 @@ def turned_by(orientation):
 
 
 def gray_profile(gamma):
-    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(*WHITE), b"kTRC": gamma_tag(gamma)})
+    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(D50), b"kTRC": gamma_tag(gamma)})
 
 
 def ink_profile():
@@ -82,7 +83,7 @@ def ink_profile():
     lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0])
     lut += struct.pack(">9i", *(65536 if index % 4 == 0 else 0 for index in range(9)))
     lut += identity * 4 + table + identity * 3
-    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(*WHITE), b"A2B0": lut}, pcs=b"Lab ")
+    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(D50), b"A2B0": lut}, pcs=b"Lab ")
 
 
 def p3_to_srgb(pixels):

@@ -18,6 +18,7 @@ LAYERS = (
         "arguments",
         "backend",
         "blas",
+        "cicp",
         "errors",
         "files",
         "image_metadata",

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
 from tfrnnc.bitstream.constants import MAX_PIXELS
+from tfrnnc.cicp import profile_of, read_code_points
 from tfrnnc.errors import ImageError, TooLargeError
 from tfrnnc.image_metadata import (
     ORIENTATION,
@@ -148,8 +149,9 @@ def as_rgb(
     The EXIF orientation is applied. Colours are converted to sRGB from the ICC profile that a
     Pillow image carries, with the perceptual intent, which for CMYK makes the darkest ink black;
     without a profile they count as sRGB. A profile that cannot be used is ignored, and a warning
-    logged. Grayscale, palette and CMYK images become RGB. 16-bit grayscale is reduced to 8 bits, to
-    the nearest level.
+    logged. Of an image that Pillow has opened and not loaded yet, the code points of a PNG or AVIF
+    file and the profile of a JPEG 2000 file count as well; see `tfrnnc.cicp`. Grayscale, palette
+    and CMYK images become RGB. 16-bit grayscale is reduced to 8 bits, to the nearest level.
 
     Args:
         image: a Pillow image, or an array of uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a
@@ -183,7 +185,7 @@ def as_rgb(
     name = getattr(image, "filename", "")
     with libtiff_errors() as faults:
         try:
-            _add_profile(image)
+            _add_profile(image, name)
             image.load()
             pixels = _convert(image, _orientation(image), behind, name)
         except ImageError:
@@ -253,7 +255,7 @@ def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | 
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
         _require_pixels(image, max_pixels)
-        _add_profile(image)
+        _add_profile(image, name)
         pixels = _convert(image, _load(image), behind, name)
         _report_frames(image, name)
         return pixels
@@ -402,13 +404,25 @@ def _convert(
     return _flatten(image, behind, name, profile)
 
 
-def _add_profile(image: Image.Image) -> None:
+def _add_profile(image: Image.Image, name: str) -> None:
     """Gives an image that was just opened the colour profile that Pillow does not read."""
     file = getattr(image, "fp", None)
-    if image.format == "JPEG2000" and file is not None and "icc_profile" not in image.info:
+    if image.format not in ("AVIF", "JPEG2000", "PNG") or file is None:
+        return
+    has_profile = "icc_profile" in image.info
+    if has_profile and image.format != "PNG":
+        return
+    position = file.tell()
+    if image.format == "JPEG2000":
         profile = read_jp2_profile(file)
-        if profile is not None:
-            image.info["icc_profile"] = profile
+    else:
+        points = read_code_points(file)  # In a PNG they count before a profile.
+        profile = None if points is None else profile_of(points)
+        if points is not None and profile is None and not has_profile:
+            _warn(name, f"its colours ({points}) cannot be converted and are taken as sRGB")
+    file.seek(position)
+    if profile is not None:
+        image.info["icc_profile"] = profile
 
 
 def _load(image: Image.Image) -> int:
