@@ -72,12 +72,20 @@ def own_messages(caplog):
     return [each.getMessage() for each in caplog.records if each.name.startswith("tfrnnc")]
 
 
+def display_p3() -> PngImagePlugin.PngInfo:
+    """Code points of a wide gamut, with sRGB's curve."""
+    info = PngImagePlugin.PngInfo()
+    info.add(b"cICP", bytes([12, 13, 0, 1]))
+    return info
+
+
 ROW_BY_ROW = [
     ("a.png", in_mode("RGB"), {}),
     ("a.png", in_mode("L"), {}),
     ("a.png", with_alpha, {}),
     ("a.png", in_mode("RGB"), {"icc_profile": wide_gamut()}),
     ("a.png", in_mode("RGB"), {"icc_profile": b"broken"}),
+    ("a.png", in_mode("RGB"), {"pnginfo": display_p3()}),
     ("a.png", in_mode("L"), {"bits": 4}),
     ("a.jpg", in_mode("RGB"), {"quality": 90}),
     ("a.jpg", in_mode("RGB"), {"quality": 50, "subsampling": "4:2:0"}),

@@ -15,7 +15,8 @@ from helpers.hostile_images import (
     many_scans,
     reaches_libtiff,
 )
-from make_wide_gamut import WHITE, colours, gamma_tag, icc_profile, wide_gamut_profile, xyz_tag
+from make_wide_gamut import colours, gamma_tag, wide_gamut_profile
+from tfrnnc.cicp import D50, icc_profile, xyz_tag
 from tfrnnc.errors import ImageError, TfrnncError, TooLargeError
 from tfrnnc.images import (
     EXTENSIONS,
@@ -71,7 +72,7 @@ def turned_by(orientation):
 
 
 def gray_profile(gamma):
-    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(*WHITE), b"kTRC": gamma_tag(gamma)})
+    return icc_profile(b"GRAY", {b"wtpt": xyz_tag(D50), b"kTRC": gamma_tag(gamma)})
 
 
 def ink_profile():
@@ -82,7 +83,7 @@ def ink_profile():
     lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0])
     lut += struct.pack(">9i", *(65536 if index % 4 == 0 else 0 for index in range(9)))
     lut += identity * 4 + table + identity * 3
-    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(*WHITE), b"A2B0": lut}, pcs=b"Lab ")
+    return icc_profile(b"CMYK", {b"wtpt": xyz_tag(D50), b"A2B0": lut}, pcs=b"Lab ")
 
 
 def p3_to_srgb(pixels):
@@ -843,11 +844,30 @@ def test_an_interruption_is_not_an_error_of_the_image(tmp_path, monkeypatch):
         read_image(tmp_path / "image.png")
 
 
-@pytest.mark.parametrize("content", [b"", b"just some text", b"\x89PNG\r\n\x1a\n"], ids=repr)
+@pytest.mark.parametrize("content", [b"just some text", b"RIFF\0\0\0\0WAVEfmt ", b"\x89PN"])
 def test_a_file_that_is_no_image_is_named(tmp_path, content):
     path = tmp_path / "text.png"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match="text.png: not an image"):
+    with pytest.raises(ImageError, match="text.png: not an image of a known format; convert it"):
+        read_image(path)
+
+
+def test_an_empty_file_is_said_to_be(tmp_path):
+    path = tmp_path / "empty.png"
+    path.touch()
+    with pytest.raises(ImageError, match="empty.png: the file is empty"):
+        read_image(path)
+
+
+def test_a_format_that_pillow_was_built_without_is_named(tmp_path, monkeypatch):
+    Image.init()
+    monkeypatch.setitem(Image.OPEN, "AVIF", (None, lambda _: "AVIF support not installed"))
+    path = tmp_path / "photo.avif"
+    path.write_bytes(b"\0\0\0\x20ftypavif")
+    with (
+        pytest.warns(UserWarning, match="not installed"),
+        pytest.raises(ImageError, match="photo.avif: AVIF support not"),
+    ):
         read_image(path)
 
 
@@ -856,12 +876,27 @@ def test_a_folder_is_no_image(tmp_path):
         read_image(tmp_path)
 
 
-@pytest.mark.parametrize("extension", WRITABLE)
-def test_a_truncated_file_is_named(tmp_path, extension):
-    path = saved(Image.fromarray(random_pixels(40, 40, 3)), tmp_path / f"half{extension}")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(ImageError, match=f"half{extension}"):
-        read_image(path)
+CUT = r"photo\.\w+: (begins as \w+ does, but is cut|damaged, or of a kind that cannot be read)"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("extension", "options"),
+    [(extension, {}) for extension in WRITABLE]
+    # Of these, the list of tags is at the end.
+    + [(".tif", {"compression": "tiff_lzw"}), (".tif", {"compression": "jpeg"})]
+    + [(".jpg", {"progressive": True}), (".webp", {"lossless": True}), (".jp2", {"no_jp2": True})],
+)
+def test_a_truncated_file_is_said_to_be(tmp_path, extension, options):
+    path = tmp_path / f"photo{extension}"
+    saved(Image.fromarray(random_pixels(40, 40, 3)), path, **options)
+    whole = path.read_bytes()
+    for length in {16, 24, 40, 60, *range(len(whole) // 8, len(whole) // 2 + 1, len(whole) // 8)}:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ImageError, match=CUT):
+            read_image(path)
+        with path.open("rb") as file, pytest.raises(ImageError, match=CUT):
+            read_image(file, name=path.name)
 
 
 @pytest.mark.filterwarnings("ignore")

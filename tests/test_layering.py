@@ -14,9 +14,11 @@ PACKAGE = Path(__file__).parents[1] / "tfrnnc"
 #: From the bottom to the top. A part imports from its own layer and from those below it.
 LAYERS = (
     (
+        "advice",
         "arguments",
         "backend",
         "blas",
+        "cicp",
         "errors",
         "files",
         "image_metadata",

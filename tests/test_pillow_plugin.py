@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_model(photo, tiny_model_folder):
 def test_other_modes(photo):
     gray = photo.convert("L")
     assert saved(gray) == saved(gray.convert("RGB"))
-    with pytest.raises(OSError, match="transparent"):
+    with pytest.raises(OSError, match=r'background colour \(background="white"\)$'):
         saved(Image.new("RGBA", (9, 9)))
     white = Image.new("RGB", (9, 9), "white")
     assert saved(Image.new("RGBA", (9, 9)), background="white") == saved(white)
@@ -90,7 +91,10 @@ def test_other_modes(photo):
 def test_cut_files(photo, codec, monkeypatch):
     data = saved(photo)
     cut = data[: len(data) // 2]
-    with pytest.raises(OSError, match="the stream is cut"):
+    advice = (
+        r"the stream is cut .*; decode those with PIL\.ImageFile\.LOAD_TRUNCATED_IMAGES = True$"
+    )
+    with pytest.raises(OSError, match=advice):
         Image.open(io.BytesIO(cut)).load()
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     picture = np.asarray(Image.open(io.BytesIO(cut)))
@@ -108,6 +112,26 @@ def test_pillows_limit_counts(photo, monkeypatch):
 def test_what_is_no_stream_is_not_identified(data):
     with pytest.raises(UnidentifiedImageError):
         Image.open(io.BytesIO(data))
+
+
+def with_header(data, **fields):
+    """A stream with other fields in its header."""
+    header, end = read_header(data)
+    return replace(header, **fields).to_bytes() + data[end:]
+
+
+def test_limits_are_raised_where_they_can_be(photo):
+    with pytest.raises(OSError, match=r"raise the limit \(max_pixels=\) if you trust it$"):
+        saved(photo, max_pixels=64)
+    large = with_header(saved(photo), width=8000, height=8000)
+    with pytest.raises(OSError, match=r"limit \(max_pixels= of tfrnnc\.Codec\.decode\) if you"):
+        Image.open(io.BytesIO(large)).load()
+
+
+def test_a_stream_of_another_model(photo):
+    foreign = with_header(saved(photo), model_id=b"\1\2\3\4")
+    with pytest.raises(OSError, match=r"the folder of that model \(to tfrnnc\.load, whose codec"):
+        Image.open(io.BytesIO(foreign)).load()
 
 
 def test_damage(photo):

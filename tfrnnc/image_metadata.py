@@ -18,6 +18,7 @@ from tfrnnc.errors import ImageError
 
 ORIENTATION = 0x0112  #: the EXIF tag
 UPRIGHT = 1  #: its value where nothing has to be turned
+PNG = b"\x89PNG\r\n\x1a\n"  #: the signature
 
 _EXIF_PREFIX = b"Exif\0\0"
 _INTEGERS = {1: "B", 3: "H", 4: "I"}  # EXIF's types of whole numbers, as `struct` writes them.
@@ -31,11 +32,11 @@ _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])(..)", re.DOTALL)
 _BLOCK = 1 << 16  # Bytes that are searched at once.
 _ICC_METHODS = 2, 3  # How a JPEG 2000 file may tell its colours by a profile.
+_MAX_BOXES = 1000  # One after the other; real files have a dozen.
 _MAX_PROFILE = 1 << 24  # Bytes; real ones take at most a few million.
-_PNG = b"\x89PNG\r\n\x1a\n"
 _AVIF_EXIF_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", re.DOTALL)
 _PNG_METADATA = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
-_PNG_KEPT = (b"tRNS", b"sRGB", b"gAMA", b"cHRM")  # Of the chunks that are not critical.
+_PNG_KEPT = (b"tRNS", b"cICP", b"sRGB", b"gAMA", b"cHRM")  # Of the chunks that are not critical.
 
 
 def read_orientation(exif: bytes) -> int:
@@ -108,7 +109,7 @@ def has_late_metadata(file: BinaryIO) -> bool:
     Args:
         file: at any position.
     """
-    position, behind = len(_PNG), False
+    position, behind = len(PNG), False
     while True:
         file.seek(position)
         head = file.read(8)
@@ -154,10 +155,10 @@ def read_jp2_profile(file: BinaryIO) -> bytes | None:
     Returns:
         None where the first description of its colours is no profile, or the file is no JP2.
     """
-    header = next((box for name, box in _boxes(file, 0, None) if name == b"jp2h"), None)
+    header = next((box for name, box in boxes(file, 0, None) if name == b"jp2h"), None)
     if header is None:
         return None
-    colours = next((box for name, box in _boxes(file, *header) if name == b"colr"), None)
+    colours = next((box for name, box in boxes(file, *header) if name == b"colr"), None)
     if colours is None:
         return None
     start, end = colours
@@ -167,11 +168,22 @@ def read_jp2_profile(file: BinaryIO) -> bytes | None:
     return content[3:] if content[:1] and content[0] in _ICC_METHODS else None
 
 
-def _boxes(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, tuple[int, int]]]:
-    """The boxes in a part of a file: the name of each, and where its content begins and ends."""
+def boxes(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """The boxes in a part of a file of the kind of JPEG 2000 and AVIF.
+
+    Args:
+        file: at any position.
+        start: where the boxes begin.
+        end: where they end; None for the file's end.
+
+    Yields:
+        the name of each, and where its content begins and ends.
+    """
     if end is None:
         end = file.seek(0, os.SEEK_END)
-    while start + 8 <= end:
+    for _ in range(_MAX_BOXES):
+        if start + 8 > end:
+            return
         file.seek(start)
         head = file.read(16)
         if len(head) < 8:
@@ -198,8 +210,8 @@ def strip_metadata(data: bytes) -> bytes | None:
     try:
         if data.startswith(_JPEG):
             stripped = b"".join([_JPEG, *_kept_segments(data)])
-        elif data.startswith(_PNG):
-            stripped = b"".join([_PNG, *_kept_chunks(data)])
+        elif data.startswith(PNG):
+            stripped = b"".join([PNG, *_kept_chunks(data)])
         elif data[4:8] == b"ftyp":
             # Of an item of an unknown kind nothing is read. AVIF turns its images without EXIF.
             stripped = _AVIF_EXIF_ITEM.sub(rb"\1none", data, count=1)
@@ -237,7 +249,7 @@ def _kept_segments(data: bytes) -> Iterator[bytes]:
 
 def _kept_chunks(data: bytes) -> Iterator[bytes]:
     """The chunks of a PNG file that its pixels need."""
-    position = len(_PNG)
+    position = len(PNG)
     while position < len(data):
         length, name = struct.unpack_from(">I4s", data, position)
         content = data[position + 8 : position + 8 + length]

@@ -24,6 +24,7 @@ from tfrnnc.files import replacing, temporary_file
 from tfrnnc.image_metadata import ORIENTATION, UPRIGHT, has_late_metadata
 from tfrnnc.images import (
     FORMATS,
+    add_profile,
     flatten,
     orientation_of,
     parse_colour,
@@ -163,6 +164,7 @@ def open_rows(
             require_pixels(image, max_pixels)
             if not _has_plain_rows(image):
                 return None
+            add_profile(image, name)
             profile = usable_profile(image, name)
             loader = _LOADERS[str(image.format)]
             rows = ImageRows(name, loader, image.mode, image.size, background, profile)

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageColor, UnidentifiedImageError
 
 from tfrnnc.bitstream.constants import MAX_PIXELS
+from tfrnnc.cicp import profile_of, read_code_points
 from tfrnnc.errors import ImageError, TooLargeError
 from tfrnnc.image_metadata import (
     ORIENTATION,
@@ -53,6 +54,7 @@ _TURNS = {
 
 _PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
 _ROWS_AT_ONCE = 256
+_SIGNATURE_BYTES = 16  # What Pillow shows to its readers.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # Tags of TIFF, and a value.
 
 _SMALLER = "make it smaller first; or raise the limit (max_pixels=, --max-pixels) if you trust it"
@@ -129,7 +131,11 @@ def read_image(
         except Exception as error:  # Pillow's readers raise whatever they come across.
             too_large = isinstance(error, TooLargeError | Image.DecompressionBombError)
             kind = TooLargeError if too_large else ImageError
-            raise kind(f"{prefix}{_explain(error, faults)}") from error
+            if isinstance(error, UnidentifiedImageError):
+                reason = _explain_unidentified(_beginning(file))
+            else:
+                reason = _explain(error, faults)
+            raise kind(f"{prefix}{reason}") from error
     _report_faults(faults, name)
     return pixels
 
@@ -145,8 +151,9 @@ def as_rgb(
     The EXIF orientation is applied. Colours are converted to sRGB from the ICC profile that a
     Pillow image carries, with the perceptual intent, which for CMYK makes the darkest ink black;
     without a profile they count as sRGB. A profile that cannot be used is ignored, and a warning
-    logged. Grayscale, palette and CMYK images become RGB. 16-bit grayscale is reduced to 8 bits, to
-    the nearest level.
+    logged. Of an image that Pillow has opened and not loaded yet, the code points of a PNG or AVIF
+    file and the profile of a JPEG 2000 file count as well; see `tfrnnc.cicp`. Grayscale, palette
+    and CMYK images become RGB. 16-bit grayscale is reduced to 8 bits, to the nearest level.
 
     Args:
         image: a Pillow image, or an array of uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a
@@ -180,7 +187,7 @@ def as_rgb(
     name = getattr(image, "filename", "")
     with libtiff_errors() as faults:
         try:
-            _add_profile(image)
+            add_profile(image, name)
             image.load()
             pixels = _convert(image, orientation_of(image), behind, name)
         except ImageError:
@@ -250,7 +257,7 @@ def _read_frame(file: Any, background: str | None, name: str, max_pixels: int | 
     behind = parse_colour(background)
     with Image.open(file, formats=FORMATS) as image:
         require_pixels(image, max_pixels)
-        _add_profile(image)
+        add_profile(image, name)
         pixels = _convert(image, _load(image), behind, name)
         report_frames(image, name)
         return pixels
@@ -335,8 +342,6 @@ def _explain(error: Exception, faults: list[str]) -> str:
         return "no such file; check the path"
     if isinstance(error, IsADirectoryError):
         return "a folder, not an image; name the files in it"
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image of a known format; convert it to PNG or JPEG first"
     if isinstance(error, MemoryError):
         return "the image does not fit in memory; make it smaller first"
     if isinstance(error, Image.DecompressionBombError):
@@ -346,6 +351,39 @@ def _explain(error: Exception, faults: list[str]) -> str:
     reason = _joined(str(error), faults)  # A reader's assertions tell nothing.
     reason = f" ({reason})" if reason else ""
     return f"damaged, or of a kind that cannot be read{reason}; get it again, or save it as a PNG"
+
+
+def _explain_unidentified(beginning: bytes) -> str:
+    """What is wrong with a file that no reader takes, by its first bytes, and what to do.
+
+    Readers check a signature first. One that refuses what follows says no more than that.
+    """
+    if not beginning:
+        return "the file is empty; get it again"
+    for name in FORMATS:
+        _, accept = Image.OPEN.get(name, (None, None))
+        known = accept is not None and accept(beginning)
+        if isinstance(known, str):  # Why this Pillow cannot read it.
+            return f"{known}; save it as a PNG"
+        if known:
+            return (
+                f"begins as {name} does, but is cut, damaged, or of a kind that cannot be read; "
+                "get it again, or save it as a PNG"
+            )
+    return "not an image of a known format; convert it to PNG or JPEG first"
+
+
+def _beginning(file: Any) -> bytes:
+    """The first bytes of a file that could be opened, for its signature."""
+    try:
+        if isinstance(file, str | bytes | os.PathLike):
+            with open(file, "rb") as opened:
+                return opened.read(_SIGNATURE_BYTES)
+        file.seek(0)
+        content: bytes = file.read(_SIGNATURE_BYTES)
+        return content
+    except Exception:  # It cannot be read twice.
+        return b""
 
 
 def _warn(name: str, message: str) -> None:
@@ -378,13 +416,25 @@ def _convert(
     return flatten(image, behind, name, profile)
 
 
-def _add_profile(image: Image.Image) -> None:
+def add_profile(image: Image.Image, name: str) -> None:
     """Gives an image that was just opened the colour profile that Pillow does not read."""
     file = getattr(image, "fp", None)
-    if image.format == "JPEG2000" and file is not None and "icc_profile" not in image.info:
+    if image.format not in ("AVIF", "JPEG2000", "PNG") or file is None:
+        return
+    has_profile = "icc_profile" in image.info
+    if has_profile and image.format != "PNG":
+        return
+    position = file.tell()
+    if image.format == "JPEG2000":
         profile = read_jp2_profile(file)
-        if profile is not None:
-            image.info["icc_profile"] = profile
+    else:
+        points = read_code_points(file)  # In a PNG they count before a profile.
+        profile = None if points is None else profile_of(points)
+        if points is not None and profile is None and not has_profile:
+            _warn(name, f"its colours ({points}) cannot be converted and are taken as sRGB")
+    file.seek(position)
+    if profile is not None:
+        image.info["icc_profile"] = profile
 
 
 def _load(image: Image.Image) -> int:

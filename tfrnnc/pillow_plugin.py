@@ -38,6 +38,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile
 
+from tfrnnc.advice import reworded
 from tfrnnc.bitstream import read_header
 from tfrnnc.bitstream.constants import MAGIC, VERSION_BITS, VERSIONS
 from tfrnnc.codec import load
@@ -50,6 +51,19 @@ FORMAT = "RNNC"
 HEADER_BYTES = 64  #: more than any header has
 # What is saved has to be opened again, so it has a header.
 _OPTIONS = {field.name for field in fields(EncodeOptions)} - {"headerless"}
+
+# What those who open and save images can do about an error.
+_OPENING = {
+    "--partial": "PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True",
+    "--max-pixels": "max_pixels= of tfrnnc.Codec.decode",
+    "--max-work": "max_work= of tfrnnc.Codec.decode",
+    "--model": "to tfrnnc.load, whose codec decodes it",
+}
+_SAVING = {
+    "--background": 'background="white"',
+    "--max-pixels": "max_pixels=",
+    "--max-work": "max_work=",
+}
 
 _codec = functools.cache(load)
 _codec_of = CodecSelector()
@@ -132,7 +146,7 @@ class RnncDecoder(ImageFile.PyDecoder):
                 data, iterations, allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES
             )
         except TfrnncError as error:
-            raise OSError(str(error)) from error
+            raise OSError(reworded(str(error), _OPENING)) from error
         self.set_as_raw(picture.tobytes())
         return -1, 0
 
@@ -161,7 +175,7 @@ def _save(image: Image.Image, file: Any, filename: str | bytes) -> None:
             options["iterations"] = _iterations(given.get("quality"), codec.max_iterations)
         file.write(codec.encode(image, **options))
     except TfrnncError as error:
-        raise OSError(str(error)) from error
+        raise OSError(reworded(str(error), _SAVING)) from error
 
 
 def _iterations(quality: Any, most: int) -> int | None:

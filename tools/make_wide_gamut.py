@@ -14,34 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tfrnnc.cicp import D50, icc_profile, xyz_tag
 from tfrnnc.images import read_image
-
-WHITE = (0.9642, 1, 0.8249)
-
-
-def icc_profile(space: bytes, tags: dict[bytes, bytes], pcs: bytes = b"XYZ ") -> bytes:
-    """A display profile.
-
-    Args:
-        space: of its colours, four letters.
-        tags: signatures and contents.
-        pcs: the space that it connects to.
-    """
-    table, content = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for name, tag in tags.items():
-        table += name + struct.pack(">II", start + len(content), len(tag))
-        content += tag + bytes(-len(tag) % 4)
-    illuminant = struct.pack(">iii", 0xF6D6, 0x10000, 0xD32D)
-    header = bytes(8) + b"\x02\x10\0\0mntr" + space + pcs + bytes(12) + b"acsp" + bytes(28)
-    header = (header + illuminant).ljust(128, b"\0")
-    profile = header + table + content
-    return struct.pack(">I", len(profile)) + profile[4:]
-
-
-def xyz_tag(*values: float) -> bytes:
-    """A colour."""
-    return b"XYZ \0\0\0\0" + struct.pack(">iii", *(round(65536 * value) for value in values))
 
 
 def gamma_tag(gamma: float) -> bytes:
@@ -62,10 +36,10 @@ def wide_gamut_profile() -> bytes:
         {
             b"desc": text_tag("wide gamut"),
             b"cprt": b"text\0\0\0\0none\0",
-            b"wtpt": xyz_tag(*WHITE),
-            b"rXYZ": xyz_tag(0.51512, 0.2412, -0.00105),
-            b"gXYZ": xyz_tag(0.29198, 0.69225, 0.04189),
-            b"bXYZ": xyz_tag(0.1571, 0.06657, 0.78407),
+            b"wtpt": xyz_tag(D50),
+            b"rXYZ": xyz_tag((0.51512, 0.2412, -0.00105)),
+            b"gXYZ": xyz_tag((0.29198, 0.69225, 0.04189)),
+            b"bXYZ": xyz_tag((0.1571, 0.06657, 0.78407)),
             **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma_tag(2.2)),
         },
     )

@@ -20,12 +20,15 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from PIL import Image
 
 import tfrnnc
+from tfrnnc.advice import reworded
 from tfrnnc.errors import ConfigError, ImageError, StreamError, TooLargeError
 from tfrnnc.images import read_image
 
 T = TypeVar("T")
 
 STREAM_TYPE = "application/octet-stream"
+#: What a client can do about an error, by the option of the command line that does the same.
+WORDS = {"--partial": "partial=true"}
 RETRY_AFTER = {"Retry-After": "1"}
 
 logger = logging.getLogger("image_service")
@@ -169,9 +172,9 @@ async def _answered(workshop: Workshop, work: Callable[[], bytes]) -> bytes:
     try:
         return await workshop.run(work)
     except TooLargeError as error:
-        raise HTTPException(413, str(error)) from error
+        raise HTTPException(413, reworded(str(error), WORDS)) from error
     except (StreamError, ImageError, ConfigError) as error:
-        raise HTTPException(422, str(error)) from error
+        raise HTTPException(422, reworded(str(error), WORDS)) from error
     except (tfrnnc.RunError, MemoryError) as error:
         logger.warning("out of memory: %s", error)
         raise HTTPException(503, "no memory for it now; try again", RETRY_AFTER) from error

@@ -75,6 +75,7 @@ def test_a_stream_that_was_cut_needs_partial(client, codec, noise):
     data = codec.encode(noise(32, 32), iterations=3)[:-5]
     refused = client.post("/decode", content=data, headers=STREAM)
     assert refused.status_code == 422
+    assert refused.json()["detail"].endswith("are whole; decode those with partial=true")
     answer = client.post("/decode?partial=true", content=data, headers=STREAM)
     expected = codec.decode(data, allow_truncated=True)
     np.testing.assert_array_equal(pixels_of(answer.content), expected)
@@ -92,9 +93,14 @@ def test_bodies_that_are_too_large(codec, noise):
 def test_images_and_streams_that_are_too_large(codec, noise):
     client = limited(codec, max_pixels=32 * 32)
     image = noise(32, 64)
-    assert client.post("/encode", content=png(image), headers=PNG).status_code == 413
     data = codec.encode(image, iterations=1)
-    assert client.post("/decode", content=data, headers=STREAM).status_code == 413
+    for answer in (
+        client.post("/encode", content=png(image), headers=PNG),
+        client.post("/decode", content=data, headers=STREAM),
+    ):
+        assert answer.status_code == 413
+        assert "more than the limit of 1,024" in answer.json()["detail"]
+        assert "raise" not in answer.json()["detail"]  # Which a client cannot.
     client = limited(codec, max_work=32 * 64)
     two = client.post("/encode?iterations=2", content=png(image), headers=PNG)
     assert two.status_code == 413

@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 import tfrnnc
-from tfrnnc.errors import ModelError, ShardError, WrongModelError
+from tfrnnc.errors import ModelError, ShardError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import read_image
 from tfrnnc.pipelines import (
     DecodedImages,
@@ -26,6 +26,7 @@ from tfrnnc.pipelines import (
     packed_images,
     shard_file,
 )
+from tfrnnc.pipelines.decoded_images import decode_all
 from tfrnnc.pipelines.keras_dataset import PackedDataset
 
 OPTIONS = tfrnnc.EncodeOptions(max_bytes=3)
@@ -89,6 +90,15 @@ def test_decoded(folder, thumbnails, good_keys, codec):
     np.testing.assert_array_equal(source.find(chosen[0]["key"]), chosen[0]["image"])
     first = DecodedImages(PackedImages(folder), codec, iterations=1)[0]["image"]
     np.testing.assert_array_equal(first, codec.decode(PackedImages(folder)[0].stream, 1))
+
+
+def test_errors_advise_what_a_caller_can_do(codec, noise):
+    """Not what the images of shards cannot be given."""
+    data = codec.encode(noise(16, 16))[:-1]
+    advice = r"decode those with allow_truncated=True of tfrnnc\.Codec\.decode$"
+    with pytest.raises(TruncatedStreamError, match=advice) as caught:
+        decode_all(codec, [data])
+    assert caught.value.whole_iterations == codec.max_iterations - 1
 
 
 def test_threads_and_processes_share_it(folder):

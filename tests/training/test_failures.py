@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -22,13 +24,20 @@ from PIL import Image
 from tfrnnc.cli.train import main as train_command
 from tfrnnc.data import FolderImages
 from tfrnnc.errors import DataError, ModelError, TrainingError
-from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE, SETTINGS_FILE
+from tfrnnc.model_folder.file_names import (
+    CHECKPOINT_FILE,
+    ENTROPY_LOG_FILE,
+    ENTROPY_MODEL_FILE,
+    LOG_FILE,
+    SETTINGS_FILE,
+)
 from tfrnnc.model_folder.keras_model import load_model, model_from_config, weights_content
+from tfrnnc.preview.layout import DECODER_FILE
 from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
 from tfrnnc.training.checkpoint import read_checkpoint
-from tfrnnc.training.failures import explained_failures
+from tfrnnc.training.failures import RUN_FILES, TENSORBOARD_FOLDER, explained_failures
 from tfrnnc.training.log import read_log
-from tfrnnc.training.settings import read_settings, write_settings
+from tfrnnc.training.settings import ADDED_LATER, read_settings, write_settings
 from tfrnnc.training.trainer import compile_model
 
 CONFIG = {
@@ -210,12 +219,84 @@ def test_strange_settings_are_refused(run, place, value):
     assert_one_line(resume(run), str(path), "--initial-model")
 
 
+@pytest.mark.parametrize(
+    "names", [["seed"], ["loss", "average"], [field.name for field in fields(Recipe)]]
+)
+def test_a_recipe_that_lacks_something_is_refused(run, names):
+    settings = read_settings(run)
+    settings["recipe"] = {k: v for k, v in settings["recipe"].items() if k not in names}
+    write_settings(run, settings)
+    listed = ", ".join(sorted(set(names) - ADDED_LATER))
+    assert_one_line(resume(run), str(run / SETTINGS_FILE), f"(recipe lacks {listed})")
+
+
 def test_the_settings_of_a_run_are_read(run):
     settings = read_settings(run)
     assert settings["model"]["arch"] == "fc"
-    del settings["data"]["max_pixels"]  # As in runs of before it.
+    # As in runs of before them.
+    del settings["data"]["max_pixels"]
+    for name in ADDED_LATER:
+        del settings["recipe"][name]
     write_settings(run, settings)
     assert read_settings(run) == settings
+    result = resume(run, "--epochs", "2")
+    assert result.exit_code == 0, result.output
+
+
+FILES = [name for name in RUN_FILES if name != SETTINGS_FILE]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_in_a_files_place_is_found_before_training(
+    whole_run, run_words, tmp_path, monkeypatch, name, kind
+):
+    monkeypatch.setattr("tfrnnc.training.trainer.compile_model", None)  # It would not get that far.
+    run = tmp_path / "run"
+    run.mkdir()
+    if kind == "pipe":
+        os.mkfifo(run / name)
+    elif name == TENSORBOARD_FOLDER:
+        (run / name).touch()
+    else:
+        (run / name).mkdir()
+    expected = f"{run / name}: not a {'folder' if name == TENSORBOARD_FOLDER else 'file'}"
+    result = CliRunner().invoke(train_command, [*run_words, "--output", str(run)])
+    assert_one_line(result, expected, "move it away")
+    assert [path.name for path in run.iterdir()] == [name]
+    shutil.copy(whole_run / SETTINGS_FILE, run)
+    assert_one_line(resume(run, "--epochs", "2"), expected)
+
+
+def test_a_folder_in_the_place_of_the_settings(run, run_words):
+    (run / SETTINGS_FILE).unlink()
+    (run / SETTINGS_FILE).mkdir()
+    assert_one_line(resume(run), str(run / SETTINGS_FILE))
+
+
+@pytest.mark.parametrize("name", [ENTROPY_LOG_FILE, ENTROPY_MODEL_FILE])
+def test_what_is_in_the_place_of_an_entropy_models_file(
+    run, image_folder, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr("tfrnnc.training.entropy_training._compiled_network", None)
+    output = tmp_path / "entropy"
+    (output / name).mkdir(parents=True)
+    words = ["entropy-model", str(run), "--data", str(image_folder), "--output", str(output)]
+    words += ["--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "2", "--patch-size", "16"]
+    result = CliRunner().invoke(train_command, [*words, "--quiet"])
+    assert_one_line(result, f"{output / name}: not a file")
+    assert [path.name for path in output.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", [LOG_FILE, DECODER_FILE])
+def test_what_is_in_the_place_of_a_files_of_previews(image_folder, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("tfrnnc.preview.training.read_crops", None)
+    output = tmp_path / "preview"
+    (output / name).mkdir(parents=True)
+    words = ["preview", "--data", str(image_folder), "--validation", str(image_folder), "--quiet"]
+    result = CliRunner().invoke(train_command, [*words, "--output", str(output)])
+    assert_one_line(result, f"{output / name}: not a file")
+    assert [path.name for path in output.iterdir()] == [name]
 
 
 class Fail(keras.callbacks.Callback):

@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from tfrnnc.advice import reworded
 from tfrnnc.codec import Codec
 from tfrnnc.pipelines.packed_images import PackedImage, PackedImages
+
+# Here they cannot be given; a PackedImage has its stream.
+_WORDS = {
+    "--partial": "allow_truncated=True of tfrnnc.Codec.decode",
+    "--max-pixels": "max_pixels= of tfrnnc.Codec.decode",
+    "--max-work": "max_work= of tfrnnc.Codec.decode",
+}
 
 Example = dict[str, Any]  #: "key", a str, and "image", uint8 (H, W, 3)
 
@@ -89,6 +97,7 @@ def decode_all(
     pictures = []
     for picture in codec.decode_batch(streams, iterations):
         if isinstance(picture, Exception):
+            picture.args = (reworded(str(picture), _WORDS), *picture.args[1:])
             raise picture
         pictures.append(picture)
     return pictures

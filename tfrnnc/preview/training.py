@@ -36,7 +36,7 @@ from tfrnnc.preview.tables import Tables
 from tfrnnc.preview.transform import pictures
 from tfrnnc.preview.weights import DecoderFile, write_decoder
 from tfrnnc.training.callbacks import Progress
-from tfrnnc.training.failures import explained_failures
+from tfrnnc.training.failures import explained_failures, require_places
 from tfrnnc.training.log import Log, Logs
 from tfrnnc.training.optimizers import MatrixForm, Muon
 from tfrnnc.training.schedule import WarmupHoldDecay
@@ -169,8 +169,10 @@ def train_preview(
     Raises:
         DataError: if a folder has no images, or small ones.
         ImageError: if an image cannot be read.
-        TrainingError: if the loss is not finite, the disk is full or memory is short.
+        TrainingError: if the loss is not finite, the disk is full, memory is short, or something
+            else is in the place of a file.
     """
+    require_places(folder, (DECODER_FILE, LOG_FILE))
     keras.utils.set_random_seed(recipe.seed)
     crops = read_crops(folders, recipe)
     tables = fit_tables(crops[:_FITTED])

@@ -24,7 +24,7 @@ from tfrnnc.model_folder.keras_model import model_id
 from tfrnnc.models import ResidualCodec
 from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training.callbacks import require_finite
-from tfrnnc.training.failures import explained_failures
+from tfrnnc.training.failures import ENTROPY_FILES, explained_failures, require_places
 from tfrnnc.training.recipe import Recipe
 
 #: Half of the batches have patches this many times as wide, in which borders matter less; they are
@@ -62,9 +62,10 @@ def train_entropy_model(
 
     Raises:
         DataError: if no image is large enough.
-        TrainingError: if the loss is not finite, the disk is full, or a batch does not fit into
-            memory.
+        TrainingError: if the loss is not finite, the disk is full, a batch does not fit into
+            memory, or something else is in the place of a file.
     """
+    require_places(folder, ENTROPY_FILES)
     with explained_failures(folder):
         return _train(model, images, validation_images, recipe, folder, quiet)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfrnnc.errors import TfrnncError, TrainingError
 from tfrnnc.model_folder.file_names import (
+    CHECKPOINT_FILE,
     CONFIG_FILE,
     ENTROPY_LOG_FILE,
     ENTROPY_MODEL_FILE,
@@ -22,17 +23,21 @@ from tfrnnc.model_folder.file_names import (
 
 TENSORBOARD_FOLDER = "tensorboard"
 
-_RUN_FILES = (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    SETTINGS_FILE,
-    LOG_FILE,
+ENTROPY_FILES = (
     ENTROPY_MODEL_FILE,
     ENTROPY_WEIGHTS_FILE,
     ENTROPY_SETTINGS_FILE,
     ENTROPY_LOG_FILE,
+)  #: those of the entropy model
+RUN_FILES = (
+    CHECKPOINT_FILE,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    SETTINGS_FILE,
+    LOG_FILE,
+    *ENTROPY_FILES,
     TENSORBOARD_FOLDER,
-)
+)  #: what a run may write into its folder
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DISK_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
 _LOST_WORDS = ("Gloo ", "NCCL", "coordination service", "CoordinationService")
@@ -44,6 +49,27 @@ _MEMORY_WORDS = (
     "OOM when",
     "Cannot parse tensor from proto",
 )
+
+
+def require_places(folder: Path, names: Iterable[str] = RUN_FILES) -> None:
+    """Finds what a run could not replace before it trains, not after its first epoch.
+
+    Args:
+        folder: of the run; may be missing.
+        names: of the files that are going to be written.
+
+    Raises:
+        TrainingError: if there is something else in the place of a file.
+    """
+    for name in names:
+        path = folder / name
+        kind, fits = (
+            ("folder", path.is_dir) if name == TENSORBOARD_FOLDER else ("file", path.is_file)
+        )
+        if path.exists() and not fits():
+            raise TrainingError(
+                f"{path}: not a {kind}, which training has to write there; move it away"
+            )
 
 
 @contextmanager
@@ -93,11 +119,11 @@ def new_files_removed(folder: Path, unless: str) -> Iterator[None]:
         unless: the file that a run begins with that is worth keeping.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    new = [folder / name for name in _RUN_FILES if not (folder / name).exists()]
+    new = [folder / name for name in RUN_FILES if not (folder / name).exists()]
     try:
         yield
     except BaseException:
-        if not (folder / unless).exists():
+        if not (folder / unless).is_file():
             for path in new:
                 with suppress(OSError):
                     path.unlink()

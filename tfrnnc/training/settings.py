@@ -16,6 +16,8 @@ from tfrnnc.model_folder.keras_model import model_from_file
 from tfrnnc.models import ResidualCodec
 from tfrnnc.training.recipe import Recipe
 
+#: What recipes of older runs may lack. They go on with the defaults.
+ADDED_LATER = frozenset(["rate_delay", "rate_weights", "freeze_encoder", "weight_decay"])
 MAX_INTEGER = (1 << 32) - 1  #: of a recipe
 
 _REMEDY = (
@@ -94,6 +96,9 @@ def _check(settings: dict[str, Any]) -> None:
     most = data.get("max_pixels", 1)
     _require(type(most) is int and most > 0, "data.max_pixels")
     _require(isinstance(settings["recipe"], dict), "recipe")
+    missing = {field.name for field in fields(Recipe)} - ADDED_LATER - set(settings["recipe"])
+    if missing:
+        raise ValueError(f"recipe lacks {', '.join(sorted(missing))}")
     for field in fields(Recipe):
         value = settings["recipe"].get(field.name, field.default)
         _require(_is_of_kind(value, field), f"recipe.{field.name}")

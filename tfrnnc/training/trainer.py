@@ -31,7 +31,7 @@ from tfrnnc.training.callbacks import (
     ValidationSet,
 )
 from tfrnnc.training.checkpoint import read_checkpoint
-from tfrnnc.training.failures import TENSORBOARD_FOLDER, explained_failures
+from tfrnnc.training.failures import TENSORBOARD_FOLDER, explained_failures, require_places
 from tfrnnc.training.joint_model import CUT_DRAWS, JointModel
 from tfrnnc.training.log import Log, read_log
 from tfrnnc.training.optimizers import Adam, Muon, matrix_forms
@@ -197,10 +197,13 @@ def train(
         DataError: if no image is large enough.
         ModelError: if the checkpoint of a resumed run is missing, damaged or of another model.
         TrainingError: if the loss is not finite, the bits vanish, the disk is full, a batch does
-            not fit into memory, the log of a resumed run is damaged, or a worker is lost.
+            not fit into memory, the log of a resumed run is damaged, something else is in the place
+            of a file, or a worker is lost.
         KeyboardInterrupt: after the state was saved.
     """
     workers = options.workers
+    if workers.is_first:
+        require_places(folder)
     trained = compile_model(model, recipe)
     if options.entropy_weights is not None and isinstance(trained, JointModel):
         load_weights(trained.entropy_network, options.entropy_weights)

@@ -73,20 +73,10 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
      *
      * @param ready called on the main thread with its address.
      */
-    fun takePhoto(ready: (Uri) -> Unit) {
-        viewModelScope.launch {
-            try {
-                ready(withContext(Dispatchers.IO) { cameraFile() })
-            } catch (error: PictureException) {
-                report(error.kind)
-            }
-        }
-    }
+    fun takePhoto(ready: (Uri) -> Unit) = withCameraFile(ready)
 
     /** Compresses the photo that the camera took. */
-    fun compressTaken() {
-        viewModelScope.launch { compress(withContext(Dispatchers.IO) { cameraFile() }) }
-    }
+    fun compressTaken() = withCameraFile(::compress)
 
     /**
      * Makes a file of the bytes that are shown.
@@ -105,6 +95,17 @@ class DemoViewModel(application: Application, private val saved: SavedStateHandl
 
     private fun source(uri: Uri) =
         ProvidedPicture(getApplication<Application>().contentResolver, uri)
+
+    /** Hands over the address of the camera's photo, on the main thread, or says why not. */
+    private fun withCameraFile(use: (Uri) -> Unit) {
+        viewModelScope.launch {
+            try {
+                use(withContext(Dispatchers.IO) { cameraFile() })
+            } catch (error: PictureException) {
+                report(error.kind)
+            }
+        }
+    }
 
     private fun cameraFile(): Uri {
         if (!shared.isDirectory && !shared.mkdirs()) throw PictureException(Problem.Kind.NO_ROOM)

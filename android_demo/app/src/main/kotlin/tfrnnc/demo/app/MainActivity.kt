@@ -80,10 +80,14 @@ class MainActivity : ComponentActivity() {
 
     private fun receive(intent: Intent) {
         val uri =
-            when (intent.action) {
-                Intent.ACTION_VIEW -> intent.data
-                Intent.ACTION_SEND -> stream(intent)
-                else -> null
+            try {
+                when (intent.action) {
+                    Intent.ACTION_VIEW -> intent.data
+                    Intent.ACTION_SEND -> stream(intent)
+                    else -> null
+                }
+            } catch (_: RuntimeException) { // What another app sends need not be an address.
+                return model.report(Problem.Kind.UNREADABLE)
             }
         uri?.let(model::receive)
     }
