@@ -24,12 +24,14 @@ from helpers.commands import running, wait_for_end_of_group
 from helpers.hostile_images import damaged_tiff, reaches_libtiff
 from helpers.reports import read_json
 from tfrnnc.cli import common, file_pairs
+from tfrnnc.cli.common import Report
 from tfrnnc.cli.decode import FORMATS
 from tfrnnc.cli.decode import main as decode
 from tfrnnc.cli.encode import EncodeTask
 from tfrnnc.cli.encode import main as encode
 from tfrnnc.cli.file_tasks import run_files
 from tfrnnc.cli.info import main as info
+from tfrnnc.errors import Terminated
 from tfrnnc.images import read_image
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 
@@ -759,3 +761,39 @@ def test_signals_leave_nothing_half_written(noise, tmp_path, number, jobs):
     codec = tfrnnc.load()
     for name in written[:5]:
         assert codec.decode((tmp_path / "out" / name).read_bytes()).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+def test_an_interruption_that_a_library_turns_into_an_error(monkeypatch, capsys, number):
+    """What was done is reported, and the interruption ends the command."""
+
+    def facts():
+        try:
+            yield {"input": "first"}
+        except KeyboardInterrupt:
+            yield {"input": "done meanwhile"}
+            raise
+
+    reported = []
+
+    def describe(fact):
+        if not reported:
+            reported.append(fact["input"])
+            try:
+                raise Terminated(number=number) if number else KeyboardInterrupt
+            finally:
+                threading.Lock().release()
+        return fact["input"]
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        Report(as_json=False).tell(facts(), describe, 2)
+    assert getattr(raised.value, "number", None) == number
+    assert capsys.readouterr().out == "done meanwhile\n"
+
+
+def test_an_error_of_ones_own_stays_one():
+    def facts():
+        yield {"input": "first"}
+
+    with pytest.raises(RuntimeError):
+        Report(as_json=False).tell(facts(), lambda _: threading.Lock().release(), 1)

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tfrnnc.bitstream.constants import MAX_PIXELS, MAX_WORK
-from tfrnnc.cli.endings import end_by, interruptions
+from tfrnnc.cli.endings import end_by, interruption_behind, interruptions
 from tfrnnc.cli.file_pairs import STANDARD, STANDARD_OUTPUTS, Selection
 from tfrnnc.cli.file_tasks import (
     Fact,
@@ -465,7 +465,10 @@ class Report:
                     failures += "error" in fact
                     self._tell_one(fact, describe)
                     fact = next(facts, None)
-                except KeyboardInterrupt as interruption:
+                except (KeyboardInterrupt, RuntimeError) as error:
+                    interruption = interruption_behind(error)
+                    if interruption is None:
+                        raise
                     # Other processes may have finished files, which come before it is raised.
                     fact = facts.throw(interruption)
         if failures:

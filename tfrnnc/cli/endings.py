@@ -44,6 +44,17 @@ def interruptions() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interruption that an error is, or that it came of; None where there is none.
+
+    A library that is interrupted while it takes a lock may fail to give it back, and raise that.
+    """
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, KeyboardInterrupt):
+        behind = behind.__context__
+    return behind
+
+
 def end_by(number: int) -> NoReturn:
     """Ends the process as the signal would have, so that a loop in a shell stops, too.
 
