@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from tfrnnc.image_metadata import PNG, boxes
+from tfrnnc.image_metadata import PNG, boxes, png_chunks
 
 D50 = (0.9642, 1.0, 0.8249)  #: XYZ of the white of ICC profiles
 _D65 = (0.3127, 0.329)  # Here and below: x and y of chromaticity.
@@ -142,16 +142,13 @@ def _xyz(x: float, y: float) -> tuple[float, float, float]:
 
 
 def _of_png(file: BinaryIO) -> CodePoints | None:
-    position = len(PNG)
-    while True:
-        file.seek(position)
-        length, name = struct.unpack(">I4s", file.read(8))
+    for name, length in png_chunks(file):
         if name in (b"IDAT", b"IEND"):
             return None
         if name == b"cICP":
             primaries, transfer, matrix, full = struct.unpack("4B", file.read(min(length, 4)))
             return CodePoints(primaries, transfer, bool(full)) if matrix == 0 else None
-        position += 12 + length
+    return None
 
 
 def _of_avif(file: BinaryIO) -> CodePoints | None:

@@ -109,16 +109,28 @@ def has_late_metadata(file: BinaryIO) -> bool:
     Args:
         file: at any position.
     """
-    position, behind = len(PNG), False
+    behind = False
+    for name, _ in png_chunks(file):
+        behind = behind or name == b"IDAT"
+        if behind and name in _PNG_METADATA:
+            return True
+    return False
+
+
+def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yields the chunks of a PNG file as far as they go: names, and the bytes of their contents.
+
+    Args:
+        file: at any position; as a chunk is yielded, at its content.
+    """
+    position = len(PNG)
     while True:
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
-            return False
-        length, kind = struct.unpack(">I4s", head)
-        behind = behind or kind == b"IDAT"
-        if behind and kind in _PNG_METADATA:
-            return True
+            return
+        length, name = struct.unpack(">I4s", head)
+        yield name, length
         position += 12 + length
 
 

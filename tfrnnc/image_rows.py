@@ -100,12 +100,8 @@ class ImageRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or np.uint8, copy=False)
 
-    def open(self) -> None:
-        """Begins anew at the first row.
-
-        Raises:
-            ImageError: if the file is not what it was.
-        """
+    def _open(self) -> None:
+        """Begins anew at the first row."""
         vips = require_vips()
         self._region, self._position = None, 0
         # A source of its own: files by their name would be given as they once were.
@@ -123,7 +119,7 @@ class ImageRows:
         shape = (last - first, self.shape[1], bands) if bands > 1 else (last - first, self.shape[1])
         try:
             if self._region is None or first < self._position:
-                self.open()
+                self._open()
             values = self._region.fetch(0, first, self.shape[1], last - first)
         except require_vips().Error as error:
             raise ImageError(

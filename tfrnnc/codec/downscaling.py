@@ -12,6 +12,7 @@ from PIL import Image
 
 from tfrnnc.bitstream import Header
 from tfrnnc.bitstream.constants import DOWNSCALE, ENLARGEMENT_SHIFT, ENLARGEMENT_TAPS
+from tfrnnc.codec.strips import Picture
 from tfrnnc.images import pad_to_multiple
 
 #: Samples of the small picture that are enlarged at once: what they take stays in the CPU's cache.
@@ -53,12 +54,10 @@ def enlarged(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         >>> enlarged(np.full((3, 4, 3), 7, np.uint8), (5, 8))[4, 7]
         array([7, 7, 7], dtype=uint8)
     """
-    result = np.empty((*shape[:2], pixels.shape[2]), np.uint8)
-    first = 0
-    for part in enlarged_rows(pixels, shape):
-        result[first : first + len(part)] = part
-        first += len(part)
-    return result
+    picture = Picture(shape)
+    for rows in enlarged_rows(pixels, shape):
+        picture.add(rows)
+    return picture.pixels
 
 
 def enlarged_rows(pixels: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:

@@ -55,7 +55,7 @@ def decoding_in_strips(
         shape: of the image, (H, W, ...).
         adaptive: whether locations may stop.
     """
-    picture = _Picture(shape)
+    picture = Picture(shape)
     yield from decoding_rows(runtime, planes, shape, picture.add, adaptive)
     return picture.pixels
 
@@ -110,7 +110,7 @@ def encoding_in_strips(
     shape = (height // stride, width // stride, runtime.bits)
     planes = [np.zeros(shape, np.int8) for _ in range(iterations)]
     pictures = {
-        count: _Picture(pixels.shape) for count in range(iterations, max(iterations - shown, 0), -1)
+        count: Picture(pixels.shape) for count in range(iterations, max(iterations - shown, 0), -1)
     }
     shows = {count - 1: picture.add for count, picture in pictures.items()}
     image = Rows()
@@ -145,7 +145,7 @@ def encoding_in_strips(
     return planes, {count: picture.pixels for count, picture in pictures.items()}
 
 
-class _Picture:
+class Picture:
     """A picture that is put together of rows, from the top down.
 
     Attributes:
