@@ -172,6 +172,29 @@ def test_strips_of_windows(tiny_folder, noise, in_strips, monkeypatch):
     assert_same_picture(in_strips(codec.decode, expected, height=40), codec.decode(expected))
 
 
+def test_narrow_images_take_taller_strips(tiny_codec, noise, in_strips, monkeypatch):
+    """To the same bits and pictures."""
+    image = noise(300, 24)
+    totals = []
+    token = strips.progress.set(lambda done, total: totals.append(total))
+    try:
+        low = in_strips(tiny_codec.encode_with_picture, image, height=40)
+        low_strips = totals[-1]
+        monkeypatch.setattr(strips, "STRIP_HEIGHT", 40)
+        monkeypatch.setattr(strips, "MAX_PIXELS_AT_ONCE", int(24 * 96 / strips.ENCODED_PART))
+        tall = tiny_codec.encode_with_picture(image)
+        encoded_strips = totals[-1]
+        monkeypatch.setattr(strips, "MAX_PIXELS_AT_ONCE", int(24 * 96 / strips.DECODED_PART))
+        picture = tiny_codec.decode(tall.data)
+        decoded_strips = totals[-1]
+    finally:
+        strips.progress.reset(token)
+    assert tall.data == low.data
+    assert 1 < encoded_strips == decoded_strips < low_strips
+    assert_same_picture(tall.picture, low.picture)
+    assert_same_picture(picture, low.picture)
+
+
 def test_work_limits_hold_in_strips(tiny_codec, noise, in_strips):
     stride = tiny_codec.spec.stride
     padded = 40 // stride * stride * 40

@@ -15,7 +15,7 @@ from tfrnnc.model_folder.keras_model import model_from_config
 from tfrnnc.model_folder.manifest import Manifest
 from tfrnnc.models import Stage
 from tfrnnc.runtimes import litert_runtime
-from tfrnnc.runtimes.windows import count, cut, even
+from tfrnnc.runtimes.windows import count, cut, even, shared
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 8))
@@ -43,6 +43,12 @@ def test_even_windows_cover_the_axis_with_as_few(length, most, margin, stride):
     assert window == length or window > 2 * margin
     largest = cut(length, min(length, most), margin)
     assert len(cut(length, window, margin)) <= len(largest)
+
+
+def test_threads_share_windows():
+    for windows in range(3, 100):
+        assert shared(windows) % 4 == 0
+        assert abs(shared(windows) - windows) <= 2
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,16 @@ import numpy as np
 from tfrnnc.bitstream import coded_locations
 from tfrnnc.codec.calls import Calls, DecodeIteration, DecodeStates, EncodeIteration
 from tfrnnc.images import pad_to_multiple, to_float, to_uint8
+from tfrnnc.runtimes.memory import trim_memory
 from tfrnnc.runtimes.runtime import Runtime, binarize
 from tfrnnc.runtimes.windows import Window
 
 #: Images of more padded pixels than this are computed in strips.
 MAX_PIXELS_AT_ONCE = 1 << 21
 STRIP_HEIGHT = 160  #: pixels that are computed of a strip, where the margins leave enough of them
+#: Strips of narrow images are taller, so that less is computed twice: to this part of
+#: `MAX_PIXELS_AT_ONCE`. Those that are only decoded take less memory.
+ENCODED_PART, DECODED_PART = 0.375, 0.5
 
 #: Is told how many strips of how many are done of an image that is computed in strips.
 progress: ContextVar[Callable[[int, int], None] | None] = ContextVar("progress", default=None)
@@ -76,12 +80,12 @@ def decoding_rows(
         show: is given the rows as they are done, from the top down.
         adaptive: whether locations may stop.
     """
-    height = planes[0].shape[0] * runtime.stride
+    height, width = (side * runtime.stride for side in planes[0].shape[:2])
     last = len(planes) - 1
     decoder = _Decoder(runtime, planes, shape, {last: show}, adaptive)
     every = runtime.reconstruction == "additive" or decoder.keeps_stopped
     with runtime.hold():
-        for end in _strips(runtime, height):
+        for end in _strips(runtime, height, width, DECODED_PART):
             given = min(end + runtime.decoder_margin, height)
             for iteration in range(len(planes)):
                 if not (yield from decoder.decode(iteration, given, every or iteration == last)):
@@ -117,7 +121,7 @@ def encoding_in_strips(
     encoder = _Stages(runtime.encoder_margin, height, iterations)
     decoder = _Decoder(runtime, planes, pixels.shape, shows)
     with runtime.hold():
-        for end in _strips(runtime, height):
+        for end in _strips(runtime, height, width, ENCODED_PART):
             given = min(end + runtime.encoder_margin, height)
             if given > image.stop:
                 image.add([pad_to_multiple(pixels[image.stop : given], stride)], given)
@@ -141,6 +145,7 @@ def encoding_in_strips(
                     break
                 decoder.drop_shown(iteration, encoder.needed(iteration))
                 given = decoder.done[iteration]
+                trim_memory()  # Arrays of many sizes come and go, and leave holes.
             image.drop(encoder.needed(iterations - 1))
     return planes, {count: picture.pixels for count, picture in pictures.items()}
 
@@ -372,10 +377,11 @@ def per_pixel(mask: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarr
     return pixels[..., None]
 
 
-def _strips(runtime: Runtime, height: int) -> Iterator[int]:
+def _strips(runtime: Runtime, height: int, width: int, part: float) -> Iterator[int]:
     """Where strips end, in pixels of the padded image; reports how many are done."""
+    strip_height = max(STRIP_HEIGHT, int(MAX_PIXELS_AT_ONCE * part) // width)
     margin = max(runtime.encoder_margin, runtime.decoder_margin)
-    step = max((STRIP_HEIGHT - 2 * margin) // runtime.stride * runtime.stride, runtime.stride)
+    step = max((strip_height - 2 * margin) // runtime.stride * runtime.stride, runtime.stride)
     ends = [*range(step, height, step), height]
     report = progress.get()
     for done, end in enumerate(ends):

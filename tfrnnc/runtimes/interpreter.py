@@ -43,7 +43,8 @@ class Interpreter:
         ModelError: if the file cannot be run, or is not as described.
     """
 
-    _LARGE_PIXELS = 1 << 17  # Their memory is given back. Modules may be gone when it is.
+    #: An interpreter for more is large, and its memory is given back.
+    LARGE_PIXELS = 1 << 17  # Here, as modules may be gone when interpreters are destroyed.
 
     def __init__(self, path: Path, file: IterationFile, content: bytes, threads: int):
         self.threads = threads
@@ -70,7 +71,7 @@ class Interpreter:
 
     def __del__(self) -> None:
         """What a large image took goes back to the system, of which others may be short."""
-        if self.largest_pixels > self._LARGE_PIXELS:
+        if self.largest_pixels > self.LARGE_PIXELS:
             self._litert = None
             trim_memory()
 

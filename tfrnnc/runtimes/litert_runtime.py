@@ -18,7 +18,7 @@ from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.runtimes.interpreter import FAILURES, Interpreter, Size, run_error, shape_of
 from tfrnnc.runtimes.interpreter_pool import InterpreterPool
 from tfrnnc.runtimes.runtime import BATCH_PIXELS, Runtime, stage_of
-from tfrnnc.runtimes.windows import count, cut, even
+from tfrnnc.runtimes.windows import count, cut, even, shared
 
 # Larger images are computed in windows, for the memory: 12 megapixels at once take 11 GB.
 MAX_PIXELS_AT_ONCE = 1 << 20
@@ -27,7 +27,7 @@ WINDOW_SIDE = 512
 
 # Interpreters that are kept between images are for this many pixels at most, which take 200 to 1000
 # bytes each: of one file, and of all files of a model.
-KEPT_PIXELS_OF_A_FILE = 1 << 17
+KEPT_PIXELS_OF_A_FILE = Interpreter.LARGE_PIXELS
 KEPT_PIXELS = 1 << 20
 
 
@@ -303,9 +303,10 @@ class _Iteration:
             if size[0] * size[1] <= MAX_PIXELS_AT_ONCE and max(size) <= MAX_SIDE_AT_ONCE:
                 return size
             most = max(WINDOW_SIDE, 4 * self._margin)
+            rows, columns = (count(length, most, self._margin) for length in size)
             height, width = (
-                even(length, count(length, most, self._margin), self._margin, self._stride)
-                for length in size
+                even(length, windows, self._margin, self._stride)
+                for length, windows in zip(size, (rows, shared(columns)), strict=True)
             )
             return height, width
         if size != self._fixed_size:
