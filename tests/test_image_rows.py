@@ -123,6 +123,18 @@ def test_a_broken_profile_is_told_once(save, caplog):
     assert len(own_messages(caplog)) == 1
 
 
+def test_what_is_left_to_pillow_is_told_by_it_alone(save, caplog, monkeypatch):
+    def refuses(*arguments):
+        raise ImageError("damaged")
+
+    monkeypatch.setattr(ImageRows, "_read", refuses)
+    path = save("a.png", icc_profile=b"broken")
+    assert open_rows(path) is None
+    assert own_messages(caplog) == []
+    read_image(path)
+    assert len(own_messages(caplog)) == 1
+
+
 def late_orientation(path):
     """Puts an EXIF block that turns the image behind a PNG's pixels."""
     exif = turned().tobytes()[6:]

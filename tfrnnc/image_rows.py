@@ -56,11 +56,11 @@ class ImageRows:
         mode: Pillow's name of the kind of pixels.
         size: width and height.
         background: as for `read_image`.
-        profile: the ICC profile of the colours, if they need to be converted.
 
     Attributes:
         name: what messages call the file.
         shape: (H, W, 3).
+        profile: the ICC profile of the colours, if they need to be converted; None at first.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class ImageRows:
         mode: str,
         size: tuple[int, int],
         background: str | None,
-        profile: bytes | None,
     ):
         self.name = path
         self.shape = size[1], size[0], 3
-        self._loader, self._mode, self._profile = loader, mode, profile
+        self.profile: bytes | None = None
+        self._loader, self._mode = loader, mode
         self._behind = parse_colour(background)
         self._position = 0
         self._region: Any = None
@@ -93,7 +93,7 @@ class ImageRows:
         if last <= first:
             return np.empty((0, *self.shape[1:]), np.uint8)
         try:
-            return flatten(self._read(first, last), self._behind, self.name, self._profile)
+            return flatten(self._read(first, last), self._behind, self.name, self.profile)
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
 
@@ -160,11 +160,11 @@ def open_rows(
             require_pixels(image, max_pixels)
             if not _has_plain_rows(image):
                 return None
-            add_profile(image, name)
-            profile = usable_profile(image, name)
             loader = _LOADERS[str(image.format)]
-            rows = ImageRows(name, loader, image.mode, image.size, background, profile)
-            rows[:1]  # libvips may see something else in it.
+            rows = ImageRows(name, loader, image.mode, image.size, background)
+            rows[:1]  # libvips may see something else in it. From here on, warnings count.
+            add_profile(image, name)
+            rows.profile = usable_profile(image, name)
             report_frames(image, name)
             return rows
     return None
