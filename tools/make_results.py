@@ -40,6 +40,7 @@ IMAGES = {
     "kodak": "Kodak photos",
     "kodak_architectures": "Kodak photos",
 }
+HELD_OUT_SIZES = (16, 32, 64, 128)
 TRAINED_IN_STEPS = "conv_lstm_small"  #: the preset whose trainings training_runs.json tells of
 
 
@@ -59,6 +60,7 @@ def main() -> None:
 def page() -> str:
     """The page's text."""
     thumbnails, architectures, kodak = map(read, ("thumbnails", "architectures", "kodak"))
+    held_out = read("held_out")
     paper, runs = read_json("paper"), read_json("training_runs")
     return Template(TEMPLATE.read_text()).substitute(
         thumbnails_images=thumbnails["images"],
@@ -66,6 +68,9 @@ def page() -> str:
         thumbnails_table=paper_protocol(thumbnails, "ssim"),
         thumbnails_psnr_table=paper_protocol(thumbnails, "psnr"),
         equal_quality=equal_quality(thumbnails),
+        held_out_images=held_out["images"],
+        held_out_table=held_out_table(held_out),
+        held_out_equal_quality=equal_quality(held_out),
         paper_table=paper_table(paper, thumbnails, architectures),
         paper_figure=paper_figure(paper, thumbnails),
         thumbnails_strips=strips("thumbnails"),
@@ -133,6 +138,21 @@ def paper_protocol(report: dict, metric: str) -> str:
         rows.append(row)
     head = {"ssim": "SSIM (mean bytes) at", "psnr": "PSNR (mean bytes) at"}[metric]
     return table([head, *map(codec_label, names)], [[f"{row[0]} bytes", *row[1:]] for row in rows])
+
+
+def held_out_table(report: dict) -> str:
+    """SSIM and PSNR of each codec at some targets, and the bytes that it took."""
+    head = ["SSIM, PSNR in dB (mean bytes) at"]
+    rows = []
+    for size in HELD_OUT_SIZES:
+        row = [f"{size} bytes"]
+        for entry in report["codecs"]:
+            results = entry["points"]
+            number = results["target_bytes"].index(size)
+            ssim, psnr, taken = (results[name][number] for name in ("ssim", "psnr", "bytes"))
+            row.append(f"{ssim:.3f}, {psnr:.2f} ({taken:.1f})")
+        rows.append(row)
+    return table([*head, *(codec_label(entry["codec"]) for entry in report["codecs"])], rows)
 
 
 def equal_quality(report: dict) -> str:
