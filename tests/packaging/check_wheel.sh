@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds the wheel and the sdist, and tries the wheel in an empty environment outside of the checkout.
+# Builds the wheel and the sdist, and the wheel of tfrnnc-presets, and tries the wheels in an empty
+# environment outside of the checkout.
 #
 # PYTHON  the Python to build and to install with (python3)
-# DIST    where the wheel and the sdist are left (dist/)
+# DIST    where they are left (dist/)
 set -euo pipefail
 
 LARGEST=$((6 * 1000 * 1000)) # bytes of the wheel
@@ -39,10 +40,12 @@ quietly "$work/tools/bin/pip" install build twine
 mkdir "$work/source"
 git -C "$repository" archive HEAD | tar -x -C "$work/source"
 quietly "$work/tools/bin/python" -m build --outdir "$work/dist" "$work/source"
-quietly "$work/tools/bin/python" -m twine check --strict "$work"/dist/*
+quietly "$work/tools/bin/python" -m build --wheel --outdir "$work/presets" "$work/source/presets"
+quietly "$work/tools/bin/python" -m twine check --strict "$work"/dist/* "$work"/presets/*
+presets=$(ls "$work"/presets/*.whl)
 wheel=$(ls "$work"/dist/*.whl)
 sdist=$(ls "$work"/dist/*.tar.gz)
-for file in "$wheel" "$sdist"; do
+for file in "$wheel" "$sdist" "$presets"; do
   echo "$(basename "$file"): $(stat -c %s "$file") bytes"
 done
 [ "$(stat -c %s "$wheel")" -le "$LARGEST" ] || fail "the wheel has more than $LARGEST bytes"
@@ -91,8 +94,8 @@ print(Image.open("photo.rnnc").convert("RGB").size)
 END
 # Further presets come with a package of their own.
 expect 1 "package tfrnnc-presets" tfrnnc-encode photo.png fc.rnnc --model fc_small
-quietly "$work/empty/bin/pip" install "$work/source/presets"
+quietly "$work/empty/bin/pip" install "$presets"
 expect 0 " dB" tfrnnc-encode photo.png fc.rnnc --model fc_small
 mkdir -p "$dist"
-cp "$wheel" "$sdist" "$dist"
+cp "$wheel" "$sdist" "$presets" "$dist"
 echo "installed in an empty environment, every command works there; left in $dist"
