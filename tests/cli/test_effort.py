@@ -34,6 +34,23 @@ def test_it_cannot_run_in_litert(tmp_path):
     assert "--effort 6 follows gradients, which takes --runtime keras" in result.output
 
 
+def test_what_it_looks_for(tmp_path):
+    photo, output = str(PHOTOS / "chelsea.png"), tmp_path / "a.rnnc"
+    options = ["--max-bytes", "1500", "--downscale", "1", "--effort", "1", "--quiet"]
+    result = CliRunner().invoke(main, [photo, str(output), *options, "--tune", "ssim"])
+    assert result.exit_code == 0, result.output
+    expected = tfrnnc.load().encode(
+        read_image(photo), max_bytes=1500, downscale=1, effort=1, tune="ssim"
+    )
+    assert output.read_bytes() == expected
+
+
+def test_without_an_effort_it_looks_for_nothing():
+    result = CliRunner().invoke(main, ["a.png", "a.rnnc", "--tune", "ssim"])
+    assert result.exit_code == 2
+    assert "give --effort 1 or more" in result.output
+
+
 def test_evaluations_search_too(tiny_folder, noise):
     image = noise(16, 24)
     codec = ProgressiveCodec(str(tiny_folder), effort=5)

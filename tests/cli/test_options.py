@@ -67,6 +67,9 @@ def test_codecs_with_efforts():
     assert codecs == (CodecSpec("avif", 4), CodecSpec("runs/a@b"), CodecSpec("jpeg"))
     assert str(parse_codec("conv_lstm_small@2")) == "conv_lstm_small@2"
     assert parse_codec("@2") == CodecSpec("@2")
+    marks = "a@4@half@ssim@int8"
+    assert str(parse_codec(marks)) == marks
+    assert parse_codec(marks) == CodecSpec("a", 4, half=True, tune="ssim", arithmetic="int8")
     for word in ("runs/a@half", "conv_lstm_small@2@half"):
         assert parse_codec(word).half
         assert str(parse_codec(word)) == word

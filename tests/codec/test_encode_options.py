@@ -54,6 +54,15 @@ def test_ranges():
         EncodeOptions(background=7)
 
 
+@pytest.mark.parametrize("value", ["msssim", "", None, 2, ["ssim"], True])
+def test_what_a_search_looks_for(value):
+    assert EncodeOptions(effort=1, tune="ssim").tune == "ssim"
+    with pytest.raises(ConfigError, match="tune must be 'psnr' or 'ssim'"):
+        EncodeOptions(effort=1, tune=value)
+    with pytest.raises(ConfigError, match="give an effort of at least 1"):
+        EncodeOptions(tune="ssim")
+
+
 def test_numbers_of_numpy_are_numbers():
     options = EncodeOptions(
         iterations=np.int64(3), bpp=np.float32(0.5), effort=np.uint8(1), adaptive=np.bool_(True)

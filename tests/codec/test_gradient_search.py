@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 import tfrnnc
-from tfrnnc.codec.effort import MAX_EFFORT
+from tfrnnc.codec.effort import MAX_EFFORT, SSIM_WEIGHTS
 from tfrnnc.codec.gradient_search import MAX_SEARCH_PIXELS
 from tfrnnc.errors import ConfigError, TooLargeError
 from tfrnnc.images import read_image, to_float
 from tfrnnc.metrics import block_ssim, psnr
-from tfrnnc.runtimes.rate_distortion import RATE_WEIGHT, SSIM_WEIGHT
+from tfrnnc.runtimes.rate_distortion import RATE_WEIGHT
 from tfrnnc.runtimes.residual_loop import Decoded
+
+WEIGHT = SSIM_WEIGHTS["psnr"]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def objective(codec, image, planes) -> float:
     error = np.mean(np.square(to_float(image) - before.reconstruction))
     if model.stride % 8 == 0:
         levels = (np.clip(before.reconstruction, -0.9, 0.9) + 0.9) * 255 / 1.8
-        error += SSIM_WEIGHT * (1 - block_ssim(image, levels))
+        error += WEIGHT * (1 - block_ssim(image, levels))
     return float(np.log(error))
 
 
@@ -56,7 +58,7 @@ def test_the_objective_is_that_of_the_decoder_and_the_entropy_model(keras_codec,
     """For planes as decoders get them: the distortion, and the bits of the integers."""
     image = noise(16, 24)
     planes = [plane for plane, _ in keras_codec.encode_iterations(image)]
-    rate_distortion = keras_codec.runtime.rate_distortion(keras_codec.entropy_model)
+    rate_distortion = keras_codec.runtime.rate_distortion(keras_codec.entropy_model, WEIGHT)
     before, bits = Decoded(), 0.0
     for iteration, plane in enumerate(planes):
         context = rate_distortion.context(to_float(image), planes[: iteration + 1], before, bits)
@@ -78,7 +80,7 @@ def test_no_iteration_is_worse_for_a_search(keras_codec, noise):
     planes = [
         next(iter(keras_codec.encode_iterations(image, 1, effort=effort)))[0] for effort in (0, 7)
     ]
-    rate_distortion = keras_codec.runtime.rate_distortion(keras_codec.entropy_model)
+    rate_distortion = keras_codec.runtime.rate_distortion(keras_codec.entropy_model, WEIGHT)
     context = rate_distortion.context(to_float(image), planes[:1], Decoded(), 0.0)
     values = [
         rate_distortion.value_and_gradient(plane.astype(np.float32), context)[0] for plane in planes
@@ -121,6 +123,8 @@ def test_large_images_are_refused(keras_codec):
 
 def test_codecs_share_a_search_for_each_entropy_model(keras_codec):
     runtime = keras_codec.runtime
-    assert runtime.rate_distortion(None) is runtime.rate_distortion(None)
-    assert runtime.rate_distortion(None) is not runtime.rate_distortion(keras_codec.entropy_model)
+    assert runtime.rate_distortion(None, WEIGHT) is runtime.rate_distortion(None, WEIGHT)
+    assert runtime.rate_distortion(None, WEIGHT) is not runtime.rate_distortion(
+        keras_codec.entropy_model, WEIGHT
+    )
     assert keras.backend.backend() == "tensorflow"

@@ -7,6 +7,7 @@ import pytest
 
 import tfrnnc
 from helpers.images import PHOTOS
+from tfrnnc.errors import ConfigError
 from tfrnnc.evaluation import CodecSpec, EvaluationProtocol, measure, open_codec
 from tfrnnc.evaluation.progressive_codec import ProgressiveCodec
 from tfrnnc.images import read_image
@@ -184,6 +185,20 @@ for name in ("conv_lstm_small", "jpeg", "jpeg2000", "webp"):
 
 def test_needs_neither_keras_nor_tensorflow():
     subprocess.run([sys.executable, "-c", WITHOUT_KERAS], check=True)
+
+
+def test_a_search_for_ssim(thumbnail):
+    """It finds more of it than one for the squared error, and less of PSNR."""
+    found = {tune: open_codec(CodecSpec(DEFAULT_PRESET, 4, tune=tune)) for tune in ("psnr", "ssim")}
+    assert found["ssim"].name == f"{DEFAULT_PRESET}@4@ssim"
+    assert found["ssim"].settings() == found["psnr"].settings() | {"tune": "ssim"}
+    (for_ssim,), (for_psnr,) = (found[tune].at_sizes(thumbnail, [64]) for tune in ("ssim", "psnr"))
+    assert block_ssim(thumbnail, for_ssim.picture) > block_ssim(thumbnail, for_psnr.picture)
+    assert psnr(thumbnail, for_ssim.picture) < psnr(thumbnail, for_psnr.picture)
+    with pytest.raises(ConfigError, match="give an effort of at least 1"):
+        open_codec(CodecSpec(DEFAULT_PRESET, tune="ssim"))
+    with pytest.raises(ConfigError, match="jpeg@ssim: only models look for SSIM"):
+        open_codec(CodecSpec("jpeg", tune="ssim"))
 
 
 def test_effort(thumbnail):

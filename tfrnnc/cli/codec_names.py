@@ -13,9 +13,10 @@ from tfrnnc.evaluation.codecs import CodecSpec, codec_names
 
 
 class CodecNames(Words):
-    """Codecs with commas between them, each with `@EFFORT`, `@half` and `@int8` if asked for.
+    """Codecs with commas between them, each with marks if asked for.
 
-    Values are tuples of `CodecSpec`.
+    Marks are `@EFFORT`, `@half`, `@ssim` and `@int8`, in this order. Values are tuples of
+    `CodecSpec`.
     """
 
     name = "codecs"
@@ -44,12 +45,18 @@ def parse_codec(word: str) -> CodecSpec:
 
     Examples:
         >>> parse_codec("conv_lstm_small@2")
-        CodecSpec(name='conv_lstm_small', effort=2, half=False, arithmetic='float32')
+        CodecSpec(name='conv_lstm_small', effort=2, half=False, tune='psnr', arithmetic='float32')
         >>> parse_codec("runs/mine@half@int8")
-        CodecSpec(name='runs/mine', effort=None, half=True, arithmetic='int8')
+        CodecSpec(name='runs/mine', effort=None, half=True, tune='psnr', arithmetic='int8')
     """
-    found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?(?:@(int8))?", word)
+    found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?(@ssim)?(?:@(int8))?", word)
     if not found:
         return CodecSpec(word)
-    name, effort, half, arithmetic = found.groups()
-    return CodecSpec(name, int(effort) if effort else None, bool(half), arithmetic or "float32")
+    name, effort, half, ssim, arithmetic = found.groups()
+    return CodecSpec(
+        name,
+        int(effort) if effort else None,
+        bool(half),
+        "ssim" if ssim else "psnr",
+        arithmetic or "float32",
+    )

@@ -10,7 +10,7 @@ import click
 from tfrnnc.cli.common import work_limit_options
 from tfrnnc.cli.options import FunctionOrCommand, option_group
 from tfrnnc.codec import Codec
-from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
+from tfrnnc.codec.effort import MAX_EFFORT, SSIM_WEIGHTS, needs_keras
 from tfrnnc.errors import ImageError
 from tfrnnc.images import parse_colour
 
@@ -43,6 +43,13 @@ _OPTIONS = (
         "of each 8x8 pixels and iteration the other way. 5 follows the gradient of rate and "
         "distortion, and 6 to 8 then try 1, 2 or 4 bits: in Keras, for images of up to a "
         "megapixel.",
+    ),
+    _how(
+        "--tune",
+        type=click.Choice(list(SSIM_WEIGHTS)),
+        default="psnr",
+        show_default=True,
+        help="What --effort looks for: a smaller squared error, or a higher SSIM (the paper's).",
     ),
     _how(
         "--adaptive",
@@ -80,6 +87,8 @@ def check_limits(limits: dict[str, Any], background: str | None) -> None:
             raise click.UsageError(f"--{name} must be a finite number above 0, not {value}")
     if limits["ssim"] is not None and limits["ssim"] > 1:
         raise click.UsageError(f"--ssim is 1 at most, not {limits['ssim']}")
+    if limits["tune"] == "ssim" and not limits["effort"]:
+        raise click.UsageError("--tune is what --effort looks for: give --effort 1 or more, too")
     try:
         parse_colour(background)
     except ImageError as error:

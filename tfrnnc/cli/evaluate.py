@@ -68,8 +68,9 @@ class _Protocol:
     show_default=True,
     help=f"Presets, folders of models, {', '.join(CLASSIC_CODECS)}, and of strings "
     f"{', '.join(PREVIEW_CODECS)}; with commas, or repeated. "
-    "PRESET@2 encodes with --effort 2, PRESET@half low rates at half the resolution, PRESET@int8 "
-    "with --arithmetic int8, avif@4 at speed 4, jpegxl@7 with effort 7.",
+    "PRESET@2 encodes with --effort 2, PRESET@2@ssim also with --tune ssim, "
+    "PRESET@half low rates at half the resolution, PRESET@int8 with --arithmetic int8, avif@4 at "
+    "speed 4, jpegxl@7 with effort 7.",
 )
 @gathered(
     _Protocol,

@@ -30,8 +30,8 @@ from tfrnnc.codec.batches import run_in_batches
 from tfrnnc.codec.calls import Calls, ItemError, Worker, run_together
 from tfrnnc.codec.choosing_encoder import ChoosingEncoder
 from tfrnnc.codec.downscaling import as_shown, rows_as_shown
-from tfrnnc.codec.effort import MAX_EFFORT, refinement
-from tfrnnc.codec.encode_options import AUTO, EncodeOptions, settled_options
+from tfrnnc.codec.effort import MAX_EFFORT, Tune, refinement
+from tfrnnc.codec.encode_options import AUTO, EncodeOptions, check_tune, settled_options
 from tfrnnc.codec.progressive_encoder import Encoded, ImageEncoder, ProgressiveEncoder
 from tfrnnc.codec.reconstruction import decode, decode_iterations, decode_rows, decoding
 from tfrnnc.codec.strip_encoder import StripEncoder
@@ -359,7 +359,11 @@ class Codec:
         return shortened
 
     def encode_iterations(
-        self, pixels: np.ndarray, iterations: int | None = None, effort: int = 0
+        self,
+        pixels: np.ndarray,
+        iterations: int | None = None,
+        effort: int = 0,
+        tune: Tune = "psnr",
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Encodes iteration by iteration (section 3.1).
 
@@ -367,13 +371,15 @@ class Codec:
             pixels: uint8 (H, W, 3).
             iterations: how many; None takes all.
             effort: as for `encode`.
+            tune: as for `encode`.
 
         Yields:
             each iteration's bits, int8 (h, w, bits) of -1 and +1, and the picture after it, uint8
             (H, W, 3).
         """
         effort = require_int("effort", effort, 0, MAX_EFFORT)
-        refine = refinement(effort, self.runtime, pixels, self.entropy_model)
+        check_tune(tune, effort)
+        refine = refinement(effort, tune, self.runtime, pixels, self.entropy_model)
         loop = ResidualLoop(self.runtime, pixels, refine)
         yield from loop.run(self.max_iterations if iterations is None else iterations)
 

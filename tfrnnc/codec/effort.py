@@ -1,6 +1,8 @@
-"""What the levels of effort do."""
+"""What the levels of effort do, and what they look for."""
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -12,6 +14,11 @@ from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.residual_loop import Refine
 from tfrnnc.runtimes.runtime import Runtime
 
+Tune: TypeAlias = Literal["psnr", "ssim"]
+
+#: Weight of 1 - SSIM beside the squared error. With the second the search gains more in the paper's
+#: SSIM, and less in PSNR and MS-SSIM (docs/BENCHMARKS.md, "Search at encoding").
+SSIM_WEIGHTS: dict[Tune, float] = {"psnr": 0.02, "ssim": 0.2}
 #: Up to this level, the effort is the number of bits of each block that are tried.
 LAST_TRIAL = 4
 #: From then on the gradient is followed, and this many bits of each block are tried afterwards.
@@ -26,12 +33,17 @@ def needs_keras(effort: int) -> bool:
 
 
 def refinement(
-    effort: int, runtime: Runtime, pixels: np.ndarray, entropy_model: EntropyModel | None
+    effort: int,
+    tune: Tune,
+    runtime: Runtime,
+    pixels: np.ndarray,
+    entropy_model: EntropyModel | None,
 ) -> Refine | None:
     """What improves the planes of an image, in the order of the iterations.
 
     Args:
         effort: 0 to `MAX_EFFORT`.
+        tune: what it looks for.
         runtime: of the model.
         pixels: the image, uint8 (H, W, 3).
         entropy_model: if the bits will be coded with one.
@@ -45,12 +57,13 @@ def refinement(
     """
     if not effort:
         return None
+    weight = SSIM_WEIGHTS[tune]
     if not needs_keras(effort):
-        return BitSearch(pixels, runtime.stride, effort, entropy_model).improve
+        return BitSearch(pixels, runtime.stride, effort, weight, entropy_model).improve
     if not isinstance(runtime, KerasRuntime):
         raise ConfigError(
             f"effort {effort} follows gradients, which takes the model's weights in Keras: load "
             f'it with runtime="keras", or take an effort of at most {LAST_TRIAL}'
         )
     trials = TRIALS_AFTER_GRADIENT[effort]
-    return GradientSearch(runtime, pixels, GRADIENT_STEPS, entropy_model, trials).improve
+    return GradientSearch(runtime, pixels, GRADIENT_STEPS, weight, entropy_model, trials).improve

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 from tfrnnc.arguments import require_bool, require_int, require_number
 from tfrnnc.bitstream.constants import DOWNSCALE, MAX_ITERATIONS, MAX_PIXELS, MAX_WORK
 from tfrnnc.bitstream.limits import WorkLimits
-from tfrnnc.codec.effort import MAX_EFFORT
+from tfrnnc.codec.effort import MAX_EFFORT, SSIM_WEIGHTS, Tune
 from tfrnnc.errors import ConfigError
 
 _Options = TypeVar("_Options", bound="SizeLimits")
@@ -37,6 +37,7 @@ class EncodeKeywords(SizeKeywords, total=False):
     headerless: bool
     entropy_coding: bool
     effort: int
+    tune: Tune
     adaptive: bool
     downscale: Downscale
     max_pixels: int
@@ -106,6 +107,8 @@ class EncodeOptions(SizeLimits):
             gains; each takes up to twice 9 decodings. 5 follows the gradient of rate and
             distortion instead, and 6, 7 and 8 then try 1, 2 and 4 bits as well, which gains most.
             These are for models on the runtime "keras" and images of up to 2^20 pixels.
+        tune: what an effort above 0 looks for: "psnr", a smaller squared error, or "ssim", a
+            higher SSIM (the paper's), with which PSNR gains less.
         adaptive: give each location of the latent bits its own number of iterations (section
             3.7), so that the limits are kept with the best picture, or the targets reached with
             the fewest bits. Models whose locations are independent, `fc` and `fc_lstm`, encode
@@ -133,6 +136,7 @@ class EncodeOptions(SizeLimits):
     headerless: bool = False
     entropy_coding: bool = True
     effort: int = 0
+    tune: Tune = "psnr"
     adaptive: bool = False
     downscale: Downscale = AUTO
     max_pixels: int = MAX_PIXELS
@@ -145,6 +149,7 @@ class EncodeOptions(SizeLimits):
         for name in ("headerless", "entropy_coding", "adaptive"):
             self._set(name, require_bool(name, getattr(self, name)))
         self._set("effort", require_int("effort", self.effort, 0, MAX_EFFORT))
+        check_tune(self.tune, self.effort)
         if self.downscale != AUTO:
             self._set("downscale", self._checked_downscale())
         self.work_limits  # noqa: B018  (says what is wrong with them)
@@ -166,6 +171,14 @@ class EncodeOptions(SizeLimits):
     def size_limits(self) -> SizeLimits:
         """The limits alone."""
         return SizeLimits(**{each.name: getattr(self, each.name) for each in fields(SizeLimits)})
+
+
+def check_tune(tune: Tune, effort: int) -> None:
+    """Raises ConfigError if the search cannot look for this, or there is none."""
+    if not isinstance(tune, str) or tune not in SSIM_WEIGHTS:
+        raise ConfigError(f"tune must be {' or '.join(map(repr, SSIM_WEIGHTS))}, not {tune!r}")
+    if tune == "ssim" and not effort:
+        raise ConfigError("tune is what an effort looks for: give an effort of at least 1, too")
 
 
 def with_keywords(options: _Options, keywords: Mapping[str, Any]) -> _Options:

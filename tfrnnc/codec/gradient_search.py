@@ -39,6 +39,7 @@ class GradientSearch:
         runtime: of the model.
         pixels: the image, uint8 (H, W, 3).
         steps: how often the gradient is followed, in each iteration.
+        ssim_weight: of 1 - SSIM beside the squared error.
         entropy_model: of the bits; None if they are not entropy-coded.
         trials: how many bits of each block are tried afterwards, in each iteration; see
             `BitSearch`.
@@ -52,6 +53,7 @@ class GradientSearch:
         runtime: KerasRuntime,
         pixels: np.ndarray,
         steps: int,
+        ssim_weight: float,
         entropy_model: EntropyModel | None = None,
         trials: int = 0,
     ):
@@ -64,8 +66,8 @@ class GradientSearch:
         self._steps = steps
         self._trials = None
         if trials:
-            self._trials = BitSearch(pixels, runtime.stride, trials, entropy_model)
-        self._objective = runtime.rate_distortion(entropy_model)
+            self._trials = BitSearch(pixels, runtime.stride, trials, ssim_weight, entropy_model)
+        self._objective = runtime.rate_distortion(entropy_model, ssim_weight)
         self._image = to_float(padded)
         self._planes: list[np.ndarray] = []
         self._bits = 0.0  # that they take

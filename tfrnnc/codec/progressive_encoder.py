@@ -329,7 +329,11 @@ class ProgressiveEncoder(ImageEncoder):
 
     def _new_refine(self) -> Refine | None:
         return refinement(
-            self._options.effort, self._runtime, self._pixels, self._spec.entropy_model
+            self._options.effort,
+            self._options.tune,
+            self._runtime,
+            self._pixels,
+            self._spec.entropy_model,
         )
 
     def _new_loop(self) -> ResidualLoop:

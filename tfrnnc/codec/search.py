@@ -18,9 +18,6 @@ from tfrnnc.images import SCALE, to_float
 from tfrnnc.metrics.ssim import BLOCK, block_ssim_map, block_sums
 from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
 
-#: Weight of 1 - SSIM beside the squared error. With more the search gains in the paper's SSIM, and
-#: loses more in PSNR and MS-SSIM (docs/BENCHMARKS.md, "Search at encoding").
-SSIM_WEIGHT = 0.02
 #: A latent bit is worth this share of what the picture lacks in a block, in the mean.
 RATE_WEIGHT = 0.04
 #: Blocks at this distance, in both directions, are tried at once: what a bit does fades with it.
@@ -41,6 +38,7 @@ class BitSearch:
         pixels: the image, uint8 (H, W, 3).
         stride: of the model.
         effort: how many bits of each block are tried, in each iteration.
+        ssim_weight: of 1 - SSIM beside the squared error.
         entropy_model: if the bits will be coded with one, so that what they cost counts too.
     """
 
@@ -49,10 +47,11 @@ class BitSearch:
         pixels: np.ndarray,
         stride: int,
         effort: int,
+        ssim_weight: float,
         entropy_model: EntropyModel | None = None,
     ):
         self._pixels, self._image = pixels, to_float(pixels)
-        self._stride, self._effort = stride, effort
+        self._stride, self._effort, self._ssim_weight = stride, effort, ssim_weight
         self._block = math.lcm(stride, BLOCK)
         self._entropy_model = entropy_model
         self._planes: list[np.ndarray] = []
@@ -161,7 +160,7 @@ class BitSearch:
         error = block_sums(np.square(self._image - picture), BLOCK).sum(axis=2) / (3 * BLOCK**2)
         levels = (picture + SCALE) * _LEVELS_PER_UNIT
         dissimilarity = 1 - block_ssim_map(self._pixels, levels).mean(axis=2)
-        return block_sums(error + SSIM_WEIGHT * dissimilarity, self._block // BLOCK)
+        return block_sums(error + self._ssim_weight * dissimilarity, self._block // BLOCK)
 
 
 def _flipped(plane: np.ndarray, places: np.ndarray) -> np.ndarray:

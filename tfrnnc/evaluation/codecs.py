@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfrnnc.codec.effort import Tune
 from tfrnnc.errors import ConfigError, ModelError
 from tfrnnc.evaluation.avif import AVIF
 from tfrnnc.evaluation.evaluated_codec import EvaluatedCodec
@@ -56,18 +57,22 @@ class CodecSpec:
         effort: what a model encodes with, or the speed or effort of a classic codec that has one;
             None is a model's effort 0, and the best that a classic codec can.
         half: whether a model encodes low rates at half the resolution.
+        tune: what a model's effort looks for.
         arithmetic: what a model computes in, as for `tfrnnc.load`.
     """
 
     name: str
     effort: int | None = None
     half: bool = False
+    tune: Tune = "psnr"
     arithmetic: str = "float32"
 
     def __str__(self) -> str:
         effort = "" if self.effort is None else f"@{self.effort}"
         arithmetic = "" if self.arithmetic == "float32" else f"@{self.arithmetic}"
-        return f"{self.name}{effort}{'@half' if self.half else ''}{arithmetic}"
+        half = "@half" if self.half else ""
+        tune = "" if self.tune == "psnr" else f"@{self.tune}"
+        return f"{self.name}{effort}{half}{tune}{arithmetic}"
 
     @classmethod
     def of(cls, codec: CodecSpec | str) -> CodecSpec:
@@ -96,6 +101,8 @@ def open_codec(codec: CodecSpec | str) -> EvaluatedCodec:
             raise ConfigError(
                 f"{spec}: only models encode at half the resolution; give {spec.name}"
             )
+        if spec.tune != "psnr":
+            raise ConfigError(f"{spec}: only models look for SSIM; give {spec.name}")
         if spec.arithmetic != "float32":
             raise ConfigError(f"{spec}: only models have an arithmetic; give {spec.name}")
     if spec.name in PREVIEW_CODECS:
@@ -104,7 +111,7 @@ def open_codec(codec: CodecSpec | str) -> EvaluatedCodec:
         return PREVIEW_CODECS[spec.name](spec.name)
     entry = CLASSIC_CODECS.get(spec.name)
     if entry is None:
-        return ProgressiveCodec(spec.name, spec.effort or 0, spec.half, spec.arithmetic)
+        return ProgressiveCodec(spec.name, spec.effort or 0, spec.half, spec.tune, spec.arithmetic)
     if spec.effort is None:
         return entry.make(name=spec.name, **entry.options)
     if entry.effort_option is None:

@@ -17,7 +17,7 @@ _LABELS = {
     "thumbhash": "ThumbHash",
     DEFAULT_PRESET: "tfrnnc",
 }
-_MARKS = {"half": "half resolution", "int8": "8-bit arithmetic"}
+_MARKS = {"half": "half resolution", "ssim": "for SSIM", "int8": "8-bit arithmetic"}
 _SPEEDS = ("avif", "avif444")  #: codecs whose number is a speed rather than an effort
 
 
@@ -25,8 +25,8 @@ def codec_label(name: str) -> str:
     """The name of a codec for people.
 
     Args:
-        name: of a codec, as reports and `--codec` have it; an effort or speed, "half" and
-            "int8" may follow, each after an "@". Other models are called by their own name.
+        name: of a codec, as reports and `--codec` have it; an effort or speed, "half", "ssim"
+            and "int8" may follow, each after an "@". Other models are called by their own name.
 
     Examples:
         >>> codec_label("jpeg2000"), codec_label("avif@4"), codec_label("fc_small@2@half")

@@ -14,7 +14,8 @@ import numpy as np
 
 from tfrnnc.arguments import require_int
 from tfrnnc.codec import load
-from tfrnnc.codec.effort import MAX_EFFORT, needs_keras
+from tfrnnc.codec.effort import MAX_EFFORT, Tune, needs_keras
+from tfrnnc.codec.encode_options import check_tune
 from tfrnnc.errors import ConfigError
 from tfrnnc.evaluation.evaluated_codec import Coded
 from tfrnnc.model_folder.presets import find_model
@@ -38,6 +39,7 @@ class ProgressiveCodec:
         effort: that the codec encodes with.
         half: whether low rates are encoded at half the resolution, as the commands do; otherwise
             images are always encoded as they are.
+        tune: what the effort looks for.
         arithmetic: as for `tfrnnc.load`.
 
     Raises:
@@ -53,16 +55,20 @@ class ProgressiveCodec:
         name_or_path: str,
         effort: int = 0,
         half: bool = False,
+        tune: Tune = "psnr",
         arithmetic: str = "float32",
     ):
         self._effort = require_int("effort", effort, 0, MAX_EFFORT)
-        self._half = half
+        check_tune(tune, self._effort)
+        self._half, self._tune = half, tune
         self._folder = find_model(name_or_path)
         self.name = self._folder.preset or self._folder.path.resolve().name
         if self._effort:
             self.name += f"@{self._effort}"
         if half:
             self.name += "@half"
+        if tune != "psnr":
+            self.name += f"@{tune}"
         self._arithmetic = arithmetic
         if arithmetic != "float32":
             self.name += f"@{arithmetic}"
@@ -89,6 +95,7 @@ class ProgressiveCodec:
             "files": _digest(folders),
             "effort": self._effort,
             **({"half": True} if self._half else {}),
+            **({"tune": self._tune} if self._tune != "psnr" else {}),
             **({"arithmetic": "int8"} if self._arithmetic == "int8" else {}),
         }
 
@@ -110,7 +117,9 @@ class ProgressiveCodec:
     def _iterations(self, pixels: np.ndarray, downscale: Literal[1, 2]) -> list[Coded]:
         """Each whole iteration of one stream."""
         start = time.perf_counter()
-        data = self._encoder.encode(pixels, effort=self._effort, downscale=downscale)
+        data = self._encoder.encode(
+            pixels, effort=self._effort, tune=self._tune, downscale=downscale
+        )
         encoding = time.perf_counter() - start
         start = time.perf_counter()
         ends = self._codec.read_planes(data).ends
@@ -146,7 +155,11 @@ class ProgressiveCodec:
             return
         start = time.perf_counter()
         encoder = self._encoder.encoder(
-            pixels, headerless=True, effort=self._effort, downscale=downscale
+            pixels,
+            headerless=True,
+            effort=self._effort,
+            tune=self._tune,
+            downscale=downscale,
         )
         height, width, _ = pixels.shape
         header = self._codec.shared_header(width, height, downscale=downscale)
@@ -168,6 +181,7 @@ class ProgressiveCodec:
             pixels,
             max_bytes=max_bytes,
             effort=self._effort,
+            tune=self._tune,
             downscale="auto" if self._half else 1,
         )
         return self._decoded(max_bytes, data, b"", time.perf_counter() - start)

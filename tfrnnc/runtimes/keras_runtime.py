@@ -44,7 +44,7 @@ class KerasRuntime(Runtime):
         )
         self.model = model
         self._turn = threading.Lock()
-        self._objectives: dict[bytes | None, RateDistortion] = {}
+        self._objectives: dict[tuple[bytes | None, float], RateDistortion] = {}
         # One graph for all iterations that share their weights, else one for each.
         stages = range(len(model.encoders))
         self._encoders = [compiled(partial(model.encode_iteration, iteration=i)) for i in stages]
@@ -64,18 +64,21 @@ class KerasRuntime(Runtime):
 
         return cls(load_model(folder))
 
-    def rate_distortion(self, entropy_model: EntropyModel | None) -> RateDistortion:
-        """The objective of a search for bits; made once for each entropy model.
+    def rate_distortion(
+        self, entropy_model: EntropyModel | None, ssim_weight: float
+    ) -> RateDistortion:
+        """The objective of a search for bits; made once for each entropy model and weight.
 
         Args:
             entropy_model: that the bits will be coded with; None if with none.
+            ssim_weight: of 1 - SSIM beside the squared error.
         """
         from tfrnnc.runtimes.rate_distortion import RateDistortion
 
-        key = None if entropy_model is None else entropy_model.entropy_coded_id
+        key = None if entropy_model is None else entropy_model.entropy_coded_id, ssim_weight
         with self._turn:
             if key not in self._objectives:
-                self._objectives[key] = RateDistortion(self.model, entropy_model)
+                self._objectives[key] = RateDistortion(self.model, entropy_model, ssim_weight)
             return self._objectives[key]
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -20,8 +20,6 @@ from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.runtimes.residual_loop import Decoded
 from tfrnnc.runtimes.runtime import stage_of
 
-#: Weight of 1 - SSIM beside the squared error, as in `tfrnnc.codec.search`.
-SSIM_WEIGHT = 0.02
 #: A bit more, as a share of the bits so far, weighs as much as this share of the distortion.
 RATE_WEIGHT = 0.7
 _LEAST_DISTORTION = 1e-7  # far below a grey level; the logarithm needs a floor
@@ -56,7 +54,7 @@ class RateDistortion:
 
         ln D_t + RATE_WEIGHT * R_t / R
 
-    with D_t the squared error of the picture after iteration t and `SSIM_WEIGHT` times 1 - SSIM,
+    with D_t the squared error of the picture after iteration t and `ssim_weight` times 1 - SSIM,
     R_t the bits of iterations 1 to t, and R what they were at first.
 
     The decoder is given the signs of the logits. As in training the gradient passes through
@@ -66,14 +64,17 @@ class RateDistortion:
         model: the codec model.
         entropy_model: of its bits; None if they are not entropy-coded, so that the rate stays as
             it is and is left out.
+        ssim_weight: of 1 - SSIM beside the squared error.
     """
 
-    def __init__(self, model: ResidualCodec, entropy_model: EntropyModel | None):
+    def __init__(
+        self, model: ResidualCodec, entropy_model: EntropyModel | None, ssim_weight: float
+    ):
         self._model: Any = model
         self._network: Any = None
         if entropy_model is not None:
             self._network = EntropyNetwork.from_entropy_model(entropy_model)
-        self._ssim_weight = 0.0 if model.stride % BLOCK else SSIM_WEIGHT
+        self._ssim_weight = 0.0 if model.stride % BLOCK else ssim_weight
         self._turn = threading.Lock()
         # Compiled apart: iterations that share the decoder's weights share its graph.
         self._distortions = [
