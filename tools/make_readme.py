@@ -52,13 +52,11 @@ def caveats(thumbnails: dict, held_out: dict) -> str:
     """What favours the model in the table, and how it does without that."""
     run = read_json("training_runs")["paper_loss"]
     paper_loss = dict(zip(run["bytes"], run["ssim"], strict=True))[64]
-    ours, jpeg = (
-        entry["points"]["ssim"][entry["points"]["target_bytes"].index(64)]
-        for entry in (
-            held_out["codecs"][0],
-            next(entry for entry in held_out["codecs"] if entry["codec"] == "jpeg"),
-        )
-    )
+    at_64 = {
+        entry["codec"]: entry["points"]["ssim"][entry["points"]["target_bytes"].index(64)]
+        for entry in held_out["codecs"]
+    }
+    ours, jpeg = at_64[held_out["codecs"][0]["codec"]], at_64["jpeg"]
     return (
         f"Means over {thumbnails['images']} thumbnails of 32x32 pixels, headers not counted. These "
         f"chose the weights. On {held_out['images']} from\nKodak, which did not, SSIM at 64 bytes "

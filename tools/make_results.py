@@ -142,7 +142,7 @@ def paper_protocol(report: dict, metric: str) -> str:
 
 def held_out_table(report: dict) -> str:
     """SSIM and PSNR of each codec at some targets, and the bytes that it took."""
-    head = ["SSIM, PSNR in dB (mean bytes) at"]
+    names = [codec_label(entry["codec"]) for entry in report["codecs"]]
     rows = []
     for size in HELD_OUT_SIZES:
         row = [f"{size} bytes"]
@@ -152,7 +152,7 @@ def held_out_table(report: dict) -> str:
             ssim, psnr, taken = (results[name][number] for name in ("ssim", "psnr", "bytes"))
             row.append(f"{ssim:.3f}, {psnr:.2f} ({taken:.1f})")
         rows.append(row)
-    return table([*head, *(codec_label(entry["codec"]) for entry in report["codecs"])], rows)
+    return table(["SSIM, PSNR in dB (mean bytes) at", *names], rows)
 
 
 def equal_quality(report: dict) -> str:

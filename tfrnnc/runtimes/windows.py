@@ -91,4 +91,4 @@ def shared(windows: int) -> int:
         >>> [shared(windows) for windows in range(1, 12)]
         [1, 2, 4, 4, 4, 8, 8, 8, 8, 12, 12]
     """
-    return windows if windows <= 2 else max((windows + 2) // 4, 1) * 4
+    return windows if windows <= 2 else (windows + 2) // 4 * 4
