@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+import tensorflow_datasets as tfds
 
 import tfrnnc
+from tfrnnc.data import TFDSImages
 from tfrnnc.errors import ModelError, ShardError, TruncatedStreamError, WrongModelError
 from tfrnnc.images import read_image
 from tfrnnc.pipelines import (
@@ -90,6 +92,25 @@ def test_decoded(folder, thumbnails, good_keys, codec):
     np.testing.assert_array_equal(source.find(chosen[0]["key"]), chosen[0]["image"])
     first = DecodedImages(PackedImages(folder), codec, iterations=1)[0]["image"]
     np.testing.assert_array_equal(first, codec.decode(PackedImages(folder)[0].stream, 1))
+
+
+def test_a_tfds_data_set_of_them(folder, codec, tmp_path):
+    """As docs/DEPLOYMENT.md makes it; training reads it."""
+    source = DecodedImages(PackedImages(folder), codec)
+    tfds.dataset_builders.store_as_tfds_dataset(
+        "packed", "1.0.0",
+        features=tfds.features.FeaturesDict(
+            {"key": tfds.features.Text(), "image": tfds.features.Image(shape=(None, None, 3))}
+        ),
+        split_datasets={"train": ((each["key"], each) for each in source)},
+        data_dir=tmp_path,
+        file_format="array_record",
+    )  # fmt: skip
+    stored = tfds.data_source("packed", split="train", data_dir=tmp_path)
+    assert {each["key"].decode() for each in stored} == {each["key"] for each in source}
+    for each in stored:
+        np.testing.assert_array_equal(each["image"], source.find(each["key"].decode()))
+    assert len(TFDSImages("packed", "train", str(tmp_path))) == len(source)
 
 
 def test_errors_advise_what_a_caller_can_do(codec, noise):
