@@ -157,34 +157,41 @@ def held_out_table(report: dict) -> str:
 
 def equal_quality(report: dict) -> str:
     """How many bytes fewer the preset takes at the SSIM of each classic codec."""
-    rows = []
     preset = ours_of(report)
-    ours = points(report, preset)
+    names = [each["codec"] for each in report["codecs"] if preset_of(each["codec"]) == preset]
+    head, rows = ["codec"], []
+    for target in (64, 128):
+        head += [f"at {target} bytes", *map(codec_label, names)]
     for entry in report["codecs"]:
-        if entry["codec"].partition("@")[0] == preset:
+        if preset_of(entry["codec"]) == preset:
             continue
         row = [codec_label(entry["codec"])]
         codec_results = entry["points"]
         for target in (64, 128):
             number = codec_results["target_bytes"].index(target)
             theirs, quality = codec_results["bytes"][number], codec_results["ssim"][number]
-            beside = needed(quality, theirs, ours, codec_label(preset))
-            row.append(f"{theirs:.1f} bytes, SSIM {quality:.3f}: {beside}")
+            row.append(f"SSIM {quality:.3f} in {theirs:.1f}")
+            row += [needed(quality, theirs, points(report, name)) for name in names]
         rows.append(row)
-    return table(["codec", "at 64 bytes", "at 128 bytes"], rows)
+    return table(head, rows)
 
 
-def needed(quality: float, theirs: float, ours: dict, name: str) -> str:
-    """What the preset takes for an SSIM, beside the bytes that another codec takes."""
+def preset_of(codec: str) -> str:
+    """A codec's name without its settings."""
+    return codec.partition("@")[0]
+
+
+def needed(quality: float, theirs: float, ours: dict) -> str:
+    """The bytes for an SSIM, and how many fewer they are than those of another codec."""
     sizes, qualities = ours["bytes"], ours["ssim"]
     if quality > qualities[-1]:
-        return f"{name} has {qualities[-1]:.3f} at {sizes[-1]:.1f}, its last size"
+        return f"{qualities[-1]:.3f} in {sizes[-1]:.1f}, its last size"
     size = float(np.interp(quality, qualities, sizes))
     share = 100 * (1 - size / theirs)
     fewer = f"{share:.0f} % fewer" if share >= 0 else f"{-share:.0f} % more"
     if quality < qualities[0]:
-        return f"{name} has {qualities[0]:.3f} at {size:.1f}, {fewer}"
-    return f"{name} takes {size:.1f}, {fewer}"
+        return f"{qualities[0]:.3f} in {size:.1f}, {fewer}"
+    return f"{size:.1f}, {fewer}"
 
 
 def paper_table(paper: dict, thumbnails: dict, architectures: dict) -> str:

@@ -85,6 +85,8 @@ def test_strips_after_an_image_that_failed_in_the_middle(shown):
     assert "2/4" in text
 
 
-@pytest.mark.parametrize("settings", [{"quiet": True}, {"stream": io.StringIO()}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{"quiet": True}, {"stream": io.StringIO()}], ids=["quiet", "no terminal"]
+)
 def test_no_bars_where_nobody_looks(shown, encode, settings):
     assert not re.search("strip|image/s", shown(encode(), 2, **settings))
