@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import keras
@@ -60,13 +61,31 @@ def pieces(image_folder):
     return [read_image(path) for path in sorted(image_folder.glob("*.png"))[::4]]
 
 
-@pytest.mark.parametrize("size", [None, (40, 48)], ids=["dynamic", "fixed"])
-@pytest.mark.parametrize("quantize", [name for name in QUANTIZATIONS if name != "none"])
-def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
-    float32 = export_tflite(model, tmp_path / "float32", size)
-    manifest = export_tflite(model, tmp_path / quantize, size, quantize, pieces)
-    manifest = record_parity(manifest, model, tmp_path / quantize, pieces)
-    assert manifest == Manifest.read(tmp_path / quantize)
+@pytest.fixture(scope="module")
+def exported(model, pieces, tmp_path_factory):
+    """The model's files by quantisation and size, each made once."""
+
+    @functools.cache
+    def export(quantize, size=None):
+        folder = tmp_path_factory.mktemp(quantize)
+        return folder, export_tflite(model, folder, size, quantize, pieces)
+
+    return export
+
+
+@pytest.mark.parametrize(
+    ("quantize", "size"),
+    [
+        *((name, None) for name in QUANTIZATIONS if name != "none"),
+        ("weights", (40, 48)),
+        ("int8", (40, 48)),
+    ],
+)
+def test_close_to_keras_and_smaller(model, pieces, exported, quantize, size):
+    _, float32 = exported("none", size)
+    folder, manifest = exported(quantize, size)
+    manifest = record_parity(manifest, model, folder, pieces)
+    assert manifest == Manifest.read(folder)
     assert manifest.quantization == quantize
     assert manifest.model_id == float32.model_id
 
@@ -92,17 +111,14 @@ def test_close_to_keras_and_smaller(model, pieces, tmp_path, quantize, size):
 
 
 @pytest.mark.parametrize("quantize", QUANTIZATIONS)
-def test_the_same_files_each_time(model, pieces, tmp_path, quantize):
-    first, second = (
-        export_tflite(model, tmp_path / run, None, quantize, pieces) for run in ("a", "b")
-    )
-    assert first == second
+def test_the_same_files_each_time(model, pieces, exported, tmp_path, quantize):
+    _, first = exported(quantize)
+    second = export_tflite(model, tmp_path, None, quantize, pieces)
+    assert (first.encoders, first.decoders) == (second.encoders, second.decoders)
 
 
-def test_streams_are_exchanged_between_quantisations(model, pieces, tmp_path):
-    export_tflite(model, tmp_path / "float32")
-    export_tflite(model, tmp_path / "dynamic", quantize="dynamic")
-    exact, fast = (tfrnnc.load(tmp_path / name) for name in ("float32", "dynamic"))
+def test_streams_are_exchanged_between_quantisations(pieces, exported):
+    exact, fast = (tfrnnc.load(exported(name)[0]) for name in ("none", "dynamic"))
     data = fast.encode(pieces[0])
     difference = exact.decode(data).astype(int) - fast.decode(data)
     assert np.abs(difference).mean() < 2
