@@ -61,7 +61,7 @@ def page() -> str:
     """The page's text."""
     thumbnails, architectures, kodak = map(read, ("thumbnails", "architectures", "kodak"))
     held_out = read("held_out")
-    paper, runs = read_json("paper"), read_json("training_runs")
+    paper, runs, levers = map(read_json, ("paper", "training_runs", "levers"))
     return Template(TEMPLATE.read_text()).substitute(
         thumbnails_images=thumbnails["images"],
         thumbnails_data=thumbnails["data"],
@@ -89,6 +89,8 @@ def page() -> str:
         paper_loss_table=paper_loss(runs["paper_loss"], thumbnails),
         history_table=history(runs["history"], architectures),
         ablations_table=ablations(runs["ablations"]),
+        levers_seconds=f"{levers['cpu_seconds']:.0f}",
+        levers_table=levers_table(levers),
     )
 
 
@@ -320,6 +322,25 @@ def ablations(runs: dict) -> str:
     ]
     iterations = (f"SSIM, iteration {number}" for number in runs["iterations"])
     return table(["training", "loss", *iterations], rows)
+
+
+def levers_table(report: dict) -> str:
+    """Trainings of the same CPU time, in bits for the quality of the first."""
+    base, *_ = report["levers"]
+    measures = [(name, each) for name in ("native", "thumbnails") for each in ("psnr", "ssim")]
+    rows = []
+    for lever in report["levers"]:
+        row = [lever["label"], f"{lever['batches']:,}"]
+        for name, each in measures:
+            own, reference = (
+                RateCurve(points[f"{name}_bpp"], points[f"{name}_{each}"])
+                for points in (lever, base)
+            )
+            delta = own.bd_rate(reference)
+            row.append("-" if lever is base or delta is None else f"{delta.percent:+.1f} %")
+        rows.append(row)
+    head = ["photos: PSNR", "photos: SSIM", "thumbnails: PSNR", "thumbnails: SSIM"]
+    return table(["training", "batches", *head], rows)
 
 
 def ssim_at(codec_results: dict, target: int) -> float:
