@@ -5,7 +5,8 @@
 Trains the default model's layout once as its recipe does on two CPU cores, and once for each lever
 with one thing changed, all from random weights. Each process trains for the same CPU seconds, the
 first three batches and validation apart, and the learning rate falls with the CPU time that is
-left. What is trained already is kept. `--json` writes what `tools/make_results.py` shows.
+left. What was trained for as many seconds is kept. `--json` writes what `tools/make_results.py`
+shows.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ THUMBNAILS = "thumbnails/train?patch_size=32&batch_size=64&min_downscale=2&rate=
 VALIDATION = ("native/val?patch_size=256", "thumbnails/val?patch_size=32&rate=2")
 WARMUP = 0.1  #: share of the CPU time in which the learning rate rises
 UNTIMED = 3  #: batches at the start, in which TensorFlow compiles
+RATE_DELAY = 150  #: batches; the recipe's 500 are more than a run has
+MEASURES = list(itertools.product(("native", "thumbnails"), ("psnr", "ssim")))
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,6 @@ class Lever:
 
     Attributes:
         label: what is different, for the table.
-        layout: of `conv_lstm`.
         bits: at each location in an iteration; None for the layout's.
         targets: bits per pixel that the iterations up to each one should take.
         hidden: side of the encoder's hidden kernels.
@@ -50,7 +52,6 @@ class Lever:
     """
 
     label: str
-    layout: str = "medium"
     bits: int | None = None
     targets: tuple[float, ...] = (0.12, 0.30, 0.55, 0.85, 1.15)
     hidden: int = 1
@@ -90,21 +91,24 @@ LEVERS = {
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--in-this-process", is_flag=True, help="Train one lever; for the program itself.")
 def main(work, seconds, names, json_file, in_this_process):
-    """Train in WORK/NAME what is not there yet, and say what came of it."""
-    data = Path(os.environ.get("DATA", "data"))
-    names = names or list(LEVERS)
+    """Train in WORK/SECONDS/NAME what is not there yet, and say what came of it."""
+    folder = work / f"{seconds:g}"
     if in_this_process:
-        train_one(data, LEVERS[names[0]], work / names[0], seconds)
+        (name,) = names
+        data = Path(os.environ.get("DATA", "data"))
+        train_one(data, LEVERS[name], folder / name, seconds)
         return
-    for name in names:
-        if not (work / name / "result.json").is_file():
+    rows = []
+    # The base is what the others are compared with.
+    for name in [name for name in LEVERS if name == "base" or not names or name in names]:
+        file = folder / name / "result.json"
+        if not file.is_file():
             words = [str(work), "--seconds", str(seconds), "--lever", name, "--in-this-process"]
             subprocess.run([sys.executable, __file__, *words], check=True)
-    results = {name: json.loads((work / name / "result.json").read_text()) for name in names}
-    for name in names:
-        click.echo(f"{LEVERS[name].label}: {describe(results[name], results['base'])}")
+        rows.append({"name": name, "label": LEVERS[name].label, **json.loads(file.read_text())})
+        rows[-1]["bd_rates"] = bd_rates(rows[-1], rows[0])
+        click.echo(describe(rows[-1]))
     if json_file:
-        rows = [{"name": name, "label": LEVERS[name].label, **results[name]} for name in names]
         report = {"machine": describe_machine(), "cpu_seconds": seconds, "levers": rows}
         json_file.write_text(json.dumps(report, indent=1) + "\n")
 
@@ -144,11 +148,11 @@ def train_one(data, lever, folder, seconds):
     recipe = Recipe(
         **{
             "epochs": 1, "steps_per_epoch": 100_000, "loss": "rate-distortion",
-            "target_bpp": lever.targets, "rate_delay": 150, "ssim_weight": 0.03,
+            "target_bpp": lever.targets, "rate_delay": RATE_DELAY, "ssim_weight": 0.03,
             "precision": "bfloat16", "average": 0.99, "seed": 1, **lever.recipe,
         }
     )  # fmt: skip
-    encoder, bits, decoder = ConvLSTM.layouts[lever.layout]
+    encoder, bits, decoder = ConvLSTM.layouts["medium"]
     hidden = f" h{lever.hidden}" if lever.hidden > 1 else ""
     encoder = [layer + hidden if "lstm" in layer else layer for layer in encoder]
     keras.utils.set_random_seed(recipe.seed)
@@ -175,21 +179,25 @@ def train_one(data, lever, folder, seconds):
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
-def describe(result, base):
-    """What came of a lever, in a line: bits for the same quality, against the base's."""
-    shares = []
-    for name, measure in itertools.product(("native", "thumbnails"), ("psnr", "ssim")):
-        delta = bd_rate(result, base, name, measure)
-        shares.append(f"{name} {measure} " + ("-" if delta is None else f"{delta.percent:+.1f} %"))
-    return f"{result['batches']} batches; {', '.join(shares)}"
+def bd_rates(result, base):
+    """Percent of bits more than the base's, by measure; None without a quality in common."""
+    deltas = {}
+    for name, measure in MEASURES:
+        own, reference = (
+            RateCurve(each[f"{name}_bpp"], each[f"{name}_{measure}"]) for each in (result, base)
+        )
+        delta = own.bd_rate(reference)
+        deltas[f"{name}_{measure}"] = None if delta is None else delta.percent
+    return deltas
 
 
-def bd_rate(result, base, name, measure):
-    """Of a lever's points against the base's; None if they have no quality in common."""
-    own, reference = (
-        RateCurve(each[f"{name}_bpp"], each[f"{name}_{measure}"]) for each in (result, base)
+def describe(row):
+    """What came of a lever, in a line."""
+    deltas = (
+        f"{measure} {'-' if percent is None else f'{percent:+.1f} %'}"
+        for measure, percent in row["bd_rates"].items()
     )
-    return own.bd_rate(reference)
+    return f"{row['label']}: {row['batches']} batches; {', '.join(deltas)}"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 
 import preview_tables
 from checked_page import write_or_check
+from tfrnnc.cli.codec_names import parse_codec
 from tfrnnc.evaluation import RateCurve
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.plots import (
@@ -160,12 +161,14 @@ def held_out_table(report: dict) -> str:
 def equal_quality(report: dict) -> str:
     """How many bytes fewer the preset takes at the SSIM of each classic codec."""
     preset = ours_of(report)
-    names = [each["codec"] for each in report["codecs"] if preset_of(each["codec"]) == preset]
+    names = [
+        each["codec"] for each in report["codecs"] if parse_codec(each["codec"]).name == preset
+    ]
     head, rows = ["codec"], []
     for target in (64, 128):
         head += [f"at {target} bytes", *map(codec_label, names)]
     for entry in report["codecs"]:
-        if preset_of(entry["codec"]) == preset:
+        if parse_codec(entry["codec"]).name == preset:
             continue
         row = [codec_label(entry["codec"])]
         codec_results = entry["points"]
@@ -176,11 +179,6 @@ def equal_quality(report: dict) -> str:
             row += [needed(quality, theirs, points(report, name)) for name in names]
         rows.append(row)
     return table(head, rows)
-
-
-def preset_of(codec: str) -> str:
-    """A codec's name without its settings."""
-    return codec.partition("@")[0]
 
 
 def needed(quality: float, theirs: float, ours: dict) -> str:
@@ -327,18 +325,13 @@ def ablations(runs: dict) -> str:
 def levers_table(report: dict) -> str:
     """Trainings of the same CPU time, in bits for the quality of the first."""
     base, *_ = report["levers"]
-    measures = [(name, each) for name in ("native", "thumbnails") for each in ("psnr", "ssim")]
     rows = []
     for lever in report["levers"]:
-        row = [lever["label"], f"{lever['batches']:,}"]
-        for name, each in measures:
-            own, reference = (
-                RateCurve(points[f"{name}_bpp"], points[f"{name}_{each}"])
-                for points in (lever, base)
-            )
-            delta = own.bd_rate(reference)
-            row.append("-" if lever is base or delta is None else f"{delta.percent:+.1f} %")
-        rows.append(row)
+        deltas = (
+            "-" if lever is base or percent is None else f"{percent:+.1f} %"
+            for percent in lever["bd_rates"].values()
+        )
+        rows.append([lever["label"], f"{lever['batches']:,}", *deltas])
     head = ["photos: PSNR", "photos: SSIM", "thumbnails: PSNR", "thumbnails: SSIM"]
     return table(["training", "batches", *head], rows)
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from helpers.images import PHOTOS
-from training_levers import bd_rate
+from training_levers import bd_rates
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training_levers.py"
 
@@ -27,8 +27,9 @@ def test_report(tmp_path):
             with Image.open(photo) as image:
                 image.crop((0, 0, side, side)).save(folder / photo.name)
     report = tmp_path / "report.json"
-    words = [tmp_path / "work", "--seconds", "4", "--lever", "base", "--lever", "bits32"]
-    for _ in range(2):  # What is trained is kept.
+    words = [tmp_path / "work", "--seconds", "4", "--lever", "bits32"]
+    reports = []
+    for _ in range(2):
         result = subprocess.run(
             [sys.executable, SCRIPT, *words, "--json", report],
             env={**os.environ, "DATA": str(tmp_path / "data")},
@@ -36,15 +37,21 @@ def test_report(tmp_path):
             text=True,
         )
         assert result.returncode == 0, result.stderr
-        base, bits32 = json.loads(report.read_text())["levers"]
+        reports.append(json.loads(report.read_text()))
+        base, bits32 = reports[-1]["levers"]
         assert base["cpu_seconds"] >= 4
         assert len(base["native_psnr"]) == len(base["thumbnails_ssim"]) == 5
         assert len(bits32["native_bpp"]) == 4
+    assert reports[0] == reports[1]  # What is trained is kept.
     assert "32 bits, 4 iterations: " in result.stdout
 
 
 def test_bits_for_the_same_quality():
-    base = {"native_bpp": [0.5, 1, 2], "native_psnr": [30, 33, 36]}
-    half = {"native_bpp": [0.25, 0.5, 1], "native_psnr": [30, 33, 36]}
-    assert bd_rate(half, base, "native", "psnr").percent == pytest.approx(-50)
-    assert bd_rate({**half, "native_psnr": [1, 2, 3]}, base, "native", "psnr") is None
+    names = ("native", "thumbnails")
+    base = {f"{name}_bpp": [0.5, 1, 2] for name in names}
+    base |= {f"{name}_{each}": [30, 33, 36] for name in names for each in ("psnr", "ssim")}
+    half = {**base, "native_bpp": [0.25, 0.5, 1], "thumbnails_ssim": [1, 2, 3]}
+    deltas = bd_rates(half, base)
+    assert deltas["native_psnr"] == deltas["native_ssim"] == pytest.approx(-50)
+    assert deltas["thumbnails_psnr"] == 0
+    assert deltas["thumbnails_ssim"] is None
