@@ -17,8 +17,8 @@ import numpy as np
 
 import preview_tables
 from checked_page import write_or_check
-from tfrnnc.cli.codec_names import parse_codec
 from tfrnnc.evaluation import RateCurve
+from tfrnnc.evaluation.codecs import CodecSpec
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.plots import (
     PublishedCurve,
@@ -162,13 +162,13 @@ def equal_quality(report: dict) -> str:
     """How many bytes fewer the preset takes at the SSIM of each classic codec."""
     preset = ours_of(report)
     names = [
-        each["codec"] for each in report["codecs"] if parse_codec(each["codec"]).name == preset
+        each["codec"] for each in report["codecs"] if CodecSpec.parse(each["codec"]).name == preset
     ]
     head, rows = ["codec"], []
     for target in (64, 128):
         head += [f"at {target} bytes", *map(codec_label, names)]
     for entry in report["codecs"]:
-        if parse_codec(entry["codec"]).name == preset:
+        if CodecSpec.parse(entry["codec"]).name == preset:
             continue
         row = [codec_label(entry["codec"])]
         codec_results = entry["points"]

@@ -13,7 +13,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
-from tfrnnc.cli.codec_names import CodecNames, parse_codec
+from tfrnnc.cli.codec_names import CodecNames
 from tfrnnc.cli.common import command
 from tfrnnc.cli.options import ByteSizes, CommandWithModes, Words, grouped_options, option_group
 from tfrnnc.evaluation import CLASSIC_CODECS, CodecSpec
@@ -65,17 +65,17 @@ def test_files_and_folders_complete():
 def test_codecs_with_efforts():
     codecs = CodecNames().convert("avif@4, runs/a@b ,jpeg,jpeg", None, None)
     assert codecs == (CodecSpec("avif", 4), CodecSpec("runs/a@b"), CodecSpec("jpeg"))
-    assert str(parse_codec("conv_lstm_small@2")) == "conv_lstm_small@2"
-    assert parse_codec("@2") == CodecSpec("@2")
+    assert str(CodecSpec.parse("conv_lstm_small@2")) == "conv_lstm_small@2"
+    assert CodecSpec.parse("@2") == CodecSpec("@2")
     marks = "a@4@half@ssim@int8"
-    assert str(parse_codec(marks)) == marks
-    assert parse_codec(marks) == CodecSpec("a", 4, half=True, tune="ssim", arithmetic="int8")
+    assert str(CodecSpec.parse(marks)) == marks
+    assert CodecSpec.parse(marks) == CodecSpec("a", 4, half=True, tune="ssim", arithmetic="int8")
     for word in ("runs/a@half", "conv_lstm_small@2@half"):
-        assert parse_codec(word).half
-        assert str(parse_codec(word)) == word
+        assert CodecSpec.parse(word).half
+        assert str(CodecSpec.parse(word)) == word
     for word in ("runs/a@int8", "conv_lstm_small@2@half@int8"):
-        assert parse_codec(word).arithmetic == "int8"
-        assert str(parse_codec(word)) == word
+        assert CodecSpec.parse(word).arithmetic == "int8"
+        assert str(CodecSpec.parse(word)) == word
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -29,7 +28,7 @@ class CodecNames(Words):
         """
         if isinstance(value, tuple):
             return value
-        return tuple(map(parse_codec, super().convert(value, param, ctx)))
+        return tuple(map(CodecSpec.parse, super().convert(value, param, ctx)))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -38,25 +37,3 @@ class CodecNames(Words):
         before, comma, last = incomplete.rpartition(",")
         items = beginning(codec_names(), last, before + comma)
         return items if comma else [*items, CompletionItem(incomplete, type="dir")]
-
-
-def parse_codec(word: str) -> CodecSpec:
-    """The codec that a word of the command line means, with what it asks for.
-
-    Examples:
-        >>> parse_codec("conv_lstm_small@2")
-        CodecSpec(name='conv_lstm_small', effort=2, half=False, tune='psnr', arithmetic='float32')
-        >>> parse_codec("runs/mine@half@int8")
-        CodecSpec(name='runs/mine', effort=None, half=True, tune='psnr', arithmetic='int8')
-    """
-    found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?(@ssim)?(?:@(int8))?", word)
-    if not found:
-        return CodecSpec(word)
-    name, effort, half, ssim, arithmetic = found.groups()
-    return CodecSpec(
-        name,
-        int(effort) if effort else None,
-        bool(half),
-        "ssim" if ssim else "psnr",
-        arithmetic or "float32",
-    )

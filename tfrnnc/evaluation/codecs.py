@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,28 @@ class CodecSpec:
         half = "@half" if self.half else ""
         tune = "" if self.tune == "psnr" else f"@{self.tune}"
         return f"{self.name}{effort}{half}{tune}{arithmetic}"
+
+    @classmethod
+    def parse(cls, word: str) -> CodecSpec:
+        """The codec that its name and marks mean: `@EFFORT`, `@half`, `@ssim`, `@int8`, in order.
+
+        Examples:
+            >>> CodecSpec.parse("fc_small@2")
+            CodecSpec(name='fc_small', effort=2, half=False, tune='psnr', arithmetic='float32')
+            >>> CodecSpec.parse("runs/mine@half@int8")
+            CodecSpec(name='runs/mine', effort=None, half=True, tune='psnr', arithmetic='int8')
+        """
+        found = re.fullmatch(r"(.+?)(?:@([0-9]+))?(@half)?(@ssim)?(?:@(int8))?", word)
+        if not found:
+            return cls(word)
+        name, effort, half, ssim, arithmetic = found.groups()
+        return cls(
+            name,
+            int(effort) if effort else None,
+            bool(half),
+            "ssim" if ssim else "psnr",
+            arithmetic or "float32",
+        )
 
     @classmethod
     def of(cls, codec: CodecSpec | str) -> CodecSpec:

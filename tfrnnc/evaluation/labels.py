@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tfrnnc.evaluation.codecs import CodecSpec
 from tfrnnc.model_folder.presets import DEFAULT_PRESET
 
 _LABELS = {
@@ -17,7 +18,6 @@ _LABELS = {
     "thumbhash": "ThumbHash",
     DEFAULT_PRESET: "tfrnnc",
 }
-_MARKS = {"half": "half resolution", "ssim": "for SSIM", "int8": "8-bit arithmetic"}
 _SPEEDS = ("avif", "avif444")  #: codecs whose number is a speed rather than an effort
 
 
@@ -34,9 +34,13 @@ def codec_label(name: str) -> str:
         >>> codec_label("fc_small@half@int8")
         'fc_small, half resolution, 8-bit arithmetic'
     """
-    codec, *marks = name.split("@")
-    label = _LABELS.get(codec, codec)
-    for mark in marks:
-        number = f"{'speed' if codec in _SPEEDS else 'effort'} {mark}"
-        label += f", {_MARKS.get(mark, number)}"
-    return label
+    spec = CodecSpec.parse(name)
+    effort = f"{'speed' if spec.name in _SPEEDS else 'effort'} {spec.effort}"
+    marks = {
+        effort: spec.effort is not None,
+        "half resolution": spec.half,
+        "for SSIM": spec.tune == "ssim",
+        "8-bit arithmetic": spec.arithmetic == "int8",
+    }
+    label = _LABELS.get(spec.name, spec.name)
+    return ", ".join([label, *(mark for mark, is_set in marks.items() if is_set)])

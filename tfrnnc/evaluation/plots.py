@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tfrnnc.errors import InstallationError
-from tfrnnc.evaluation.codecs import CLASSIC_CODECS
+from tfrnnc.evaluation.codecs import CLASSIC_CODECS, CodecSpec
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.measurement import MODERN
 from tfrnnc.evaluation.report import LABELS, images_and_folder, rate_curve
@@ -268,7 +268,7 @@ def _styles(names: Sequence[str]) -> dict[str, _Style]:
     styles = {}
     own_styles = itertools.cycle(_OWN_STYLES)
     for name in names:
-        codec, _, _ = name.partition("@")
+        codec = CodecSpec.parse(name).name
         if codec in CLASSIC_CODECS:
             styles[name] = _Style(*_CLASSIC_STYLES[codec], own=False)
         else:
