@@ -79,8 +79,8 @@ class FinishedRun(NamedTuple):
             one = TrainingSet([], **given)
             size, patch = one.size("batch_size", recipe), one.size("patch_size", recipe)
             if given:
-                least = one.size("min_downscale", recipe)
-                own.append(PatchSet([named(location)], size, patch, one.share, least))
+                reduced = [one.size(f"{end}_downscale", recipe) for end in ("min", "max")]
+                own.append(PatchSet([named(location)], size, patch, one.share, *reduced))
             else:
                 plain.append(named(location))
         joined = [PatchSet(plain, recipe.batch_size, recipe.patch_size, 1.0)] if plain else []
@@ -101,12 +101,14 @@ class PatchSet(NamedTuple):
     patch_size: int
     share: float
     min_downscale: int = 1
+    max_downscale: int = 1
 
     def line(self, share_of: float) -> str:
         """What a model card says of it, of all the sets' shares."""
         names = ", ".join(map(described, self.names))
-        if self.min_downscale > 1:
-            names += f", reduced by {self.min_downscale}"
+        least, most = self.min_downscale, self.max_downscale
+        if most > 1:
+            names += f", reduced by {least} to {most}" if least < most else f", reduced by {least}"
         return (
             f"- {names}: {self.batch_size} patches of {self.patch_size}x{self.patch_size}, "
             f"{100 * self.share / share_of:.0f} % of the batches"

@@ -124,7 +124,7 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     settings = {**folder.read_settings(), "command": JOINT, "earlier_commands": []}
     settings["data"]["data"] = [
         "/mnt/me/native/train?patch_size=64&batch_size=16&share=3",
-        "/mnt/me/thumbnails/train?batch_size=64&min_downscale=2",
+        "/mnt/me/thumbnails/train?batch_size=64&min_downscale=2&max_downscale=2",
     ]
     settings["recipe"]["loss"] = "rate-distortion"
     write_settings(run_folder, settings)
@@ -138,7 +138,7 @@ def test_a_joint_run(run_folder, image_folder, tmp_path):
     assert (
         "- `native/train` (2,556 crops of 256x256 pixels of photos at their own resolution)" in card
     )
-    assert "resolution): 16 patches of 64x64, 75 % of the batches" in card
+    assert "resolution), reduced by 1 to 8: 16 patches of 64x64, 75 % of the batches" in card
     thumbnails = "- `thumbnails/train` (8,000 images of 64x64 pixels), reduced by 2: "
     assert f"{thumbnails}64 patches of 32x32, 25 %" in card
     # 28 patches in a batch on average, at a median of 2 batches per second
