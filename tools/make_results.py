@@ -18,7 +18,7 @@ import numpy as np
 import preview_tables
 from checked_page import write_or_check
 from tfrnnc.evaluation import RateCurve
-from tfrnnc.evaluation.codecs import CodecSpec
+from tfrnnc.evaluation.codecs import CLASSIC_CODECS, CodecSpec
 from tfrnnc.evaluation.labels import codec_label
 from tfrnnc.evaluation.plots import (
     PublishedCurve,
@@ -159,26 +159,22 @@ def held_out_table(report: dict) -> str:
 
 
 def equal_quality(report: dict) -> str:
-    """How many bytes fewer the preset takes at the SSIM of each classic codec."""
-    preset = ours_of(report)
-    names = [
-        each["codec"] for each in report["codecs"] if CodecSpec.parse(each["codec"]).name == preset
-    ]
-    head, rows = ["codec"], []
-    for target in (64, 128):
-        head += [f"at {target} bytes", *map(codec_label, names)]
+    """How many bytes fewer the presets take at the SSIM of each classic codec, at two sizes."""
+    presets, classics = [], []
     for entry in report["codecs"]:
-        if CodecSpec.parse(entry["codec"]).name == preset:
-            continue
-        row = [codec_label(entry["codec"])]
-        codec_results = entry["points"]
-        for target in (64, 128):
-            number = codec_results["target_bytes"].index(target)
-            theirs, quality = codec_results["bytes"][number], codec_results["ssim"][number]
-            row.append(f"SSIM {quality:.3f} in {theirs:.1f}")
-            row += [needed(quality, theirs, points(report, name)) for name in names]
-        rows.append(row)
-    return table(head, rows)
+        is_classic = CodecSpec.parse(entry["codec"]).name in CLASSIC_CODECS
+        (classics if is_classic else presets).append(entry)
+    tables = []
+    for target in (64, 128):
+        rows = []
+        for entry in classics:
+            number = entry["points"]["target_bytes"].index(target)
+            theirs, quality = (entry["points"][name][number] for name in ("bytes", "ssim"))
+            row = [codec_label(entry["codec"]), f"SSIM {quality:.3f} in {theirs:.1f}"]
+            rows.append([*row, *(needed(quality, theirs, each["points"]) for each in presets)])
+        labels = [codec_label(each["codec"]) for each in presets]
+        tables.append(table(["codec", f"at {target} bytes", *labels], rows))
+    return "\n\n".join(tables)
 
 
 def needed(quality: float, theirs: float, ours: dict) -> str:
