@@ -18,5 +18,9 @@ else
   tfrnnc-train --arch conv_lstm --layout small --iterations 10 "${common[@]}" --loss paper \
     --average 0.995 --precision bfloat16 --epochs 12 --steps-per-epoch 350 --output "$RUN"
 fi
-tfrnnc-train entropy-model "$RUN" "${common[@]}" --epochs 6 --steps-per-epoch 400 \
-  --learning-rate 3e-3
+# The entropy model is trained without checkpoints: an unfinished one is made anew.
+if [ "$(cat "$RUN/entropy_log.csv" 2>/dev/null | wc -l)" -le 6 ]; then
+  rm -f "$RUN"/entropy_*
+  tfrnnc-train entropy-model "$RUN" "${common[@]}" --epochs 6 --steps-per-epoch 400 \
+    --learning-rate 3e-3
+fi
