@@ -17,6 +17,7 @@ _LABELS = {
     "blurhash": "BlurHash",
     "thumbhash": "ThumbHash",
     DEFAULT_PRESET: "tfrnnc",
+    "conv_lstm_thumbnails": "tfrnnc for thumbnails",
 }
 _SPEEDS = ("avif", "avif444")  #: codecs whose number is a speed rather than an effort
 

@@ -30,6 +30,7 @@ PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
 FURTHER_PRESETS = (
     "conv_lstm_small",
     "conv_lstm_small_20min",
+    "conv_lstm_thumbnails",
     "conv_small",
     "conv_small_shared",
     "fc_lstm_small",

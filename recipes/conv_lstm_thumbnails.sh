@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Trains the default model further for thumbnails into RUN and RUN_last:
+# DATA=FOLDER recipes/conv_lstm_thumbnails.sh RUN
+#
+# Thumbnails and photos reduced to their size, with more weight on SSIM; then a last phase in which
+# decoder and entropy model learn the bits as they are used, the encoder fixed. Called again, it goes
+# on where it was.
+set -euo pipefail
+DATA=${DATA:?set DATA to the folder of the data sets}
+RUN=${1:?name the folder of the run}
+shift
+common=(
+  --iterations 5 --loss rate-distortion --target-bpp 0.095,0.18,0.29,0.43,0.64
+  --data "$DATA/thumbnails/train?patch_size=32&batch_size=64&min_downscale=2&max_downscale=2&rate=2&share=0.8"
+  --data "$DATA/native/train?patch_size=32&batch_size=64&min_downscale=4&max_downscale=8&rate=2&share=0.2"
+  --validation "$DATA/thumbnails/val?patch_size=32&rate=2"
+  --ssim-weight 0.1 --precision bfloat16 --rate-delay 0
+)
+
+# Goes on with the run in a folder, or starts it with the settings that follow.
+phase() {
+  local folder=$1
+  shift
+  if [ -e "$folder/training.json" ]; then
+    tfrnnc-train --resume "$folder"
+  else
+    tfrnnc-train "$@" --output "$folder"
+  fi
+}
+
+phase "$RUN" --initial-model conv_lstm_medium "${common[@]}" \
+  --rate-weights 0.742,0.570,0.071,0.001,0.001 --learning-rate 0.01 --adam-learning-rate 6e-4 \
+  --weight-decay 0.02 --warmup-steps 50 --average 0.995 --epochs 10 --steps-per-epoch 350 \
+  --seed 3 "$@"
+phase "${RUN}_last" --initial-model "$RUN" "${common[@]}" --deterministic --freeze-encoder \
+  --rate-weights 0.648,0.901,1.012,0.961,0.000 --learning-rate 0.004 --adam-learning-rate 3e-4 \
+  --average 0.99 --epochs 2 --steps-per-epoch 250 --seed 4 "$@"
