@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from helpers.models import TINY_LAYOUTS, tiny_config, write_tiny_model
 from tfrnnc.backend import prepare_environment
 
 prepare_environment()
+
+# Programs that the tests start buffer their output as they do for users.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 # How long an example takes says nothing of whether it is right.
 hypothesis.settings.register_profile("tfrnnc", deadline=None, derandomize=True)

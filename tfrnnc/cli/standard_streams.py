@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -50,6 +52,7 @@ def echo(text: str, err: bool = False, nl: bool = True) -> None:
     except OSError as error:
         if not err:
             raise full_output(error) from error
+        _give_up(sys.stderr)
 
 
 def write_standard_output(data: bytes) -> None:
@@ -66,10 +69,26 @@ def write_standard_output(data: bytes) -> None:
 
 
 def full_output(error: OSError) -> OutputError:
-    """What to raise where standard output cannot be written."""
+    """What to raise where standard output cannot be written, which is given up."""
+    _give_up(sys.stdout)
     return OutputError(
         f"standard output: cannot be written ({error.strerror}); make room, or write elsewhere"
     )
+
+
+def _give_up(stream: TextIO | None) -> None:
+    """Sends a full output to the null device.
+
+    At its end Python writes what the stream still holds. If that failed, it would say so in words
+    of its own and end with code 120.
+    """
+    if stream is None:
+        return
+    with suppress(OSError, ValueError):  # A stream may be no file.
+        number = stream.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, number)
+        os.close(null)
 
 
 def read_standard_input() -> bytes:
