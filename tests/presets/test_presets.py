@@ -4,10 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import tfrnnc
 from tfrnnc.bitstream import StreamWriter, read_header
+from tfrnnc.cli.info import main as info
+from tfrnnc.codec.select import CodecSelector
 from tfrnnc.images import read_image
 from tfrnnc.metrics import psnr
 from tfrnnc.model_folder import presets
@@ -63,9 +66,7 @@ def photo(request):
         return np.asarray(image.convert("RGB"))[100:196, 200:328]
 
 
-def test_what_is_missing_is_named(monkeypatch):
-    """Without the package tfrnnc-presets."""
-    monkeypatch.setattr(presets, "_further_folder", lambda: None)
+def test_what_is_missing_is_named(without_further_presets):
     assert tfrnnc.list_presets() == [DEFAULT_PRESET]
     assert tfrnnc.load().encode(np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(tfrnnc.InstallationError, match="^fc_small: a preset of the package tfrnnc"):
@@ -80,8 +81,32 @@ def test_weights_that_no_package_has():
         tfrnnc.load("fc_small", runtime="keras")
 
 
-def test_the_further_presets_are_known_by_name():
+def test_the_further_presets_are_known_by_name_and_identity():
     assert sorted({*presets.FURTHER_PRESETS, DEFAULT_PRESET}) == tfrnnc.list_presets()
+    for name, ids in presets.FURTHER_PRESETS.items():
+        identity = find_model(name).read_identity()
+        carried = [each for each in (identity.model_id, identity.entropy_coded_id) if each]
+        assert [each.hex() for each in carried] == list(ids)
+
+
+@pytest.fixture
+def without_further_presets(monkeypatch):
+    """As where the package tfrnnc-presets is not installed."""
+    monkeypatch.setattr(presets, "_further_folder", lambda: None)
+    presets._identities.cache_clear()
+    yield
+    presets._identities.cache_clear()
+
+
+def test_streams_of_presets_that_are_not_installed_name_them(without_further_presets, request):
+    path = request.config.rootpath / "tests" / "golden" / "conv_lstm_thumbnails_v2.rnnc"
+    message = "^conv_lstm_thumbnails: a preset of the package tfrnnc-presets, which is not inst"
+    with pytest.raises(tfrnnc.InstallationError, match=message):
+        CodecSelector()(path.read_bytes())
+    result = CliRunner().invoke(info, [str(path)])
+    assert result.exit_code == 0
+    assert ", conv_lstm_thumbnails 3a7efa13 (entropy-coded 3f9c69fb), " in result.stdout
+    assert "not looked into, as the package tfrnnc-presets, which has the model," in result.stdout
 
 
 def test_golden_stream_decodes_as_ever(name, request):

@@ -19,6 +19,7 @@ from tfrnnc.codec import Codec
 from tfrnnc.codec.select import CodecSelector
 from tfrnnc.errors import (
     CorruptStreamError,
+    InstallationError,
     ModelError,
     StreamError,
     TooLargeError,
@@ -30,6 +31,7 @@ from tfrnnc.model_folder.presets import identify
 
 REASONS = {
     "unknown": "the model is not known",
+    "not installed": "the package tfrnnc-presets, which has the model, is not installed",
     "too large": "the image has too many pixels",
 }  #: why a stream of a state was not looked into
 
@@ -75,7 +77,7 @@ def report(select: Callable[[bytes], Codec], source: str, data: bytes) -> Fact:
     """What a stream holds, as `--json` tells it.
 
     Args:
-        select: gives the codec of a stream, or raises `WrongModelError`.
+        select: gives the codec of a stream, or raises `WrongModelError` or `InstallationError`.
         source: where the stream is from.
         data: the stream.
 
@@ -141,6 +143,8 @@ def _read(select: Callable[[bytes], Codec], data: bytes) -> tuple[str, Planes | 
         return "whole", codec.read_planes(data), None
     except WrongModelError:
         return "unknown", None, None
+    except InstallationError:
+        return "not installed", None, None
     except TooLargeError:
         return "too large", None, None
     except TruncatedStreamError:
@@ -159,7 +163,7 @@ def _identity(select: Callable[[bytes], Codec], data: bytes) -> ModelIdentity:
     header, _ = read_header(data)
     try:
         identity = select(data).identity
-    except WrongModelError:
+    except (WrongModelError, InstallationError):
         return identify(header.model_id, header.entropy_coded)
     if identity.stream_id(header.entropy_coded) == header.model_id:
         return identity

@@ -41,6 +41,7 @@ class CodecSelector:
         Raises:
             StreamError: if the stream's header cannot be read, or it was made by a model that
                 is none of the presets.
+            InstallationError: if that preset is not installed.
             ModelError: if the model cannot be loaded.
         """
         header, _ = read_header(data)

@@ -26,17 +26,18 @@ DEFAULT_PRESET = "conv_lstm_medium"
 PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
 
 
-#: The presets of the package tfrnnc-presets.
-FURTHER_PRESETS = (
-    "conv_lstm_small",
-    "conv_lstm_small_20min",
-    "conv_lstm_thumbnails",
-    "conv_small",
-    "conv_small_shared",
-    "fc_lstm_small",
-    "fc_small",
-    "fc_small_shared",
-)
+#: The presets of the package tfrnnc-presets, and what streams of them carry: the identity of the
+#: weights, and that with the entropy model if there is one.
+FURTHER_PRESETS: dict[str, tuple[str, ...]] = {
+    "conv_lstm_small": ("134dc026", "5f228cd9"),
+    "conv_lstm_small_20min": ("5feb8f77",),
+    "conv_lstm_thumbnails": ("3a7efa13", "3f9c69fb"),
+    "conv_small": ("12db3ba2",),
+    "conv_small_shared": ("9bf2bef2",),
+    "fc_lstm_small": ("8b2de015",),
+    "fc_small": ("cba78a4b",),
+    "fc_small_shared": ("ceb8c2f9",),
+}
 
 
 @cache
@@ -131,11 +132,17 @@ def preset_of(stream_id: bytes) -> str | None:
 
 @cache
 def _identities() -> dict[bytes, ModelIdentity]:
-    """The presets by the identities that their streams carry; read once, as they do not change."""
-    identities = {}
-    for name in list_presets():
-        identity = find_model(name).read_identity()
-        for stream_id in (identity.model_id, identity.entropy_coded_id):
-            if stream_id is not None:
-                identities[stream_id] = identity
-    return identities
+    """The presets by the identities that their streams carry; read once, as they do not change.
+
+    Those that are not installed are among them, so that `find_model` can say what is missing.
+    """
+    known = {name: find_model(name).read_identity() for name in list_presets()}
+    for name, (model_id, *coded) in FURTHER_PRESETS.items():
+        coded_id = bytes.fromhex(coded[0]) if coded else None
+        known.setdefault(name, ModelIdentity(bytes.fromhex(model_id), coded_id, name))
+    return {
+        stream_id: identity
+        for identity in known.values()
+        for stream_id in (identity.model_id, identity.entropy_coded_id)
+        if stream_id is not None
+    }

@@ -135,6 +135,7 @@ class PackedImages(Sequence[PackedImage]):
 
         Raises:
             ModelError: if no preset made them.
+            InstallationError: if the preset is not installed.
         """
         with self._lock:
             shard = self._shard(0).file
