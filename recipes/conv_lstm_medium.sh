@@ -6,6 +6,7 @@
 # the encoder fixed. Called again, it goes on where it was. Ten minutes of an NVIDIA H200; two cores
 # of a CPU would take a day.
 set -euo pipefail
+source "$(dirname "$0")/phase.bash"
 DATA=${DATA:?set DATA to the folder of the data sets}
 RUN=${1:?name the folder of the run}
 shift
@@ -18,17 +19,6 @@ common=(
   --validation "$DATA/thumbnails/val?patch_size=32&rate=2"
   --loss rate-distortion --target-bpp 0.12,0.30,0.55,0.85,1.15 --precision bfloat16
 )
-
-# Goes on with the run in a folder, or starts it with the settings that follow.
-phase() {
-  local folder=$1
-  shift
-  if [ -e "$folder/training.json" ]; then
-    tfrnnc-train --resume "$folder"
-  else
-    tfrnnc-train "$@" --output "$folder"
-  fi
-}
 
 phase "$RUN" --arch conv_lstm --layout medium --iterations 5 "${common[@]}" --ssim-weight 0.03 \
   --average 0.999 --epochs 12 --steps-per-epoch 3000 --learning-rate 0.02 \

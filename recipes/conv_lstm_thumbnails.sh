@@ -6,6 +6,7 @@
 # decoder and entropy model learn the bits as they are used, the encoder fixed. Called again, it goes
 # on where it was.
 set -euo pipefail
+source "$(dirname "$0")/phase.bash"
 DATA=${DATA:?set DATA to the folder of the data sets}
 RUN=${1:?name the folder of the run}
 shift
@@ -16,17 +17,6 @@ common=(
   --validation "$DATA/thumbnails/val?patch_size=32&rate=2"
   --ssim-weight 0.1 --precision bfloat16 --rate-delay 0
 )
-
-# Goes on with the run in a folder, or starts it with the settings that follow.
-phase() {
-  local folder=$1
-  shift
-  if [ -e "$folder/training.json" ]; then
-    tfrnnc-train --resume "$folder"
-  else
-    tfrnnc-train "$@" --output "$folder"
-  fi
-}
 
 phase "$RUN" --initial-model conv_lstm_medium "${common[@]}" \
   --rate-weights 0.742,0.570,0.071,0.001,0.001 --learning-rate 0.01 --adam-learning-rate 6e-4 \
