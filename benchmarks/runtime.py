@@ -370,7 +370,8 @@ def measure(
 def _figures(samples: list[dict[str, Any]], pixels: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"rounds": len(samples)}
     for key in FIGURES:
-        figures[key] = _spread([sample[key] for sample in samples])
+        if key in samples[0]:
+            figures[key] = _spread([sample[key] for sample in samples])
     for kind in ("encode", "decode"):
         figures[f"{kind}_mp_per_s"] = pixels / 1e6 / figures[f"{kind}_s"]["median"]
     figures["memory_mb"] = samples[0]["memory_mb"]
@@ -395,7 +396,7 @@ def compare(report: dict[str, Any]) -> None:
     for result in finished:
         rival = keras.get((*_case(result), result["model"]))
         count = rival["multiplications"] if rival else _count_ops(result, report["profile"])
-        if count:
+        if count and "encode_iteration_ms" in result:
             result["multiplications"] = count
             cpu = "cpu_" if result["threads"] == 1 else ""
             result["gflops"] = {
@@ -408,7 +409,9 @@ def compare(report: dict[str, Any]) -> None:
                 }
         if rival := rival or keras.get(_case(result)):
             result["times_keras"] = {
-                figure: rival[figure]["median"] / result[figure]["median"] for figure in FIGURES
+                figure: rival[figure]["median"] / result[figure]["median"]
+                for figure in FIGURES
+                if figure in rival and figure in result
             }
 
 

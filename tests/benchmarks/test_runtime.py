@@ -15,11 +15,15 @@ from ai_edge_litert.interpreter import Interpreter
 from marked_part import markers, put_between_markers
 from multiplications import stage_multiplications
 from op_times import op_times
+from runtime_tables import to_markdown
+from runtime_worker import CodecContender
+from tfrnnc.codec import strips
 from tfrnnc.model_folder.presets import DEFAULT_PRESET, find_model
 from tfrnnc.models.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
+PHOTO = ROOT / "examples" / "photos" / "coffee.png"
 BEGIN, END = markers("runtime.py")
 
 
@@ -132,6 +136,23 @@ def test_report(models, tmp_path):
     assert "to be replaced" not in text
     assert "### Cold start" in text
     assert str(models[0].parent) not in text
+
+
+def test_iterations_of_strips_are_not_measured(monkeypatch):
+    """They are not those of the image, and would look like a multiple of the CPU's peak."""
+    settings = {"model": DEFAULT_PRESET, "runtime": "litert", "threads": 1, "profile": False}
+    settings |= {"width": 192, "height": 96, "image": str(PHOTO), "warm_up": False}
+    measured = {}
+    for at_once in (192 * 96, 192 * 96 - 1):
+        monkeypatch.setattr(strips, "MAX_PIXELS_AT_ONCE", at_once)
+        contender = CodecContender({**settings, "most_iterations": 1})
+        measured[at_once] = contender.round()
+    whole, in_strips = measured.values()
+    assert {"encode_s", "decode_s", "memory_mb"} <= in_strips.keys()
+    assert {name for name in whole if "_iteration_" in name} == whole.keys() - in_strips.keys()
+    tables = to_markdown(json.loads((ROOT / "docs" / "benchmarks.json").read_text()))
+    _, iterations, images, peak, *_ = tables.split("\n### ")
+    assert ["4000x3000" in each for each in (iterations, images, peak)] == [False, True, False]
 
 
 def test_what_does_not_finish_is_reported(models, tmp_path):
