@@ -300,7 +300,7 @@ def without_those_looked_at(entry: dict) -> list[str]:
         "",
         f"The thresholds that are tried were chosen on {' and '.join(LOOKED_AT)} and a piece of",
         f"`examples/photos/coffee.png`. Without these two the table's iterations save {shares} %.",
-        "Four photos of `photos/train`, looked at afterwards, ask for the same thresholds.",
+        "Four other photos, looked at afterwards, ask for the same thresholds.",
     ]
 
 

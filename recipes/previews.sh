@@ -7,7 +7,7 @@
 set -euo pipefail
 DATA=$(cd "${DATA:?set DATA to the folder of the data sets}" && pwd)
 cd "$(dirname "$0")/.."
-codecs=${CODECS:-preview,thumbhash,blurhash,conv_lstm_medium,conv_lstm_small,webp}
+codecs=${CODECS:-preview,thumbhash,blurhash,conv_lstm_medium,conv_lstm_thumbnails,webp}
 sizes=12,16,24,32,48,64
 stretched=$(mktemp -d)
 trap 'rm -rf "$stretched"' EXIT

@@ -11,7 +11,6 @@ ours=conv_lstm_medium
 thumbnails=conv_lstm_thumbnails
 sizes=16,32,48,64,80,96,112,128,144,160,176  # those of the paper's figure 5
 presets=conv_lstm_small_20min,fc_lstm_small,conv_small,fc_small,conv_small_shared,fc_small_shared
-presets=$presets,conv_lstm_small
 
 tfrnnc-evaluate --data "$DATA/thumbnails/val" --protocol paper --bytes "$sizes" \
   --codec "$ours,$ours@4@half@ssim,$thumbnails,$thumbnails@4@half@ssim,$classic" --output docs/results/thumbnails

@@ -107,7 +107,7 @@ def subjects() -> list[Subject]:
     golden = Subject(Codec(StandInRuntime(_Golden()), MODEL), None, seeds, weight=6)
     return [
         golden,
-        preset_subject("conv_lstm_small", 1),
+        preset_subject("conv_lstm_thumbnails", 1),
         preset_subject("fc_lstm_small", 6),
         preset_subject("conv_small", 3),
     ]

@@ -42,7 +42,6 @@ IMAGES = {
     "kodak_architectures": "Kodak photos",
 }
 HELD_OUT_SIZES = (16, 32, 64, 128)
-TRAINED_IN_STEPS = "conv_lstm_small"  #: the preset whose trainings training_runs.json tells of
 
 
 def main() -> None:
@@ -88,7 +87,6 @@ def page() -> str:
         architectures_table=all_architectures(paper, architectures, read("kodak_architectures")),
         architectures_strips=strips("architectures"),
         paper_loss_table=paper_loss(runs["paper_loss"], thumbnails),
-        history_table=history(runs["history"], architectures),
         ablations_table=ablations(runs["ablations"]),
         levers_seconds=f"{levers['cpu_seconds']:.0f}",
         levers_table=levers_table(levers),
@@ -265,7 +263,6 @@ def all_architectures(paper: dict, thumbnails: dict, kodak: dict) -> str:
     targets = (16, 32, 64, 96, 128)
     measured = [entry["codec"] for entry in thumbnails["codecs"]]
     labels = {each.get("codec"): each["name"] for each in paper["table_1"]["rows"]}
-    labels[TRAINED_IN_STEPS] = "conv_lstm, trained for longer"
     rows = []
     for name, label in labels.items():
         if name not in measured:
@@ -286,16 +283,6 @@ def all_architectures(paper: dict, thumbnails: dict, kodak: dict) -> str:
     sizes = [f"SSIM at {target} bytes" for target in targets]
     head = ["architecture", "preset", "bytes of the model", *sizes]
     return table([*head, "Kodak: BD-rate, PSNR", "Kodak: BD-rate, MS-SSIM"], rows)
-
-
-def history(runs: dict, report: dict) -> str:
-    """The levers one after the other, the last as measured in the report."""
-    targets = runs["bytes"]
-    rows = [[row["name"], *(f"{ssim:.3f}" for ssim in row["ssim"])] for row in runs["rows"]]
-    codec_results = points(report, TRAINED_IN_STEPS)
-    last = (f"{ssim_at(codec_results, target):.3f}" for target in targets)
-    rows.append(["with the entropy model", *last])
-    return table(["training", *(f"SSIM at {target} bytes" for target in targets)], rows)
 
 
 def paper_loss(run: dict, thumbnails: dict) -> str:

@@ -180,10 +180,14 @@ def test_train_into_a_place_that_is_none(run, image_folder):
         ([], 2, "Missing argument"),
         (["nothing", "out"], 1, "nothing: neither a preset"),
         (["folder", "out"], 1, "give a preset's name or a folder that tfrnnc-train wrote"),
-        (["conv_lstm_small", "text.txt"], 2, "Directory 'text.txt' is a file"),
-        (["conv_lstm_small", "out", "--size", "30x"], 2, "--size must be like 32x32"),
-        (["conv_lstm_small", "out", "--quantize", "int8"], 2, "--calibration FOLDER is needed"),
-        (["conv_lstm_small", "out", "--images", "missing"], 1, "missing: no such folder"),
+        (["conv_lstm_thumbnails", "text.txt"], 2, "Directory 'text.txt' is a file"),
+        (["conv_lstm_thumbnails", "out", "--size", "30x"], 2, "--size must be like 32x32"),
+        (
+            ["conv_lstm_thumbnails", "out", "--quantize", "int8"],
+            2,
+            "--calibration FOLDER is needed",
+        ),
+        (["conv_lstm_thumbnails", "out", "--images", "missing"], 1, "missing: no such folder"),
     ],
 )
 def test_export(run, words, code, message):
@@ -194,7 +198,7 @@ def test_export(run, words, code, message):
     ("command", "words"),
     [
         (train, ["--data", ".", "--output", "run"]),
-        (export, ["conv_lstm_small", "out"]),
+        (export, ["conv_lstm_thumbnails", "out"]),
         (encode, ["photo.png", "--runtime", "keras"]),
         (decode, ["stream.rnnc", "a.png", "--runtime", "keras"]),
     ],

@@ -46,8 +46,8 @@ def test_codecs_complete():
 def test_models_and_modes_complete():
     assert set(plain("tfrnnc-export ")) == {"cluster", "prune", *list_presets()}
     assert ("dir", "ru") in complete("tfrnnc-export ru")
-    assert plain("tfrnnc-export conv_lstm_small p") == []
-    assert ("dir", "p") in complete("tfrnnc-export conv_lstm_small p")
+    assert plain("tfrnnc-export conv_lstm_thumbnails p") == []
+    assert ("dir", "p") in complete("tfrnnc-export conv_lstm_thumbnails p")
     assert set(plain("tfrnnc-export prune conv_s")) == {"conv_small", "conv_small_shared"}
     assert plain("tfrnnc-export prune --spars") == ["--sparsity"]
     assert plain("tfrnnc-export cluster --spars") == []
@@ -65,15 +65,15 @@ def test_files_and_folders_complete():
 def test_codecs_with_efforts():
     codecs = CodecNames().convert("avif@4, runs/a@b ,jpeg,jpeg", None, None)
     assert codecs == (CodecSpec("avif", 4), CodecSpec("runs/a@b"), CodecSpec("jpeg"))
-    assert str(CodecSpec.parse("conv_lstm_small@2")) == "conv_lstm_small@2"
+    assert str(CodecSpec.parse("conv_lstm_thumbnails@2")) == "conv_lstm_thumbnails@2"
     assert CodecSpec.parse("@2") == CodecSpec("@2")
     marks = "a@4@half@ssim@int8"
     assert str(CodecSpec.parse(marks)) == marks
     assert CodecSpec.parse(marks) == CodecSpec("a", 4, half=True, tune="ssim", arithmetic="int8")
-    for word in ("runs/a@half", "conv_lstm_small@2@half"):
+    for word in ("runs/a@half", "conv_lstm_thumbnails@2@half"):
         assert CodecSpec.parse(word).half
         assert str(CodecSpec.parse(word)) == word
-    for word in ("runs/a@int8", "conv_lstm_small@2@half@int8"):
+    for word in ("runs/a@int8", "conv_lstm_thumbnails@2@half@int8"):
         assert CodecSpec.parse(word).arithmetic == "int8"
         assert str(CodecSpec.parse(word)) == word
 
@@ -187,4 +187,4 @@ def test_bash_is_told_the_same():
     }
     program = Path(sys.executable).parent / "tfrnnc-export"
     result = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
-    assert "plain,conv_lstm_small" in result.stdout.split()
+    assert "plain,conv_lstm_thumbnails" in result.stdout.split()

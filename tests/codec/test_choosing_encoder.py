@@ -21,7 +21,7 @@ PIXELS = SIDE * SIDE
 
 @pytest.fixture(scope="module")
 def preset():
-    return tfrnnc.load("conv_lstm_small", threads=1)
+    return tfrnnc.load("conv_lstm_thumbnails", threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -186,7 +186,7 @@ def test_large_images_are_encoded_in_strips_of_the_reduced_one(tiny_codec, noise
 
 @pytest.fixture(scope="module")
 def preset():
-    return tfrnnc.load("conv_lstm_small", threads=1)
+    return tfrnnc.load("conv_lstm_thumbnails", threads=1)
 
 
 @pytest.fixture(scope="module")

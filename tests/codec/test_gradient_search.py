@@ -92,7 +92,7 @@ def test_no_iteration_is_worse_for_a_search(keras_codec, noise):
 @pytest.mark.parametrize(("effort", "least"), [(5, (0.2, 0)), (6, (0.5, 0.005))])
 def test_a_trained_model_gains_in_both_measures(photo, effort, least):
     """In as many bytes; most where bits are tried afterwards."""
-    codec = tfrnnc.load("conv_lstm_small", runtime="keras")
+    codec = tfrnnc.load("conv_lstm_thumbnails", runtime="keras")
     piece = photo[100:196, 200:328]
     plain = codec.encode_with_picture(piece, iterations=3)
     searched = codec.encode_with_picture(piece, effort=effort, max_bytes=len(plain.data))

@@ -37,9 +37,9 @@ def streams(codec, request):
         codec.encode(photo[50:93, 60:97], downscale=2),
         codec.encode(photo[80:143, 80:144], downscale=2, max_bytes=60),
         codec.shared_header(32, 32) + headerless,
-        (request.config.rootpath / "tests" / "golden" / "conv_lstm_small_v2.rnnc").read_bytes()[
-            :300
-        ],
+        (
+            request.config.rootpath / "tests" / "golden" / "conv_lstm_thumbnails_v2.rnnc"
+        ).read_bytes()[:300],
     ]
 
 

@@ -59,7 +59,7 @@ def test_title_says_what_was_measured(figures, tmp_path, title, shown):
 
 
 def test_legend_is_inside_and_names_codecs_for_people(figures, tmp_path):
-    draw_curves(report_of(["conv_lstm_small@2", "jpeg2000", "avif@4"]), tmp_path)
+    draw_curves(report_of(["conv_lstm_thumbnails@2", "jpeg2000", "avif@4"]), tmp_path)
     (axes,) = figures[0].axes
     assert not figures[0].legends
     labels = [text.get_text() for text in axes.get_legend().get_texts()]

@@ -178,7 +178,7 @@ import numpy as np
 import tfrnnc.cli.evaluate
 from tfrnnc.evaluation import CodecSpec, EvaluationProtocol, measure, open_codec
 image = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
-for name in ("conv_lstm_small", "jpeg", "jpeg2000", "webp"):
+for name in ("conv_lstm_thumbnails", "jpeg", "jpeg2000", "webp"):
     assert measure(open_codec(name), image, EvaluationProtocol("paper", ("psnr",), (64,)))["bytes"]
 """
 
@@ -207,7 +207,7 @@ def test_effort(thumbnail):
     By .6 dB here. The bits of the plain encoder differ between processors, and so does its SSIM,
     which the search weighs little.
     """
-    preset = "conv_lstm_small"
+    preset = "conv_lstm_thumbnails"
     plain, searched = (open_codec(CodecSpec(preset, effort)) for effort in (None, 2))
     assert searched.name == f"{preset}@2"
     assert searched.settings() == plain.settings() | {"effort": 2}

@@ -105,7 +105,7 @@ def test_streams_of_presets_that_are_not_installed_name_them(without_further_pre
         CodecSelector()(path.read_bytes())
     result = CliRunner().invoke(info, [str(path)])
     assert result.exit_code == 0
-    assert ", conv_lstm_thumbnails 3a7efa13 (entropy-coded 3f9c69fb), " in result.stdout
+    assert ", conv_lstm_thumbnails a0f2bb18 (entropy-coded 47e8baf9), " in result.stdout
     assert "not looked into, as the package tfrnnc-presets, which has the model," in result.stdout
 
 

@@ -68,10 +68,10 @@ def download_model(address: str) -> Path:
             or its files are damaged.
 
     Examples:
-        >>> download_model("hf://conv_lstm_small")
+        >>> download_model("hf://conv_lstm")
         Traceback (most recent call last):
         ...
-        tfrnnc.errors.ModelError: hf://conv_lstm_small: a model on the Hugging Face Hub is named
+        tfrnnc.errors.ModelError: hf://conv_lstm: a model on the Hugging Face Hub is named
         like hf://OWNER/NAME or hf://OWNER/NAME@REVISION
     """
     match = _ADDRESS.fullmatch(address)

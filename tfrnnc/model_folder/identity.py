@@ -23,11 +23,11 @@ class ModelIdentity:
         preset: the name of the preset that it is; None if it is none.
 
     Examples:
-        >>> trained, coded = bytes.fromhex("134dc026"), bytes.fromhex("5f228cd9")
-        >>> str(ModelIdentity(trained, coded, "conv_lstm_small"))
-        'conv_lstm_small 134dc026 (entropy-coded 5f228cd9)'
+        >>> trained, coded = bytes.fromhex("a0f2bb18"), bytes.fromhex("47e8baf9")
+        >>> str(ModelIdentity(trained, coded, "conv_lstm_thumbnails"))
+        'conv_lstm_thumbnails a0f2bb18 (entropy-coded 47e8baf9)'
         >>> str(ModelIdentity(trained))
-        'model 134dc026'
+        'model a0f2bb18'
     """
 
     model_id: bytes | None

@@ -29,9 +29,8 @@ PRESETS_FOLDER = Path(__file__).parents[1] / "presets"
 #: The presets of the package tfrnnc-presets, and what streams of them carry: the identity of the
 #: weights, and that with the entropy model if there is one.
 FURTHER_PRESETS: dict[str, tuple[str, ...]] = {
-    "conv_lstm_small": ("134dc026", "5f228cd9"),
     "conv_lstm_small_20min": ("5feb8f77",),
-    "conv_lstm_thumbnails": ("3a7efa13", "3f9c69fb"),
+    "conv_lstm_thumbnails": ("a0f2bb18", "47e8baf9"),
     "conv_small": ("12db3ba2",),
     "conv_small_shared": ("9bf2bef2",),
     "fc_lstm_small": ("8b2de015",),

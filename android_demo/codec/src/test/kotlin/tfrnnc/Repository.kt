@@ -17,7 +17,7 @@ object Repository {
      * A preset whose files compute in float32 and take any size: windows then give the bits of the
      * whole image.
      */
-    const val FLOAT_PRESET = "conv_lstm_small"
+    const val FLOAT_PRESET = "conv_lstm_thumbnails"
 
     val root =
         File(checkNotNull(System.getProperty("tfrnnc.repository")) { "run by Maven or Gradle" })
