@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import ImageDraw
 
 import tfrnnc.evaluation.plots as plots
 from tfrnnc.evaluation import CLASSIC_CODECS, draw_curves
@@ -113,3 +114,25 @@ def test_strips_tell_bytes_and_quality(monkeypatch):
     image = np.full((32, 32, 3), 100, np.uint8)
     draw_strip(image, [("JPEG", 1200, image + np.uint8(10))])
     assert texts == ["original", "32x32", "JPEG", "1,200 B, 28.13 dB"]
+
+
+def test_long_names_stay_in_their_cells(monkeypatch):
+    boxes = []
+    draw_text = ImageDraw.ImageDraw.text
+
+    def text(self, place, text, fill, font, **more):
+        boxes.append((self.textbbox(place, text, font, **more), text))
+        draw_text(self, place, text, fill, font, **more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    image = np.full((32, 32, 3), 100, np.uint8)
+    long = "tfrnnc for thumbnails, effort 4, half resolution, for SSIM"
+    sheet = draw_strip(image, [(long, 64, image), ("JPEG", 64, image), (long, 64, image)])
+    assert " ".join(boxes[2][1].split()) == long
+    for number, ((left, top, right, bottom), _) in enumerate(boxes):
+        cell = 8 + number // 2 * 168
+        assert cell <= left < right <= cell + 160
+        assert 8 + 160 <= top < bottom <= sheet.height
+        if number % 2:
+            (_, _, _, bottom_of_name), _ = boxes[number - 1]
+            assert top >= bottom_of_name

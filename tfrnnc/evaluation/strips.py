@@ -20,6 +20,9 @@ _SMALL = 96  # pixels; smaller images are enlarged
 _CELL_SMALL, _COLUMNS_SMALL = 160, 4
 _CELL_LARGE, _COLUMNS_LARGE = (384, 256), 2
 _GAP, _FONT_SMALL, _FONT_LARGE = 8, 20, 24
+_FONT_LEGIBLE, _FONT_LEAST = 14, 10
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ class Strips:
                 for codec, result in zip(codecs, results, strict=False)
             ]
             name = image.name.replace("/", "_").replace(".", "_")
-            files.append(save_strip(draw_strip(read_image(image.path), pictures), folder, name))
+            pixels = read_image(image.path)
+            sheet = draw_strip(pixels, pictures)
+            files.append(save_strip(sheet, folder, name, lossless=_is_small(pixels)))
         return files
 
     def _bytes_of(self, image: EvaluatedImage) -> int:
@@ -100,7 +105,7 @@ def draw_strip(image: np.ndarray, pictures: Sequence[tuple[str, int, np.ndarray]
         pictures: name, bytes and pixels of each.
     """
     height, width, _ = image.shape
-    small = max(height, width) <= _SMALL
+    small = _is_small(image)
     cells = [("original", f"{width}x{height}", image)]
     for name, size, pixels in pictures:
         cells.append((name, f"{size:,} B, {METRICS['psnr'](image, pixels):.2f} dB", pixels))
@@ -109,30 +114,37 @@ def draw_strip(image: np.ndarray, pictures: Sequence[tuple[str, int, np.ndarray]
     cell_width, cell_height = shown[0][2].size
     font_size = _FONT_SMALL if small else _FONT_LARGE
     line = font_size + 5
-    row_height = cell_height + 2 * line + 2 * _GAP
+    fitted = [_fitted(name, font_size, cell_width) for name, *_ in shown]
+    heights = [max(line, (name.count("\n") + 1) * (_FONT_LEGIBLE + 5)) for name, _ in fitted]
+    row_height = cell_height + max(heights) + line + 2 * _GAP
     rows = -(-len(shown) // columns)
     sheet = Image.new(
         "RGB", (columns * (cell_width + _GAP) + _GAP, rows * row_height + _GAP), "white"
     )
     draw = ImageDraw.Draw(sheet)
-    for number, (name, below, cell) in enumerate(shown):
+    for number, (_, below, cell) in enumerate(shown):
         left = _GAP + number % columns * (cell_width + _GAP)
         top = _GAP + number // columns * row_height
         sheet.paste(cell, (left, top))
-        for row, text in enumerate((name, below)):
-            middle = left + cell_width // 2, top + cell_height + 3 + row * line
-            draw.text(middle, text, "black", _font(text, font_size, cell_width), anchor="ma")
+        middle, under = left + cell_width // 2, top + cell_height + 3
+        rows_of_text = [fitted[number], _fitted(below, font_size, cell_width)]
+        for (text, font), y in zip(rows_of_text, (under, under + heights[number]), strict=True):
+            draw.text((middle, y), text, "black", font, anchor="ma", align="center")
     return sheet
 
 
-def save_strip(sheet: Image.Image, folder: Path, name: str) -> Path:
-    """Writes a sheet: as PNG, or as JPEG where that would be large."""
-    small = sheet.width * sheet.height < 500_000
-    file = folder / f"strip_{name}{'.png' if small else '.jpg'}"
-    options = {"optimize": True} if small else {"quality": 85, "subsampling": 0, "optimize": True}
+def save_strip(sheet: Image.Image, folder: Path, name: str, lossless: bool) -> Path:
+    """Writes a sheet: as PNG, or as JPEG, for photos, whose PNG files would be large."""
+    file = folder / f"strip_{name}{'.png' if lossless else '.jpg'}"
+    options = {} if lossless else {"quality": 85, "subsampling": 0}
     with replacing(file) as temporary:
-        sheet.save(temporary, "PNG" if small else "JPEG", **options)
+        sheet.save(temporary, "PNG" if lossless else "JPEG", optimize=True, **options)
     return file
+
+
+def _is_small(image: np.ndarray) -> bool:
+    height, width, _ = image.shape
+    return bool(max(height, width) <= _SMALL)
 
 
 def _cell(pixels: np.ndarray, small: bool) -> Image.Image:
@@ -146,10 +158,28 @@ def _cell(pixels: np.ndarray, small: bool) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def _font(text: str, largest: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font in which the text is no wider than that, but a legible one."""
-    for size in range(largest, 9, -1):
+def _fitted(text: str, largest: int, width: int) -> tuple[str, Font]:
+    """The text in the largest font in which it fits; on several lines where one is too long."""
+    for size in range(largest, _FONT_LEGIBLE - 1, -1):
         font = ImageFont.load_default(size)
         if font.getlength(text) <= width:
+            return text, font
+    lines = _lines(text, font, width)
+    for size in range(_FONT_LEGIBLE, _FONT_LEAST - 1, -1):
+        font = ImageFont.load_default(size)
+        if all(font.getlength(line) <= width for line in lines):
             break
-    return font
+    return "\n".join(lines), font
+
+
+def _lines(text: str, font: Font, width: int) -> list[str]:
+    """The text's words on as few lines as they need."""
+    first, *words = text.split()
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
