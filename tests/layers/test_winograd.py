@@ -20,7 +20,7 @@ def filter_3x3(inputs, kernel):
     return winograd_conv_3x3(inputs, transform_kernel(kernel, inputs.dtype))
 
 
-@pytest.mark.parametrize("size", [(4, 4), (8, 8), (4, 8), (12, 4)])
+@pytest.mark.parametrize("size", [(4, 4), (8, 8), (4, 8), (12, 4), (16, 32)])
 def test_equals_the_convolution(size):
     inputs, kernel = arrays((2, *size, 5), (3, 3, 5, 7))
     outputs = filter_3x3(ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel))
@@ -142,6 +142,26 @@ def test_everything_else_is_the_plain_convolution(filtered, size, kernel_size, s
     expected = ops.conv(inputs, kernel, strides=strides, padding="same")
     np.testing.assert_array_equal(*(ops.cast(each, "float32") for each in (outputs, expected)))
     assert not filtered
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "filters", "expected"),
+    [
+        ((12, 16), 64, 256, True),
+        ((16, 16), 64, 256, True),
+        ((32, 32), 64, 256, False),
+        ((32, 32), 176, 704, True),
+        ((64, 64), 176, 704, False),
+        ((14, 16), 64, 256, False),
+        ((None, None), 64, 256, False),
+    ],
+)
+def test_on_larger_grids_with_many_channels_only(size, channels, filters, expected):
+    """Where it was measured to be faster."""
+    inputs, kernel = (
+        keras.KerasTensor(shape) for shape in ((1, *size, channels), (3, 3, channels, filters))
+    )
+    assert winograd.is_faster(inputs, kernel, 1) is expected
 
 
 def test_only_fit_filters(filtered, transforms):

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 TILE = 4  #: side of the squares of outputs that are computed together
 
+#: The largest share of the plain convolution's multiplications with which it is faster on larger
+#: grids; below, moving the data costs more than multiplying less saves.
+_LARGEST_SHARE = 0.65
+
 # Where the polynomials are evaluated, beside infinity. The usual points, 0, 1, -1, 2 and -2, have
 # four times the rounding error.
 _POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
@@ -46,13 +50,30 @@ class Winograd:
 
 
 def is_faster(inputs: Tensor, kernel: Tensor, strides: int) -> bool:
-    """Whether `winograd_conv_3x3` can do it, and faster: on grids of up to 8x8, on a CPU."""
+    """Whether `winograd_conv_3x3` can do it, and faster, on a CPU.
+
+    It is on grids of up to 8x8, and on larger ones with many channels.
+    """
+    *taps, channels, filters = kernel.shape
+    height, width = inputs.shape[1:3]
     return (
-        (*kernel.shape[:2], strides) == (_TAPS, _TAPS, 1)
-        and all(side in (TILE, 2 * TILE) for side in inputs.shape[1:3])
+        (*taps, strides) == (_TAPS, _TAPS, 1)
+        and all(side is not None and side % TILE == 0 for side in (height, width))
+        and (
+            max(height, width) <= 2 * TILE
+            or _share(height * width, channels, filters) <= _LARGEST_SHARE
+        )
         and keras.backend.standardize_dtype(inputs.dtype) == "float32"
         and runs_on_tensorflow_cpu()
     )
+
+
+def _share(locations: int, channels: int, filters: int) -> float:
+    """Of the plain convolution's multiplications, those of the products and both transforms."""
+    places = (TILE + _TAPS - 1) ** 2
+    products = places / TILE**2 * channels * filters
+    transforms = places / TILE**2 * locations * channels + places * filters
+    return (products + transforms) / (_TAPS**2 * channels * filters)
 
 
 def winograd_conv_3x3(inputs: Tensor, transformed: Tensor) -> Tensor:
