@@ -89,12 +89,12 @@ def test_no_iteration_is_worse_for_a_search(keras_codec, noise):
     assert (planes[0] != planes[1]).any()
 
 
-@pytest.mark.parametrize(("effort", "least"), [(5, (0.1, 0)), (6, (0.2, 0))])
+@pytest.mark.parametrize(("effort", "least"), [(5, (0.2, 0)), (6, (0.5, 0.005))])
 def test_a_trained_model_gains_in_both_measures(photo, effort, least):
     """In as many bytes; most where bits are tried afterwards."""
     codec = tfrnnc.load(runtime="keras")
     piece = photo[100:196, 200:328]
-    plain = codec.encode_with_picture(piece, iterations=3)
+    plain = codec.encode_with_picture(piece, iterations=1)
     searched = codec.encode_with_picture(piece, effort=effort, max_bytes=len(plain.data))
     decibels, similarity = (
         measure(piece, searched.picture) - measure(piece, plain.picture)
