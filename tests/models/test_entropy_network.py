@@ -124,3 +124,26 @@ def test_litert_agrees_to_the_bit(network, threads, tmp_path):
     np.testing.assert_array_equal(found, np.asarray(network(planes)))
     # One image at a time gives the same as both at once.
     np.testing.assert_array_equal(found[:1], np.asarray(network(planes[:1])))
+
+
+def test_split_into_more_groups():
+    whole = EntropyNetwork(3, 8, groups=2, hidden=6, width=4)
+    rng = np.random.default_rng(0)
+    whole.set_weights([rng.normal(0, 0.4, weight.shape) for weight in whole.get_weights()])
+    planes = planes_of((5, 6), 8)[None].astype(np.float32)
+    np.testing.assert_array_equal(whole.split(2)(planes), whole(planes))
+    parts = whole.split(4)
+    assert (parts.groups, parts.hidden, parts.width) == (4, 6, 4)
+    # A bit knows less of its own group's others, and as much of everything else.
+    for layer in whole.from_planes:
+        kernel = keras.ops.convert_to_numpy(layer.kernel).reshape(3, 3, 8, 2, 4).copy()
+        kernel[:, :, :4, 0] = kernel[:, :, 4:, 1] = 0
+        layer.kernel.assign(kernel.reshape(layer.kernel.shape))
+    assert np.mean(np.asarray(parts(planes)) != np.asarray(whole(planes))) > 0.1
+    np.testing.assert_array_equal(whole.split(4)(planes), whole(planes))
+
+
+@pytest.mark.parametrize("groups", [0, 1, 3, 5, 10])
+def test_a_split_that_does_not_divide_the_groups(groups):
+    with pytest.raises(ConfigError, match="of 2 groups of 8 bits cannot be divided"):
+        EntropyNetwork(1, 8, groups=2).split(groups)

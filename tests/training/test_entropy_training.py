@@ -13,6 +13,8 @@ from tfrnnc.cli.train import main as train
 from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
 from tfrnnc.model_folder.keras_model import load_model
 from tfrnnc.model_folder.model_folder import ModelFolder
+from tfrnnc.models.entropy_network import EntropyNetwork
+from tfrnnc.training import entropy_training
 
 SETTINGS = ["--epochs", 2, "--steps-per-epoch", 3, "--batch-size", 9, "--patch-size", 16, "--quiet"]
 
@@ -91,3 +93,46 @@ def test_small_images_only_are_said(tiny_model_folder, image_folder, tmp_path):
     result = CliRunner().invoke(train, [*map(str, words)])
     assert result.exit_code == 0, result.output
     assert "96 pixels in both directions" in result.output
+
+
+def test_it_goes_on_in_more_groups(trained, image_folder, tmp_path):
+    """The model's own network is the start; a rate of next to nothing leaves it as it was."""
+    first = ModelFolder(trained).read_entropy_model()
+    words = ["entropy-model", trained, "--output", tmp_path / "run", "--data", image_folder]
+    words += ["--epochs", 1, "--steps-per-epoch", 1, "--learning-rate", 1e-12, "--batch-size", 1]
+    words += ["--patch-size", 16, "--quiet"]
+    assert CliRunner().invoke(train, [*map(str, words)]).exit_code == 0
+    again = ModelFolder(tmp_path / "run").read_entropy_model()
+    assert again.to_bytes() == first.to_bytes()
+    assert first.groups < first.bits
+    words += ["--entropy-groups", first.bits]
+    words[3] = tmp_path / "split"
+    assert CliRunner().invoke(train, [*map(str, words)]).exit_code == 0
+    split = ModelFolder(tmp_path / "split").read_entropy_model()
+    expected = EntropyNetwork.from_entropy_model(first).split(first.bits)
+    assert split.to_bytes() == expected.to_entropy_model(first.model_id).to_bytes()
+    words[3] = tmp_path / "other"
+    words[-1] = first.groups + 1
+    result = CliRunner().invoke(train, [*map(str, words)])
+    assert result.exit_code == 1
+    assert f"entropy_groups must be a multiple of the {first.groups} of" in result.output
+    assert not (tmp_path / "other").exists()
+
+
+def test_sets_with_patches_of_their_own(tiny_model_folder, image_folder, tmp_path):
+    words = ["entropy-model", tiny_model_folder, "--output", tmp_path / "run"]
+    words += ["--data", f"{image_folder}?patch_size=8&batch_size=4&share=3", "--data"]
+    words += [f"{image_folder}?patch_size=16&batch_size=2", "--epochs", 1, "--steps-per-epoch", 8]
+    words += ["--validation", f"{image_folder}?patch_size=24", "--quiet"]
+    shapes = []
+
+    def pool(model, images, recipe, share, quiet):
+        shapes.append((recipe.patch_size, recipe.batch_size, share))
+        return make_pool(model, images, recipe, share, quiet)
+
+    make_pool = entropy_training._pool
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entropy_training, "_pool", pool)
+        result = CliRunner().invoke(train, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert shapes == [(8, 4, 0.75), (16, 2, 0.25)]

@@ -19,6 +19,7 @@ from tfrnnc.data import FolderImages
 from tfrnnc.errors import ConfigError, TrainingError
 from tfrnnc.model_folder.file_names import LOG_FILE
 from tfrnnc.model_folder.keras_model import model_from_config
+from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training import Recipe, RunOptions, TrainingSet, train
 from tfrnnc.training.joint_model import MAX_RATE_WEIGHT, JointModel
 from tfrnnc.training.trainer import compile_model, make_batches
@@ -256,6 +257,25 @@ def test_a_frozen_entropy_model_stays(images, tmp_path):
     )
     assert first[20:-4] == second[20:-4]  # between the identity of the codec and the checksum
     assert first != second
+
+
+def test_the_entropy_model_of_an_earlier_phase_in_more_groups(images, tmp_path):
+    recipe = replace(RECIPE, epochs=1, steps_per_epoch=1, average=0.0, entropy_groups=2)
+    one = TrainingSet(images)
+    train(fresh(), [one], {"": one}, recipe, tmp_path / "first", RunOptions(quiet=True))
+    options = RunOptions(
+        quiet=True, entropy_weights=tmp_path / "first" / "entropy_network.weights.h5"
+    )
+    frozen = replace(recipe, freeze_entropy_model=True, entropy_groups=4)
+    train(fresh(), [one], {"": one}, frozen, tmp_path / "second", options)
+    first, second = (tfrnnc.load(tmp_path / name).entropy_model for name in ("first", "second"))
+    assert (first.groups, second.groups) == (2, 4)
+    split = EntropyNetwork.from_entropy_model(first).split(4).to_entropy_model(second.model_id)
+    assert second.to_bytes() == split.to_bytes()
+    with pytest.raises(ConfigError, match="entropy_groups must be a multiple of the 2 of"):
+        train(
+            fresh(), [one], {"": one}, replace(frozen, entropy_groups=3), tmp_path / "no", options
+        )
 
 
 def test_a_frozen_encoder_stays(images, tmp_path):

@@ -326,7 +326,7 @@ model = model_from_config({config!r}, seed=5)
 recipe = Recipe(epochs=2, steps_per_epoch=3, batch_size=2, patch_size=16)
 one = TrainingSet(images)
 train(model, [one], {{"": one}}, recipe, folder, RunOptions(quiet=True))
-train_entropy_model(load_model(folder), images, images, recipe, folder, quiet=True)
+train_entropy_model(load_model(folder), [one], {{"": one}}, recipe, folder, quiet=True)
 patch = np.linspace(-0.9, 0.9, 2 * 16 * 24 * 3, dtype="float32").reshape(2, 16, 24, 3)
 np.save(folder / "jax.npy", np.asarray(load_model(folder)(patch)))
 """

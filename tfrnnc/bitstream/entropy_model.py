@@ -226,6 +226,11 @@ class EntropyModel:
         for number, iteration in enumerate(iterations, start=1):
             _require_exact(iteration, number)
 
+    @property
+    def groups(self) -> int:
+        """That the bits of a location are divided into."""
+        return len(self._edges) - 1
+
     @cached_property
     def entropy_coded_id(self) -> bytes:
         """Identity of the codec model and this one together, as entropy-coded streams carry it."""

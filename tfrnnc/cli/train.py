@@ -142,6 +142,15 @@ def data_options(function: FunctionOrCommand) -> FunctionOrCommand:
     return function
 
 
+entropy_groups = loss_option(
+    "--entropy-groups",
+    type=click.IntRange(1),
+    help="Groups that the entropy model codes the bits of a location in. Each sees those before "
+    "it, and takes two passes (default: as many as in the model to start from, or "
+    f"{DEFAULTS.entropy_groups}).",
+)
+
+
 def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     """Adds what the modes share: how long and from which seed."""
     for decorate in reversed(
@@ -314,6 +323,7 @@ def run_options(function: FunctionOrCommand) -> FunctionOrCommand:
     help="Weights of the iterations' rates to start from, as an earlier phase ended with them "
     "(default: zeros).",
 )
+@entropy_groups
 @loss_option("--freeze-encoder", is_flag=True, help="Train the decoder and entropy model only.")
 @loss_option("--freeze-entropy-model", is_flag=True, help="Train the codec only.")
 @run_options
@@ -462,11 +472,13 @@ def _check_worker_options(options: dict[str, Any]) -> None:
     type=click.FloatRange(0, min_open=True),
     help=f"Adam's peak learning rate (default: {PEAK_LEARNING_RATES['adam']}).",
 )
+@entropy_groups
 @run_options
 def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) -> None:
     """Train the entropy model of MODEL, a finished codec, which makes its streams smaller.
 
-    The codec stays as it is. With --loss rate-distortion the two are trained together instead.
+    The codec stays as it is. An entropy model that MODEL has is the start of the new one. With
+    --loss rate-distortion the two are trained together instead.
 
     Exit codes: 0, success; 1, failure or interruption; 2, wrong usage.
     """
@@ -485,17 +497,14 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     with native_messages_held_back():
         prepare_environment()
     # Imported late: Keras takes seconds, and --help needs none of it.
-    from tfrnnc.data import JoinedImages
     from tfrnnc.model_folder.keras_model import load_model, save_model
     from tfrnnc.training.entropy_training import train_entropy_model
     from tfrnnc.training.failures import new_files_removed
     from tfrnnc.training.training_data import open_sets, with_absolute_paths
 
-    recipe = _recipe(options, optimizer="adam")
+    recipe = _recipe(options, optimizer="adam", entropy_groups=_entropy_groups(options, source))
     model = load_model(source)
     training_sets, validation_sets = open_sets(**{name: options[name] for name in DATA})
-    images = JoinedImages([one.images for one in training_sets])
-    measured = JoinedImages([one.images for one in validation_sets.values()])
 
     import keras
 
@@ -507,7 +516,15 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
             save_model(model, target)
         with replacing(target.path / ENTROPY_SETTINGS_FILE) as temporary:
             temporary.write_text(json.dumps(settings, indent=2) + "\n")
-        train_entropy_model(model, images, measured, recipe, target.path, quiet)
+        train_entropy_model(
+            model,
+            training_sets,
+            validation_sets,
+            recipe,
+            target.path,
+            quiet,
+            source.entropy_weights_path if source.has_entropy_weights else None,
+        )
 
 
 @main.add_mode
@@ -635,8 +652,10 @@ def _new_settings(
         )
     if options["freeze_entropy_model"]:
         _check_entropy_weights(options["initial_model"])
+    start = find_model(options["initial_model"]) if options["initial_model"] else None
+    recipe = _recipe(options, entropy_groups=_entropy_groups(options, start))
     return {
-        **_provenance(options, _recipe(options)),
+        **_provenance(options, recipe),
         "earlier_commands": _earlier_commands(options["initial_model"]),
         "model": _model_settings(options),
         "initial_model": options["initial_model"],
@@ -654,6 +673,14 @@ def _check_entropy_weights(initial_model: str | None) -> None:
             f"{initial_model}: no {ENTROPY_WEIGHTS_FILE}, the network that --freeze-entropy-model "
             "keeps; leave the option out, or start from the folder of a run that has it"
         )
+
+
+def _entropy_groups(options: dict[str, Any], start: ModelFolder | None) -> int:
+    """The groups that were asked for, or those of the model that the training starts from."""
+    if (asked := options["entropy_groups"]) is not None:
+        return int(asked)
+    model = start.read_entropy_model() if start is not None else None
+    return model.groups if model is not None else DEFAULTS.entropy_groups
 
 
 def _recipe(options: dict[str, Any], **others: Any) -> Recipe:

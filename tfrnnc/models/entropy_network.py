@@ -192,6 +192,51 @@ class EntropyNetwork(keras.Model):
             iterations.append(IterationModel(context, heads))
         return EntropyModel(model_id, self.bits, iterations)
 
+    def split(self, groups: int) -> EntropyNetwork:
+        """A network in more groups, which starts from what this one has learnt.
+
+        Its probabilities are not yet quite as good: what a group knew of its own bits at the even
+        locations, its parts have to learn anew where those bits are another part's.
+
+        Args:
+            groups: a multiple of this network's, of which each is divided into as many.
+
+        Raises:
+            ConfigError: if this network's groups cannot be divided so.
+        """
+        edges = group_edges(self.bits, groups) if 1 <= groups <= self.bits else []
+        if groups % self.groups or not {*group_edges(self.bits, self.groups)} <= {*edges}:
+            raise ConfigError(
+                f"an entropy network of {self.groups} groups of {self.bits} bits cannot be "
+                f"divided into {groups} groups"
+            )
+        part = np.arange(groups) // (groups // self.groups)  # whose part each group is
+        start = group_edges(self.bits, self.groups)[:-1]
+        network = EntropyNetwork(self.iterations, self.bits, groups, self.hidden, self.width)
+
+        def of_parts(values: Tensor) -> np.ndarray:
+            by_group = np.reshape(ops.convert_to_numpy(values), (-1, self.groups, self.width))
+            return by_group[:, part]
+
+        for old, new in zip(self.contexts, network.contexts, strict=True):
+            for old_layer, new_layer in zip(old, new, strict=True):
+                new_layer.set_weights(old_layer.get_weights())
+        for old, new in zip(self.from_contexts, network.from_contexts, strict=True):
+            new.kernel.assign(of_parts(old.kernel).reshape(new.kernel.shape))
+        for old, new in zip(self.from_planes, network.from_planes, strict=True):
+            kernel = of_parts(old.kernel).reshape(3, 3, self.bits, groups, self.width)
+            for group in range(groups):
+                kernel[:, :, start[part[group]] : edges[group], group] = 0
+            new.kernel.assign(kernel.reshape(new.kernel.shape))
+            new.bias.assign(of_parts(old.bias).ravel())
+        for old, new in zip(self.odd_biases, network.odd_biases, strict=True):
+            new.assign(of_parts(old).ravel())
+        for old, new in zip(self.outputs_, network.outputs_, strict=True):
+            kernel = ops.convert_to_numpy(old.kernel).reshape(self.groups, self.width, self.bits)
+            new.kernel.assign(kernel[part].reshape(new.kernel.shape))
+            new.bias.assign(old.bias)
+        return network
+
     @classmethod
     def from_entropy_model(cls, model: EntropyModel) -> EntropyNetwork:
         """The network that `to_entropy_model` made a model of, as far as the integers tell.

@@ -254,15 +254,25 @@ def save_trained(trained: ResidualCodec | JointModel, folder: Path) -> None:
         with undistributed():  # The copy that is saved is this process's alone.
             save_model(trained, folder)
         return
-    network = trained.entropy_network
     with undistributed():
         save_model(trained.codec, folder)
-        own = EntropyNetwork(
-            network.iterations, network.bits, network.groups, network.hidden, network.width
-        )
-        own.set_weights(network.get_weights())
-        content = own.to_entropy_model(model_id(trained.codec)).to_bytes()
-    weights = weights_content(own)
+        save_entropy_network(trained.entropy_network, model_id(trained.codec), folder)
+
+
+def save_entropy_network(network: EntropyNetwork, codec_id: bytes, folder: Path) -> None:
+    """Writes a network's entropy model into a folder, and the weights that it was made from.
+
+    Args:
+        network: what was trained.
+        codec_id: identity of the codec whose bits it predicts.
+        folder: where both files go.
+    """
+    own = EntropyNetwork(
+        network.iterations, network.bits, network.groups, network.hidden, network.width
+    )
+    own.set_weights(network.get_weights())
+    content = own.to_entropy_model(codec_id).to_bytes()
+    weights = weights_content(own)  # Without the state of an optimiser.
     with (
         replacing(folder / ENTROPY_MODEL_FILE) as model_file,
         replacing(folder / ENTROPY_WEIGHTS_FILE) as weights_file,

@@ -65,6 +65,8 @@ class Recipe:
             which training sees the bits that are used.
         freeze_encoder: keep the encoder as it is, so that the decoder, and the entropy model with
             it, learn the bits that will be used.
+        entropy_groups: that the entropy model divides the bits of a location into, or one for each
+            bit where there are fewer; see `tfrnnc.models.entropy_network.EntropyNetwork`.
         freeze_entropy_model: for "rate-distortion", keep the entropy model as it is.
         precision: of the products in convolutions, "float32" or "bfloat16"; the latter is faster
             on CPUs with AMX only. Weights and sums are float32.
@@ -94,6 +96,7 @@ class Recipe:
     cut_share: float = 0.25
     rate_delay: int = 500
     rate_weights: tuple[float, ...] | None = None
+    entropy_groups: int = 4
     stochastic: bool = True
     freeze_encoder: bool = False
     freeze_entropy_model: bool = False

@@ -17,7 +17,9 @@ from tfrnnc.models import ResidualCodec
 from tfrnnc.training.recipe import Recipe
 
 #: What recipes of older runs may lack. They go on with the defaults.
-ADDED_LATER = frozenset(["rate_delay", "rate_weights", "freeze_encoder", "weight_decay"])
+ADDED_LATER = frozenset(
+    ["rate_delay", "rate_weights", "freeze_encoder", "weight_decay", "entropy_groups"]
+)
 MAX_INTEGER = (1 << 32) - 1  #: of a recipe
 
 _REMEDY = (

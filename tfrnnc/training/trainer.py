@@ -20,9 +20,7 @@ from tfrnnc.errors import ConfigError
 from tfrnnc.layers.convolution import bfloat16_products
 from tfrnnc.layers.winograd import Winograd
 from tfrnnc.model_folder.file_names import CHECKPOINT_FILE, LOG_FILE
-from tfrnnc.model_folder.keras_model import load_weights
 from tfrnnc.models import ResidualCodec
-from tfrnnc.models.entropy_network import EntropyNetwork
 from tfrnnc.training.callbacks import (
     Checkpoint,
     DeferredInterrupt,
@@ -31,6 +29,7 @@ from tfrnnc.training.callbacks import (
     ValidationSet,
 )
 from tfrnnc.training.checkpoint import read_checkpoint
+from tfrnnc.training.entropy_start import fresh_network, load_network
 from tfrnnc.training.failures import TENSORBOARD_FOLDER, explained_failures, require_places
 from tfrnnc.training.joint_model import CUT_DRAWS, JointModel
 from tfrnnc.training.log import Log, read_log
@@ -69,7 +68,7 @@ def compile_model(model: ResidualCodec, recipe: Recipe) -> ResidualCodec | Joint
     trained: ResidualCodec | JointModel = model
     if recipe.loss == "rate-distortion":
         recipe.targets(model.iterations, model.bits, model.stride)
-        network = EntropyNetwork(model.iterations, model.bits, groups=min(4, model.bits))
+        network = fresh_network(model, recipe)
         network.trainable = not recipe.freeze_entropy_model
         trained = JointModel(model, network, recipe.cut_share, recipe.rate_delay, recipe.seed)
         trained.rate_weights.assign(recipe.initial_rate_weights(model.iterations))
@@ -206,7 +205,7 @@ def train(
         require_places(folder)
     trained = compile_model(model, recipe)
     if options.entropy_weights is not None and isinstance(trained, JointModel):
-        load_weights(trained.entropy_network, options.entropy_weights)
+        load_network(trained.entropy_network, options.entropy_weights)
     first, rows = _resumed(trained, folder) if options.resume else (0, [])
     batches = make_batches(model, training_sets, recipe, workers)
     measured = [ValidationSet.cut(*named, recipe, model) for named in validation_sets.items()]
