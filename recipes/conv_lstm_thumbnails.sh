@@ -2,6 +2,9 @@
 # Trains the default model further for thumbnails into RUN, RUN_2, RUN_3 and RUN_last:
 # DATA=FOLDER recipes/conv_lstm_thumbnails.sh RUN
 #
+# The published run started from the default's entropy model of then, in 4 groups; since then the
+# default has 8, and so has what is trained from it.
+#
 # Thumbnails and photos reduced to their size, with more weight on SSIM. RUN_2 and RUN_last are phases
 # in which decoder and entropy model learn the bits as they are used, the encoder fixed; RUN_3 moves
 # the ends of the iterations to fewer bytes. Called again, it goes on where it was.

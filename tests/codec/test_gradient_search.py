@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tfrnnc
-from tfrnnc.codec.effort import MAX_EFFORT, SSIM_WEIGHTS
+from tfrnnc.codec.effort import AIMS, MAX_EFFORT
 from tfrnnc.codec.gradient_search import MAX_SEARCH_PIXELS
 from tfrnnc.errors import ConfigError, TooLargeError
 from tfrnnc.images import read_image, to_float
@@ -15,7 +15,7 @@ from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.runtimes.rate_distortion import RATE_WEIGHT
 from tfrnnc.runtimes.residual_loop import Decoded
 
-WEIGHT = SSIM_WEIGHTS["psnr"]
+WEIGHT = AIMS["psnr"].ssim_weight
 
 
 @pytest.fixture(scope="module")

@@ -6,20 +6,20 @@ import pytest
 import tfrnnc
 from tfrnnc.bitstream import EntropyModel, StreamWriter, read_header
 from tfrnnc.bitstream.entropy_model import Head, IterationModel
-from tfrnnc.codec.effort import SSIM_WEIGHTS
-from tfrnnc.codec.search import BitSearch
+from tfrnnc.codec.effort import AIMS
+from tfrnnc.codec.search import Aim, BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.images import read_image, to_float
 from tfrnnc.metrics import block_ssim, psnr
 from tfrnnc.runtimes.residual_loop import ResidualLoop
 
-WEIGHT = SSIM_WEIGHTS["psnr"]
+AIM = AIMS["psnr"]
 
 
 def cost(image: np.ndarray, picture: np.ndarray) -> float:
     """What the search is to lower, of whole images of 8x8 blocks."""
     error = np.mean(np.square(to_float(image) - to_float(picture)))
-    return float(error + WEIGHT * (1 - block_ssim(image, picture)))
+    return float(error + AIM.ssim_weight * (1 - block_ssim(image, picture)))
 
 
 @pytest.mark.parametrize("size", [(32, 40), (5, 9), (1, 1), (17, 30)])
@@ -64,7 +64,7 @@ def test_least_certain_bits_are_tried_first(noise):
     logits = np.arange(1, 33, dtype=np.float32).reshape(4, 4, 2)
     logits[1, 1, 1] = -0.5
     logits[3, 2, 0] = 0.25
-    candidates = BitSearch(noise(16, 16), 4, 2, WEIGHT)._candidates(logits)
+    candidates = BitSearch(noise(16, 16), 4, 2, AIM)._candidates(logits)
     places = np.arange(32).reshape(4, 4, 2)
     assert candidates.shape == (2, 2, 2)
     assert candidates[0, 0].tolist() == [places[1, 1, 1], places[0, 0, 0]]
@@ -73,7 +73,7 @@ def test_least_certain_bits_are_tried_first(noise):
 
 def test_cells_at_the_edge_have_fewer_bits(noise):
     logits = np.ones((3, 3, 1), np.float32)
-    candidates = BitSearch(noise(12, 12), 4, 4, WEIGHT)._candidates(logits)
+    candidates = BitSearch(noise(12, 12), 4, 4, AIM)._candidates(logits)
     assert (candidates >= 0).sum() == 9
     assert candidates[1, 1].tolist() == [8, -1, -1, -1]
 
@@ -89,7 +89,7 @@ def test_only_bits_that_help_are_turned(noise):
         return np.repeat(cells, 3, 2) * 0.9, "states"
 
     logits = np.ones_like(best, dtype=np.float32)
-    plane, decoded = BitSearch(image, 8, 1, WEIGHT).improve(np.ones_like(best), logits, decode)
+    plane, decoded = BitSearch(image, 8, 1, AIM).improve(np.ones_like(best), logits, decode)
     np.testing.assert_array_equal(plane, best)
     np.testing.assert_allclose(decoded[0], to_float(image), atol=1e-6)
     assert decoded[1] == "states"
@@ -112,11 +112,12 @@ def test_bits_that_cost_less_are_preferred(noise):
 
     logits = np.full((2, 3, 1), 0.1, np.float32)
     plane = np.ones_like(logits, np.int8)
-    searched, decoded = BitSearch(image, 8, 1, WEIGHT, model).improve(plane, logits, decode)
+    searched, decoded = BitSearch(image, 8, 1, AIM, model).improve(plane, logits, decode)
     assert (searched == -1).all()
     assert decoded[1] == -6
-    searched, _ = BitSearch(image, 8, 1, WEIGHT).improve(plane, logits, decode)
-    np.testing.assert_array_equal(searched, plane)
+    for heedless in (BitSearch(image, 8, 1, AIM), BitSearch(image, 8, 1, Aim(0.02, 0.0), model)):
+        searched, _ = heedless.improve(plane, logits, decode)
+        np.testing.assert_array_equal(searched, plane)
 
 
 def test_entropy_coded_it_looks_at_the_bytes(request):
@@ -135,7 +136,7 @@ def test_the_loop_goes_on_from_what_was_found(tiny_codec, noise):
     """Its next residual is that of the picture that decoders see."""
     image = noise(24, 24)
     runtime = tiny_codec.runtime
-    loop = ResidualLoop(runtime, image, refine=BitSearch(image, runtime.stride, 2, WEIGHT).improve)
+    loop = ResidualLoop(runtime, image, refine=BitSearch(image, runtime.stride, 2, AIM).improve)
     planes = []
     for _ in range(3):
         plane, picture = loop.iterate()

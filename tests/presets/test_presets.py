@@ -178,7 +178,7 @@ def test_its_entropy_model_can_be_trained_further():
 
     folder = find_model(DEFAULT_PRESET)
     shipped = folder.read_entropy_model()
-    network = EntropyNetwork(len(shipped.iterations), shipped.bits)
+    network = EntropyNetwork(len(shipped.iterations), shipped.bits, shipped.groups)
     load_weights(network, folder.entropy_weights_path)
     again = network.to_entropy_model(shipped.model_id)
     random = np.random.default_rng(0)

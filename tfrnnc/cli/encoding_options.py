@@ -10,7 +10,7 @@ import click
 from tfrnnc.cli.common import work_limit_options
 from tfrnnc.cli.options import FunctionOrCommand, option_group
 from tfrnnc.codec import Codec
-from tfrnnc.codec.effort import MAX_EFFORT, SSIM_WEIGHTS, needs_keras
+from tfrnnc.codec.effort import AIMS, MAX_EFFORT, needs_keras
 from tfrnnc.errors import ImageError
 from tfrnnc.images import parse_colour
 
@@ -46,7 +46,7 @@ _OPTIONS = (
     ),
     _how(
         "--tune",
-        type=click.Choice(list(SSIM_WEIGHTS)),
+        type=click.Choice(list(AIMS)),
         default="psnr",
         show_default=True,
         help="What --effort looks for: a smaller squared error, or a higher SSIM (the paper's).",

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfrnnc.bitstream import EntropyModel
 from tfrnnc.codec.gradient_search import GradientSearch
-from tfrnnc.codec.search import BitSearch
+from tfrnnc.codec.search import Aim, BitSearch
 from tfrnnc.errors import ConfigError
 from tfrnnc.runtimes.keras_runtime import KerasRuntime
 from tfrnnc.runtimes.residual_loop import Refine
@@ -16,9 +16,12 @@ from tfrnnc.runtimes.runtime import Runtime
 
 Tune: TypeAlias = Literal["psnr", "ssim"]
 
-#: Weight of 1 - SSIM beside the squared error. With the second the search gains more in the paper's
-#: SSIM, and less in PSNR and MS-SSIM (docs/BENCHMARKS.md, "Search at encoding").
-SSIM_WEIGHTS: dict[Tune, float] = {"psnr": 0.02, "ssim": 0.2}
+#: With the second the search gains more in the paper's SSIM, and less in PSNR and MS-SSIM
+#: (docs/BENCHMARKS.md, "Search at encoding").
+AIMS: dict[Tune, Aim] = {
+    "psnr": Aim(ssim_weight=0.02, rate_weight=0.04),
+    "ssim": Aim(ssim_weight=0.2, rate_weight=0.02),
+}
 #: Up to this level, the effort is the number of bits of each block that are tried.
 LAST_TRIAL = 4
 #: From then on the gradient is followed, and this many bits of each block are tried afterwards.
@@ -57,13 +60,13 @@ def refinement(
     """
     if not effort:
         return None
-    weight = SSIM_WEIGHTS[tune]
+    aim = AIMS[tune]
     if not needs_keras(effort):
-        return BitSearch(pixels, runtime.stride, effort, weight, entropy_model).improve
+        return BitSearch(pixels, runtime.stride, effort, aim, entropy_model).improve
     if not isinstance(runtime, KerasRuntime):
         raise ConfigError(
             f"effort {effort} follows gradients, which takes the model's weights in Keras: load "
             f'it with runtime="keras", or take an effort of at most {LAST_TRIAL}'
         )
     trials = TRIALS_AFTER_GRADIENT[effort]
-    return GradientSearch(runtime, pixels, GRADIENT_STEPS, weight, entropy_model, trials).improve
+    return GradientSearch(runtime, pixels, GRADIENT_STEPS, aim, entropy_model, trials).improve

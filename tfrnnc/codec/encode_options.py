@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 from tfrnnc.arguments import require_bool, require_int, require_number
 from tfrnnc.bitstream.constants import DOWNSCALE, MAX_ITERATIONS, MAX_PIXELS, MAX_WORK
 from tfrnnc.bitstream.limits import WorkLimits
-from tfrnnc.codec.effort import MAX_EFFORT, SSIM_WEIGHTS, Tune
+from tfrnnc.codec.effort import AIMS, MAX_EFFORT, Tune
 from tfrnnc.errors import ConfigError
 
 _Options = TypeVar("_Options", bound="SizeLimits")
@@ -175,8 +175,8 @@ class EncodeOptions(SizeLimits):
 
 def check_tune(tune: Tune, effort: int) -> None:
     """Raises ConfigError if the search cannot look for this, or there is none."""
-    if not isinstance(tune, str) or tune not in SSIM_WEIGHTS:
-        raise ConfigError(f"tune must be {' or '.join(map(repr, SSIM_WEIGHTS))}, not {tune!r}")
+    if not isinstance(tune, str) or tune not in AIMS:
+        raise ConfigError(f"tune must be {' or '.join(map(repr, AIMS))}, not {tune!r}")
     if tune == "ssim" and not effort:
         raise ConfigError("tune is what an effort looks for: give an effort of at least 1, too")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfrnnc.bitstream import EntropyModel
-from tfrnnc.codec.search import BitSearch
+from tfrnnc.codec.search import Aim, BitSearch
 from tfrnnc.errors import TooLargeError
 from tfrnnc.images import pad_to_multiple, to_float
 from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
@@ -39,7 +39,7 @@ class GradientSearch:
         runtime: of the model.
         pixels: the image, uint8 (H, W, 3).
         steps: how often the gradient is followed, in each iteration.
-        ssim_weight: of 1 - SSIM beside the squared error.
+        aim: what is better; `rate_weight` is that of the trials.
         entropy_model: of the bits; None if they are not entropy-coded.
         trials: how many bits of each block are tried afterwards, in each iteration; see
             `BitSearch`.
@@ -53,7 +53,7 @@ class GradientSearch:
         runtime: KerasRuntime,
         pixels: np.ndarray,
         steps: int,
-        ssim_weight: float,
+        aim: Aim,
         entropy_model: EntropyModel | None = None,
         trials: int = 0,
     ):
@@ -66,8 +66,8 @@ class GradientSearch:
         self._steps = steps
         self._trials = None
         if trials:
-            self._trials = BitSearch(pixels, runtime.stride, trials, ssim_weight, entropy_model)
-        self._objective = runtime.rate_distortion(entropy_model, ssim_weight)
+            self._trials = BitSearch(pixels, runtime.stride, trials, aim, entropy_model)
+        self._objective = runtime.rate_distortion(entropy_model, aim.ssim_weight)
         self._image = to_float(padded)
         self._planes: list[np.ndarray] = []
         self._bits = 0.0  # that they take

@@ -8,6 +8,7 @@ result.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,13 +19,25 @@ from tfrnnc.images import SCALE, to_float
 from tfrnnc.metrics.ssim import BLOCK, block_ssim_map, block_sums
 from tfrnnc.runtimes.residual_loop import Decoded, DecodePlane
 
-#: A latent bit is worth this share of what the picture lacks in a block, in the mean.
-RATE_WEIGHT = 0.04
 #: Blocks at this distance, in both directions, are tried at once: what a bit does fades with it.
 SPACING = 3
 NO_BIT = -1  #: in place of a bit, where a block at the edge has fewer of them
 
 _LEVELS_PER_UNIT = 255 / (2 * SCALE)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a search looks for.
+
+    Attributes:
+        ssim_weight: of 1 - SSIM beside the squared error.
+        rate_weight: a bit of payload is worth this share of what the picture lacks in a block, in
+            the mean.
+    """
+
+    ssim_weight: float
+    rate_weight: float
 
 
 class BitSearch:
@@ -38,7 +51,7 @@ class BitSearch:
         pixels: the image, uint8 (H, W, 3).
         stride: of the model.
         effort: how many bits of each block are tried, in each iteration.
-        ssim_weight: of 1 - SSIM beside the squared error.
+        aim: what is better.
         entropy_model: if the bits will be coded with one, so that what they cost counts too.
     """
 
@@ -47,11 +60,11 @@ class BitSearch:
         pixels: np.ndarray,
         stride: int,
         effort: int,
-        ssim_weight: float,
+        aim: Aim,
         entropy_model: EntropyModel | None = None,
     ):
         self._pixels, self._image = pixels, to_float(pixels)
-        self._stride, self._effort, self._ssim_weight = stride, effort, ssim_weight
+        self._stride, self._effort, self._aim = stride, effort, aim
         self._block = math.lcm(stride, BLOCK)
         self._entropy_model = entropy_model
         self._planes: list[np.ndarray] = []
@@ -73,7 +86,7 @@ class BitSearch:
         decoded = decode(plane)
         costs = self._costs(decoded[0])
         candidates = self._candidates(logits)
-        prices = RATE_WEIGHT * costs.mean() * self._bits_more(plane)
+        prices = self._aim.rate_weight * costs.mean() * self._bits_more(plane)
         rows, columns, ranks = candidates.shape
         for rank in range(ranks):
             for row in range(min(SPACING, rows)):
@@ -160,7 +173,7 @@ class BitSearch:
         error = block_sums(np.square(self._image - picture), BLOCK).sum(axis=2) / (3 * BLOCK**2)
         levels = (picture + SCALE) * _LEVELS_PER_UNIT
         dissimilarity = 1 - block_ssim_map(self._pixels, levels).mean(axis=2)
-        return block_sums(error + self._ssim_weight * dissimilarity, self._block // BLOCK)
+        return block_sums(error + self._aim.ssim_weight * dissimilarity, self._block // BLOCK)
 
 
 def _flipped(plane: np.ndarray, places: np.ndarray) -> np.ndarray:

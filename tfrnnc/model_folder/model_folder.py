@@ -31,7 +31,7 @@ from tfrnnc.model_folder.json_fields import FieldError, Fields, read_all, read_j
 from tfrnnc.model_folder.manifest import MAX_CHANNELS, Manifest
 
 MAX_LAYERS = 256  #: of an encoder or a decoder
-MAX_ENTROPY_MODEL_BYTES = 1 << 28  #: the preset's has 163,380
+MAX_ENTROPY_MODEL_BYTES = 1 << 28  #: the default preset's has 208,692
 
 #: What a model's TFLite files compute in: those of its folder, or those of its folder int8/.
 ARITHMETICS = ("float32", "int8")
