@@ -30,8 +30,7 @@ phase "${RUN}_last" --initial-model "$RUN" --iterations 5 "${common[@]}" --ssim-
   --deterministic --freeze-encoder --rate-delay 0 --rate-weights 0.742,0.570,0.071,0.001,0.001 \
   --learning-rate 0.005 --adam-learning-rate 4e-4 --average 0.99 --epochs 4 \
   --steps-per-epoch 700 --seed 2 "$@"
-# The entropy model is trained without checkpoints: an unfinished one is made anew.
-if [ "$(cat "${RUN}_entropy/entropy_log.csv" 2>/dev/null | wc -l)" -le 9 ]; then
+if ! has_entropy_epochs "${RUN}_entropy" 9; then
   rm -rf "${RUN}_entropy"
   tfrnnc-train entropy-model "${RUN}_last" "${sets[@]}" --entropy-groups 8 --learning-rate 2e-3 \
     --epochs 9 --steps-per-epoch 500 --seed 3 --output "${RUN}_entropy"

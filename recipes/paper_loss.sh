@@ -5,6 +5,7 @@
 # docs/RESULTS.md has its figures; no preset is made of it. Called again, the codec goes on where it
 # was. The published run had the learning rates of --epochs 20 in its first three epochs.
 set -euo pipefail
+source "$(dirname "$0")/phase.bash"
 DATA=${DATA:?set DATA to the folder of the data sets}
 RUN=${1:?name the folder of the run}
 common=(
@@ -12,14 +13,9 @@ common=(
   --validation "$DATA/thumbnails/val" --batch-size 64 --seed 1
 )
 
-if [ -e "$RUN/training.json" ]; then
-  tfrnnc-train --resume "$RUN"
-else
-  tfrnnc-train --arch conv_lstm --layout small --iterations 10 "${common[@]}" --loss paper \
-    --average 0.995 --precision bfloat16 --epochs 12 --steps-per-epoch 350 --output "$RUN"
-fi
-# The entropy model is trained without checkpoints: an unfinished one is made anew.
-if [ "$(cat "$RUN/entropy_log.csv" 2>/dev/null | wc -l)" -le 6 ]; then
+phase "$RUN" --arch conv_lstm --layout small --iterations 10 "${common[@]}" --loss paper \
+  --average 0.995 --precision bfloat16 --epochs 12 --steps-per-epoch 350
+if ! has_entropy_epochs "$RUN" 6; then
   rm -f "$RUN"/entropy_*
   tfrnnc-train entropy-model "$RUN" "${common[@]}" --epochs 6 --steps-per-epoch 400 \
     --learning-rate 3e-3

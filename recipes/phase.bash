@@ -10,3 +10,10 @@ phase() {
     tfrnnc-train "$@" --output "$folder"
   fi
 }
+
+# Whether the entropy model in a folder had all its epochs. It is trained without checkpoints: an
+# unfinished one is made anew.
+has_entropy_epochs() {
+  local folder=$1 epochs=$2
+  [ "$(cat "$folder/entropy_log.csv" 2>/dev/null | wc -l)" -gt "$epochs" ]
+}

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -34,6 +34,8 @@ from tfrnnc.training.training_set import TrainingSet
 LARGE = 3
 REUSE = 4  #: times that a coded patch is shown
 MEASURED_PIXELS = 100 << 10  #: of a batch of patches to measure on
+
+Coder: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 logger = logging.getLogger("tfrnnc")
 
@@ -78,8 +80,9 @@ def train_entropy_model(
         network = _compiled_network(model, recipe)
         if initial_weights is not None:
             load_network(network, initial_weights)
-        pools = list(_pools(model, training_sets, recipe, quiet))
-        validation = [_coded_centres(model, one, recipe) for one in validation_sets.values()]
+        code = _coder(model)
+        pools = list(_pools(code, training_sets, recipe, quiet))
+        validation = [_coded_centres(code, one, recipe) for one in validation_sets.values()]
         return _train(network, model_id(model), pools, validation, recipe, folder, quiet)
 
 
@@ -169,7 +172,7 @@ def code_lengths(network: EntropyNetwork, codes: np.ndarray) -> np.ndarray:
     return lengths
 
 
-def _coder(model: ResidualCodec) -> Callable[[np.ndarray], np.ndarray]:
+def _coder(model: ResidualCodec) -> Coder:
     """A function from images (B, H, W, 3), of one size, to int8 (B, iterations, h, w, bits)."""
     graph = compiled(model.latent_bits)
 
@@ -187,18 +190,17 @@ def _mean_lengths(network: EntropyNetwork, batches: Sequence[np.ndarray]) -> np.
     return mean
 
 
-def _coded_centres(model: ResidualCodec, one: TrainingSet, recipe: Recipe) -> list[np.ndarray]:
+def _coded_centres(code: Coder, one: TrainingSet, recipe: Recipe) -> list[np.ndarray]:
     """The centres of a set's images, coded in batches."""
     patches = centre_patches(one.images, one.size("patch_size", recipe))
     count = max(1, MEASURED_PIXELS // patches[0, ..., 0].size)
-    code = _coder(model)
     return [
         code(to_float(patches[start : start + count])) for start in range(0, len(patches), count)
     ]
 
 
 def _pools(
-    model: ResidualCodec, training_sets: Sequence[TrainingSet], recipe: Recipe, quiet: bool
+    code: Coder, training_sets: Sequence[TrainingSet], recipe: Recipe, quiet: bool
 ) -> Iterator[_Pool]:
     """The coded patches of each set, of its size; those without one take larger ones, too."""
     shares = np.array([one.share for one in training_sets])
@@ -212,13 +214,13 @@ def _pools(
             seed=recipe.seed + number,
         )
         if one.patch_size is not None:
-            yield _pool(model, one.images, own, share, quiet)
+            yield _pool(code, one.images, own, share, quiet)
             continue
-        pools = [_pool(model, one.images, own, share / 2, quiet)]
+        pools = [_pool(code, one.images, own, share / 2, quiet)]
         side, count = LARGE * own.patch_size, max(1, own.batch_size // LARGE**2)
         large = replace(own, patch_size=side, batch_size=count, min_downscale=1)
         try:
-            pools.append(_pool(model, one.images, large, share / 2, quiet))
+            pools.append(_pool(code, one.images, large, share / 2, quiet))
         except DataError:
             logger.warning(
                 "no image has %d pixels in both directions: the entropy model is trained on "
@@ -231,14 +233,13 @@ def _pools(
 
 
 def _pool(
-    model: ResidualCodec, images: Sequence[np.ndarray], recipe: Recipe, share: float, quiet: bool
+    code: Coder, images: Sequence[np.ndarray], recipe: Recipe, share: float, quiet: bool
 ) -> _Pool:
     """Codes patches of the recipe's size for a share of the batches."""
     side, count = recipe.patch_size, recipe.batch_size
     batches = PatchBatches(
         images, count, side, recipe.min_downscale, recipe.max_downscale, recipe.seed
     )
-    code = _coder(model)
     number = math.ceil(recipe.total_steps * share / REUSE)
     bar = tqdm(range(number), f"coding {side}x{side}", disable=True if quiet else None)
     return _Pool(np.concatenate([code(batches[index][0]) for index in bar]), count, share)
