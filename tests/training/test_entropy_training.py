@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 import tfrnnc
 from tfrnnc.bitstream import read_header
 from tfrnnc.cli.train import main as train
-from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE
+from tfrnnc.model_folder.file_names import ENTROPY_MODEL_FILE, ENTROPY_WEIGHTS_FILE
 from tfrnnc.model_folder.keras_model import load_model
 from tfrnnc.model_folder.model_folder import ModelFolder
 from tfrnnc.models.entropy_network import EntropyNetwork
@@ -136,3 +137,13 @@ def test_sets_with_patches_of_their_own(tiny_model_folder, image_folder, tmp_pat
         result = CliRunner().invoke(train, [*map(str, words)])
     assert result.exit_code == 0, result.output
     assert shapes == [(8, 4, 0.75), (16, 2, 0.25)]
+
+
+def test_a_network_that_is_missing_is_said(trained, image_folder, tmp_path):
+    source = shutil.copytree(trained, tmp_path / "source")
+    (source / ENTROPY_WEIGHTS_FILE).unlink()
+    words = ["entropy-model", source, "--output", tmp_path / "run", "--data", image_folder]
+    words += ["--epochs", 1, "--steps-per-epoch", 1, "--patch-size", 16]
+    result = CliRunner().invoke(train, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert f"no {ENTROPY_WEIGHTS_FILE}; the entropy network begins anew" in result.output

@@ -511,6 +511,8 @@ def entropy_model(codec: str, output: Path | None, quiet: bool, **options: Any) 
     keras.utils.set_random_seed(recipe.seed)
     settings = _provenance(options, recipe)
     settings["data"] = with_absolute_paths(settings["data"])
+    if source.has_entropy_model and not source.has_entropy_weights and not quiet:
+        echo(f"{source}: no {ENTROPY_WEIGHTS_FILE}; the entropy network begins anew", err=True)
     with new_files_removed(target.path, unless=ENTROPY_MODEL_FILE):
         if elsewhere:
             save_model(model, target)
